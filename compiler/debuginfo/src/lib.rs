@@ -1,1 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Everything rstap knows about compiled code: kernels, their modules and user
+//! binaries, from DWARF, BTF and symbol tables.
+//!
+//! This crate is the only one that maps and reads kernel and debug files. It
+//! knows nothing of scripts. Corrupt input gives an [`Error`] that names the
+//! file and the place in it, never a panic.
+//!
+//! ```text
+//! KernelPaths::locate(&KernelRequest) -> Result<KernelPaths>        files found, files missing and what brings them
+//! DebugInfo::open(KernelPaths) -> Result<DebugInfo>
+//!   .module(name) -> Result<ModuleId>                "kernel", "vmlinux", "ext4", "/path/to/binary", "/path/x.ko"
+//!   .module_names(glob) -> Vec<String>               modules on disk that match
+//!   .has(module, Source) -> bool
+//!
+//!   .functions(module, &FunctionQuery) -> Result<Vec<Function>>
+//!   .prototype(&Function) -> Result<Option<Prototype>>
+//!   .variables_at(&Function, pc: u64) -> Result<Vec<Variable>>      parameters first, then locals, inner scopes first
+//!   .location(&Function, &Variable, pc: u64) -> Result<Location>    also for globals
+//!   .labels(&Function, glob) / .call_sites(&Function)
+//!   .function_at(Address) -> Result<Option<Function>>
+//!
+//!   .source_files(module, glob) / .lines(module, file glob, first..=last) -> Vec<LineAddress>
+//!   .lines_of(&Function) -> Vec<LineAddress> / .line_at(Address) -> Option<SourcePosition>
+//!
+//!   .type_of(TypeId) -> Result<Arc<Type>>            forward declarations already followed
+//!   .type_name(TypeId) -> String                     as SystemTap prints it: "struct file*"
+//!   .type_by_name(module, "struct file") -> Result<Option<TypeId>>
+//!   .size_of(TypeId) -> Result<u64>
+//!   .strip(TypeId) -> Result<TypeId>                 typedefs and qualifiers removed
+//!   .member(TypeId, name) -> Result<Option<MemberPath>>
+//!   .enumerator(module, name) -> Result<Option<i64>>
+//!   .globals(module, name, unit glob) -> Result<Vec<Variable>>
+//!
+//!   .tracepoints(module, glob) -> Result<Vec<Tracepoint>>
+//!
+//!   .symbol(module, name) -> Option<Symbol> / .symbols(module, glob) / .symbol_at(Address)
+//!   .placement(Address) -> Placement
+//!   .probeable(&Function) -> Probeable
+//!   .exported(name) -> Option<Export>
+//! ```
+
+#![warn(missing_docs)]
+
+mod error;
+mod types;
+
+pub use error::{Error, Result};
+pub use types::*;
