@@ -1,1 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+//! rstap: compiles SystemTap scripts to Linux kernel modules.
+//!
+//! The rooms, in the order a script goes through them: `rstap_syntax` (text to
+//! AST), [`semantic`] (AST to typed [`ir`]), [`codegen`] (IR to one C file),
+//! [`build`] (C to a module), and the loader `staprun`, a program of its own.
+//! [`driver`] runs the passes; [`cli`] reads the options.
+
+pub mod codegen;
+pub mod ir;
