@@ -8,3 +8,5 @@
 
 pub mod codegen;
 pub mod ir;
+pub mod semantic;
+pub mod target;
