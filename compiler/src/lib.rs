@@ -11,3 +11,5 @@ pub mod cli;
 pub mod codegen;
 pub mod driver;
 pub mod ir;
+pub mod semantic;
+pub mod target;
