@@ -245,8 +245,15 @@ impl<'a> Finish<'a> {
     }
 
     fn finish(&self) -> Result<Runtime, BuildError> {
-        let stub = self.stub()?;
-        let stub_record = self.recorded_of(&stub)?;
+        let objects = self.module_objects()?;
+        // an object that stands where a script's will be is a model for it, if there is one
+        let stub = objects
+            .iter()
+            .find(|path| path.file_name().is_some_and(|name| name == "script_stub.o"));
+        let model = stub.or(objects.first()).ok_or_else(|| {
+            BuildError::unexpected("kbuild built the runtime of no objects at all")
+        })?;
+        let stub_record = self.recorded_of(model)?;
         let combined = self.recorded(&format!(".{}.o.cmd", self.module))?;
         let final_link = self.recorded(&format!(".{}.ko.cmd", self.module))?;
         let compile = stub_record
@@ -254,7 +261,7 @@ impl<'a> Finish<'a> {
             .first()
             .ok_or_else(|| BuildError::unexpected("kbuild recorded no compiler command"))?;
 
-        let raw_core = self.link_core(&combined, &stub)?;
+        let raw_core = self.link_core(&combined, objects.iter().filter(|path| Some(*path) != stub))?;
         // kernels with IBT or LTO run objtool on the linked module instead of on each object
         let delayed = combined.program("objtool");
         let objtool = stub_record.program("objtool").or(delayed);
@@ -282,7 +289,9 @@ impl<'a> Finish<'a> {
         let core_symbols = read(&core)?;
         let mut symbols = core_symbols.defined;
         symbols.extend(core_symbols.undefined);
-        symbols.extend(read(&stub)?.undefined);
+        if let Some(stub) = stub {
+            symbols.extend(read(stub)?.undefined);
+        }
 
         Ok(Runtime {
             directory: self.directory.to_owned(),
@@ -294,16 +303,6 @@ impl<'a> Finish<'a> {
             raw_core,
             symbols,
         })
-    }
-
-    /// The object that stands where a script's will be.
-    fn stub(&self) -> Result<PathBuf, BuildError> {
-        self.module_objects()?
-            .into_iter()
-            .find(|path| path.file_name().is_some_and(|name| name == "script_stub.o"))
-            .ok_or_else(|| {
-                BuildError::unexpected("the runtime's Kbuild builds no script_stub.o")
-            })
     }
 
     /// The objects that the module is made of, as kbuild lists them in `MODULE.mod`.
@@ -326,8 +325,12 @@ impl<'a> Finish<'a> {
         })
     }
 
-    /// Links all objects but the stub, without debug information.
-    fn link_core(&self, combined: &Recorded, stub: &Path) -> Result<PathBuf, BuildError> {
+    /// Links the runtime's objects into one, without debug information.
+    fn link_core<'b>(
+        &self,
+        combined: &Recorded,
+        objects: impl Iterator<Item = &'b PathBuf>,
+    ) -> Result<PathBuf, BuildError> {
         let core = self.directory.join("core-raw.o");
         let linker = combined
             .commands
@@ -344,12 +347,7 @@ impl<'a> Finish<'a> {
             }
         }
         words.extend(["--strip-debug".into(), "-o".into(), text(&core)]);
-        words.extend(
-            self.module_objects()?
-                .iter()
-                .filter(|path| *path != stub)
-                .map(|path| text(path)),
-        );
+        words.extend(objects.map(|path| text(path)));
         self.runner.run_step("linking the runtime", &words)?;
         Ok(core)
     }

@@ -116,6 +116,14 @@ pub(crate) fn file_identity(path: &Path) -> String {
 }
 
 fn release_of(build: &Path) -> Option<String> {
+    // Debian's trees are prepared under the upstream version and set the release for make
+    if let Ok(text) = fs::read_to_string(build.join(".kernelvariables"))
+        && let Some(release) = text
+            .lines()
+            .find_map(|line| line.strip_prefix("override KERNELRELEASE = "))
+    {
+        return Some(release.trim().to_owned());
+    }
     if let Ok(text) = fs::read_to_string(build.join("include/config/kernel.release")) {
         return Some(text.trim().to_owned());
     }
