@@ -11,5 +11,6 @@ pub mod cli;
 pub mod codegen;
 pub mod driver;
 pub mod ir;
+#[cfg(any())]
 pub mod semantic;
 pub mod target;
