@@ -69,10 +69,10 @@ fn many_scripts_run_in_one_packed_guest() {
     let kernel = kernel();
     let folder = tempfile::tempdir().unwrap();
     let module = build_hello(&kernel, folder.path());
-    let staple = PathBuf::from("/usr/bin/env");
+    let program = PathBuf::from("/usr/bin/env");
     let files = vec![
         PackedFile::new(module, "/hello.ko"),
-        PackedFile::new(staple, "/dynamic"),
+        PackedFile::new(program, "/dynamic"),
     ];
     let mut guest = Machine::new(kernel.clone(), Root::Packed(files))
         .boot()
