@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 
 use crate::channel::{Control, Received, Trace};
 use crate::child::{self, HeldChild};
+use crate::errand::Errand;
 use crate::merge::Merger;
 use crate::output::{self, Output};
 use crate::protocol::{Event, Request};
@@ -79,6 +80,8 @@ pub struct Session<'a> {
     plan: Plan,
     merger: Merger,
     phase: Phase,
+    /// START or EXIT, while the module is at it.
+    errand: Option<Errand>,
     command: Option<Pid>,
     interrupts: u32,
     failed: bool,
@@ -122,6 +125,7 @@ impl<'a> Session<'a> {
             plan,
             merger: Merger::new(first),
             phase,
+            errand: None,
             command: None,
             interrupts: 0,
             failed: false,
@@ -167,6 +171,7 @@ impl<'a> Session<'a> {
                 && self.traces.iter().all(|trace| trace.ended)
                 && self.output.waiting() == 0
             {
+                self.finish_errand()?;
                 self.conclude();
                 return Ok((Ending::Ended, self.failed || self.reporter.errors() > 0));
             }
@@ -183,7 +188,16 @@ impl<'a> Session<'a> {
         let readable = self.traces.iter().filter(|trace| !trace.ended && !full);
         descriptors
             .extend(readable.map(|trace| PollFd::new(trace.file.as_fd(), PollFlags::POLLIN)));
+        let stdout = descriptors.len();
         descriptors.extend(output::stdout_poll(&self.output));
+        let stdout = stdout..descriptors.len();
+        let errand = descriptors.len();
+        descriptors.extend(
+            self.errand
+                .as_ref()
+                .map(|errand| PollFd::new(errand.as_fd(), PollFlags::POLLIN)),
+        );
+        let errand = errand..descriptors.len();
         let stdin = io::stdin();
         if self.plan.stdin.is_some() && self.phase == Phase::Running {
             descriptors.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
@@ -197,12 +211,53 @@ impl<'a> Session<'a> {
             None => PollTimeout::NONE,
         };
         match poll(&mut descriptors, timeout) {
-            Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => Ok(()),
-            Err(errno) => Err(Failure::new(format!(
-                "cannot wait for output: {}",
-                errno.desc()
-            ))),
+            Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(errno) => {
+                return Err(Failure::new(format!(
+                    "cannot wait for output: {}",
+                    errno.desc()
+                )));
+            }
         }
+        let has = |range, flags| {
+            let descriptors: &[PollFd<'_>] = descriptors.get(range).unwrap_or_default();
+            descriptors
+                .iter()
+                .any(|fd| fd.revents().is_some_and(|events| events.intersects(flags)))
+        };
+        let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+        let is_closed = has(stdout, gone);
+        let is_done = has(errand, PollFlags::POLLIN | gone);
+        if is_closed {
+            self.check_output(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if is_done {
+            self.finish_errand()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the answer to START or EXIT.
+    fn finish_errand(&mut self) -> Result<()> {
+        let Some(errand) = self.errand.take() else {
+            return Ok(());
+        };
+        let Err(errno) = errand.finish() else {
+            return Ok(());
+        };
+        // The module may have said why.
+        self.on_control()?;
+        if self.phase == Phase::Starting {
+            return Err(Failure::new(format!(
+                "the module did not start: {}",
+                errno.desc()
+            )));
+        }
+        self.reporter
+            .error(&format!("the module did not stop: {}", errno.desc()));
+        self.failed = true;
+        self.phase = Phase::Ended;
+        Ok(())
     }
 
     fn on_signal(&mut self, number: u32) -> Result<Option<Ending>> {
@@ -264,6 +319,7 @@ impl<'a> Session<'a> {
     }
 
     fn detach(&mut self) -> Result<Ending> {
+        self.finish_errand()?;
         self.control.demand(&Request::Detach)?;
         self.collect();
         self.finish_merging();
@@ -346,6 +402,8 @@ impl<'a> Session<'a> {
 
     fn go_to_background(&mut self) -> Result<Option<Ending>> {
         let failed = |text: &str| Failure::new(format!("cannot go to the background: {text}"));
+        // No other thread may run when the process forks.
+        self.finish_errand()?;
         match crate::sys::fork_single_threaded().map_err(|errno| failed(errno.desc()))? {
             nix::unistd::ForkResult::Parent { child } => Ok(Some(Ending::InBackground(child))),
             nix::unistd::ForkResult::Child => {
@@ -514,3 +572,6 @@ impl<'a> Session<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
