@@ -40,8 +40,9 @@ pub fn provide(archive: &Archive, release: &str, sysroot: &Path) -> Result<()> {
         .map_err(|error| Error::io("find", sysroot, error))?
         .join(release);
     patch_programs(&patchelf, sysroot, &root)?;
-    let path = root.join("toolchain/usr/bin").join(compiler);
-    std::fs::write(&variables, use_compiler(&text, &path.display().to_string()))
+    link_tools(&sysroot.join("toolchain"), compiler)?;
+    let tools = root.join("toolchain/usr/bin").display().to_string();
+    std::fs::write(&variables, use_compiler(&text, &tools, compiler))
         .map_err(|error| Error::io("write", &variables, error))
 }
 
@@ -53,27 +54,45 @@ fn compiler_name(variables: &str) -> Option<&str> {
     name.starts_with("gcc-").then_some(name)
 }
 
-/// Replaces the compiler and the prefix of the other tools: the machine's binutils serve.
-fn use_compiler(variables: &str, path: &str) -> String {
+/// Replaces the compiler and adds the other tools of the toolchain in `folder`.
+fn use_compiler(variables: &str, folder: &str, compiler: &str) -> String {
     let mut text = String::new();
     for line in variables.lines() {
         if line.starts_with("CC =") {
-            text.push_str(&format!("CC = {path}\n"));
-        } else if line.starts_with("override CROSS_COMPILE") && !line.contains("DEB_HOST") {
-            text.push_str("override CROSS_COMPILE =\n");
+            text.push_str(&format!("CC = {folder}/{compiler}\n"));
         } else {
-            text.push_str(line);
-            text.push('\n');
+            text.push_str(&format!("{line}\n"));
         }
     }
+    text.push_str(&format!(
+        "override CROSS_COMPILE = {folder}/x86_64-linux-gnu-\n"
+    ));
+    text.push_str(&format!("PAHOLE = {folder}/pahole\n"));
     text
+}
+
+/// gcc looks for the assembler and linker beside its own parts before it looks in `PATH`.
+fn link_tools(toolchain: &Path, compiler: &str) -> Result<()> {
+    let version = compiler.trim_start_matches("gcc-");
+    for parts in ["usr/libexec/gcc", "usr/lib/gcc"] {
+        let folder = toolchain.join(parts).join("x86_64-linux-gnu").join(version);
+        if !folder.join("cc1").exists() {
+            continue;
+        }
+        for tool in ["as", "ld"] {
+            let link = folder.join(tool);
+            std::os::unix::fs::symlink(format!("../../../../bin/x86_64-linux-gnu-{tool}"), &link)
+                .map_err(|error| Error::io("link", &link, error))?;
+        }
+    }
+    Ok(())
 }
 
 fn unpack_toolchain(archive: &Archive, compiler: &str, sysroot: &Path) -> Result<()> {
     let folder = sysroot.join("toolchain");
     let downloads = sysroot.join("toolchain-packages");
     std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
-    let wanted = [compiler, "libelf1", "binutils", "libssl3", "pahole"];
+    let wanted = [compiler, "binutils", "libelf1", "libssl3", "pahole"];
     let mut packages = Vec::new();
     for name in wanted {
         // Names of libraries differ between suites (libelf1t64); what is absent is not needed.
@@ -102,9 +121,10 @@ fn unpack_toolchain(archive: &Archive, compiler: &str, sysroot: &Path) -> Result
 /// toolchain. `root` is where the sysroot will be.
 fn patch_programs(patchelf: &Path, sysroot: &Path, root: &Path) -> Result<()> {
     let toolchain = sysroot.join("toolchain");
+    // What /lib64 holds may be an absolute link, which leads out of the folder.
     let loader = [
-        "usr/lib64/ld-linux-x86-64.so.2",
-        "lib64/ld-linux-x86-64.so.2",
+        "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+        "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
     ]
     .into_iter()
     .find(|path| toolchain.join(path).exists())
@@ -180,8 +200,9 @@ mod tests {
     #[test]
     fn variables_take_another_compiler() {
         assert_eq!(
-            use_compiler(VARIABLES, "/t/gcc-14"),
-            "override ARCH = x86\nCC = /t/gcc-14\noverride CROSS_COMPILE =\n"
+            use_compiler(VARIABLES, "/t", "gcc-14"),
+            "override ARCH = x86\nCC = /t/gcc-14\noverride CROSS_COMPILE = x86_64-linux-gnu-\n\
+             override CROSS_COMPILE = /t/x86_64-linux-gnu-\nPAHOLE = /t/pahole\n"
         );
     }
 }
