@@ -11,6 +11,5 @@ pub mod cli;
 pub mod codegen;
 pub mod driver;
 pub mod ir;
-#[cfg(any())]
 pub mod semantic;
 pub mod target;

@@ -156,7 +156,7 @@ fn clap_error(error: &clap::Error) -> UsageError {
     let argument = text(ContextKind::InvalidArg).unwrap_or_default();
     // `--color[=<WHEN>]` and `-p <NUM>`: the name alone
     let name = argument
-        .split([' ', '=', '['])
+        .split([' ', '=', '[', '.'])
         .next()
         .unwrap_or_default()
         .to_owned();
