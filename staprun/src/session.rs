@@ -19,6 +19,7 @@ use crate::channel::{Control, Received, Trace};
 use crate::child::{self, HeldChild};
 use crate::errand::Errand;
 use crate::merge::Merger;
+use crate::monitor::Key;
 use crate::output::{self, Output};
 use crate::protocol::{Event, Request};
 use crate::report::{Failure, Reporter, Result};
@@ -165,13 +166,15 @@ impl<'a> Session<'a> {
             if let Some(ending) = self.on_control()? {
                 return Ok((ending, self.failed));
             }
-            self.feed_stdin();
+            self.take_stdin();
             self.collect();
             if self.phase == Phase::Ended
                 && self.traces.iter().all(|trace| trace.ended)
                 && self.output.waiting() == 0
             {
                 self.finish_errand()?;
+                // The terminal is as it was before the account is printed.
+                self.output = Output::Discard;
                 self.conclude();
                 return Ok((Ending::Ended, self.failed || self.reporter.errors() > 0));
             }
@@ -199,10 +202,15 @@ impl<'a> Session<'a> {
         );
         let errand = errand..descriptors.len();
         let stdin = io::stdin();
-        if self.plan.stdin.is_some() && self.phase == Phase::Running {
+        let monitor = match &self.output {
+            Output::Screen(monitor) => Some(monitor.deadline()),
+            _ => None,
+        };
+        if (self.plan.stdin.is_some() || monitor.is_some()) && self.phase == Phase::Running {
             descriptors.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
         }
-        let timeout = match self.merger.deadline() {
+        let deadlines = [self.merger.deadline(), monitor];
+        let timeout = match deadlines.into_iter().flatten().min() {
             Some(deadline) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 // One more millisecond: rounding down would spin.
@@ -446,14 +454,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Passes stdin on, a byte at a time, as the probes of it expect.
-    fn feed_stdin(&mut self) {
-        if self.phase != Phase::Running {
+    /// Takes what was typed: for the monitor, or for the probes of stdin, which
+    /// expect a byte at a time.
+    fn take_stdin(&mut self) {
+        let has_monitor = matches!(self.output, Output::Screen(_));
+        if self.phase != Phase::Running || !(has_monitor || self.plan.stdin.is_some()) {
             return;
         }
-        let Some(file) = &mut self.plan.stdin else {
-            return;
-        };
         let stdin = io::stdin();
         let mut descriptors = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
         if !matches!(poll(&mut descriptors, PollTimeout::ZERO), Ok(ready) if ready > 0) {
@@ -462,6 +469,15 @@ impl<'a> Session<'a> {
         let mut bytes = [0; 256];
         let count = nix::unistd::read(stdin.as_fd(), &mut bytes).unwrap_or(0);
         let fed = bytes.get(..count).unwrap_or_default();
+        if let Output::Screen(monitor) = &mut self.output {
+            if count == 0 || monitor.keys(fed) == Key::Quit {
+                self.stop();
+            }
+            return;
+        }
+        let Some(file) = &mut self.plan.stdin else {
+            return;
+        };
         if count == 0 || fed.iter().any(|byte| file.write_all(&[*byte]).is_err()) {
             self.plan.stdin = None;
         }
@@ -480,6 +496,9 @@ impl<'a> Session<'a> {
             self.merger.finish(&mut ready);
         }
         self.pass_on(&ready);
+        if let Output::Screen(monitor) = &mut self.output {
+            monitor.refresh(now);
+        }
         let pumped = self.output.pump();
         self.check_output(pumped);
     }

@@ -136,6 +136,20 @@ pub fn restore_sigpipe() {
     let _ = unsafe { sigaction(Signal::SIGPIPE, &default) };
 }
 
+/// Rows and columns of the terminal on stdout.
+#[must_use]
+pub fn terminal_size() -> Option<(u16, u16)> {
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: TIOCGWINSZ writes one winsize.
+    let result = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &mut size) };
+    (result == 0 && size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
+
 /// Takes variables out of the environment.
 pub fn remove_variables(names: &[&str]) {
     for name in names {
