@@ -18,7 +18,7 @@ use crate::cli::Options;
 use crate::cli::options::{Privilege, ScriptSource};
 use crate::library::TapsetLibrary;
 use crate::semantic::analyze::analyze;
-use crate::semantic::session::{SemanticOptions, Session as Semantic};
+use crate::semantic::session::{Library, SemanticOptions, Session as Semantic};
 use crate::target::RealTarget;
 use crate::{codegen, ir};
 
@@ -181,7 +181,7 @@ impl Passes<'_> {
             1,
             &format!(
                 "parsed user script and {} library scripts {}in {}",
-                library.len(),
+                Library::file_count(library),
                 memory(),
                 watch.times()
             ),
