@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::SourceMap;
 use rstap_syntax::{Environment, ast, parse_script};
 
@@ -190,6 +191,23 @@ impl Passes<'_> {
             return Err(self.fail(1, "parse"));
         }
         Ok(files)
+    }
+
+    /// A text of our own making as a user's file.
+    pub fn parse_text(
+        &self,
+        library: &TapsetLibrary<'_>,
+        sources: &mut SourceMap,
+        text: &str,
+    ) -> (ast::File, Vec<Diagnostic>) {
+        parse_script(
+            sources,
+            "<input>",
+            text,
+            &self.environment(false),
+            library.macros(),
+            &[],
+        )
     }
 
     /// The script's name for messages, and its text.
