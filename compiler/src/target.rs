@@ -1,6 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The only door from pass 2 to the kernel being probed.
 
+use std::sync::Arc;
+
+use rstap_debuginfo::{
+    Address, CallSite, Function, FunctionQuery, Label, LineAddress, Location, MemberPath, ModuleId,
+    Placement, Probeable, Prototype, Result, Source, SourcePosition, Symbol, Tracepoint, Type,
+    TypeId, Variable,
+};
+
 /// What pass 2 may ask about the kernel. Implemented over `rstap_debuginfo`
 /// for real kernels and over plain data in tests.
-pub trait Target {}
+///
+/// Nothing is opened before the first question that needs it, so that a script
+/// with timers alone costs no debug information. The methods mean what those of
+/// `rstap_debuginfo::DebugInfo` with the same names mean.
+pub trait Target {
+    /// Release of the kernel, `6.1.0-56-cloud-amd64`.
+    fn release(&self) -> String;
+
+    /// `kernel`, a module's name, or the path of a module or binary.
+    fn module(&self, name: &str) -> Result<ModuleId>;
+    /// Modules of the kernel whose name matches.
+    fn module_names(&self, glob: &str) -> Vec<String>;
+    /// Name under which the module was opened: `kernel`, `ext4`, `/usr/bin/true`.
+    fn module_name(&self, module: ModuleId) -> String;
+    /// Whether a source of facts is there.
+    fn has(&self, module: ModuleId, source: Source) -> bool;
+
+    fn functions(&self, module: ModuleId, query: &FunctionQuery) -> Result<Vec<Function>>;
+    fn prototype(&self, function: &Function) -> Result<Option<Prototype>>;
+    fn variables_at(&self, function: &Function, pc: u64) -> Result<Vec<Variable>>;
+    fn location(
+        &self,
+        function: Option<&Function>,
+        variable: &Variable,
+        pc: u64,
+    ) -> Result<Location>;
+    fn labels(&self, function: &Function, glob: &str) -> Result<Vec<Label>>;
+    fn call_sites(&self, function: &Function) -> Result<Vec<CallSite>>;
+    fn function_at(&self, address: Address) -> Result<Option<Function>>;
+
+    fn source_files(&self, module: ModuleId, glob: &str) -> Result<Vec<String>>;
+    /// Rows of the line table of files that match, lines `first` to `last`.
+    fn lines(
+        &self,
+        module: ModuleId,
+        file: &str,
+        first: u32,
+        last: u32,
+    ) -> Result<Vec<LineAddress>>;
+    fn lines_of(&self, function: &Function) -> Result<Vec<LineAddress>>;
+    fn line_at(&self, address: Address) -> Result<Option<SourcePosition>>;
+
+    fn type_of(&self, id: TypeId) -> Result<Arc<Type>>;
+    /// As SystemTap prints it: `struct file*`.
+    fn type_name(&self, id: TypeId) -> String;
+    /// `struct file`, `enum x`, `size_t`; also a bare tag.
+    fn type_by_name(&self, module: ModuleId, name: &str) -> Result<Option<TypeId>>;
+    fn size_of(&self, id: TypeId) -> Result<u64>;
+    /// Typedefs and qualifiers removed.
+    fn strip(&self, id: TypeId) -> Result<TypeId>;
+    fn member(&self, id: TypeId, name: &str) -> Result<Option<MemberPath>>;
+    fn enumerator(&self, module: ModuleId, name: &str) -> Result<Option<i64>>;
+    fn globals(&self, module: ModuleId, name: &str, unit: Option<&str>) -> Result<Vec<Variable>>;
+
+    fn tracepoints(&self, module: ModuleId, glob: &str) -> Result<Vec<Tracepoint>>;
+
+    fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol>;
+    fn symbols(&self, module: ModuleId, glob: &str) -> Vec<Symbol>;
+    fn symbol_at(&self, address: Address) -> Option<(String, u64)>;
+    fn placement(&self, address: Address) -> Result<Placement>;
+    fn probeable(&self, function: &Function) -> Probeable;
+    /// Whether the kernel exports the symbol to modules.
+    fn is_exported(&self, name: &str) -> bool;
+}
