@@ -568,5 +568,5 @@ fn set_captures(program: &mut ir::Program) {
             *captures = true;
         }
     };
-    super::visit::expressions_mut(program, &mut set);
+    ir::walk::program_expressions_mut(program, &mut set);
 }
