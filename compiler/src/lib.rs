@@ -6,7 +6,10 @@
 //! [`build`] (C to a module), and the loader `staprun`, a program of its own.
 //! [`driver`] runs the passes; [`cli`] reads the options.
 
+pub mod build;
+pub mod cli;
 pub mod codegen;
+pub mod driver;
 pub mod ir;
 pub mod semantic;
 pub mod target;

@@ -407,6 +407,10 @@ fn check(options: &Options) -> Result<()> {
             "You can't specify the '-D' and '-M' options together.",
         ),
         (
+            options.monitor.is_some() && (options.bulk || options.output.is_some()),
+            "You can't specify the '-M' option together with '-b' or '-o'.",
+        ),
+        (
             options.stdin && (options.daemon || options.monitor.is_some()),
             "You can't specify the '-i' option together with '-D' or '-M'.",
         ),

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::framing::Message;
+use crate::monitor::Monitor;
 use crate::options::Rotation;
 use crate::sys;
 
@@ -31,6 +32,8 @@ pub enum Output {
     Files(FileSeries),
     /// `-b`: a series for each CPU.
     Bulk(BulkFiles),
+    /// `-M`: the lower half of the monitor.
+    Screen(Box<Monitor>),
     /// Nowhere, after a failure.
     Discard,
 }
@@ -72,6 +75,10 @@ impl Output {
                 queue.pump()
             }
             Output::Files(series) => series.write_lines(bytes),
+            Output::Screen(monitor) => {
+                monitor.push(bytes);
+                Ok(())
+            }
             Output::Bulk(_) | Output::Discard => Ok(()),
         }
     }
@@ -113,7 +120,7 @@ impl Output {
         match self {
             Output::Files(series) => series.switch(),
             Output::Bulk(bulk) => bulk.series.values_mut().try_for_each(FileSeries::switch),
-            Output::Stdout(_) | Output::Discard => Ok(()),
+            Output::Stdout(_) | Output::Screen(_) | Output::Discard => Ok(()),
         }
     }
 

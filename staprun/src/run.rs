@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The modes of the program, from checked options to the exit status.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigmaskHow, kill, sigprocmask};
@@ -13,6 +13,7 @@ use crate::guard::{self, Guard};
 use crate::kernel::{self, MODULES_DIRECTORY};
 use crate::load;
 use crate::module::{ModuleFile, is_module_name, private_name};
+use crate::monitor::Monitor;
 use crate::options::{Mode, Options};
 use crate::output::Output;
 use crate::privilege::{self, Access};
@@ -98,8 +99,9 @@ fn start(
 ) -> Result<(Ending, bool)> {
     let (control, traces) = channel::open(&module.name)?;
     let stdin = open_stdin_file(options, &module.name, reporter);
+    let monitor = open_monitor_files(options, &module.name)?;
     privilege::drop_for_good()?;
-    let output = open_output(options)?;
+    let output = open_output(options, monitor)?;
     control.demand(&Request::Hello {
         flags: hello_flags(options),
     })?;
@@ -174,8 +176,9 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     };
     let result = (|| {
         let stdin = open_stdin_file(options, name, reporter);
+        let monitor = open_monitor_files(options, name)?;
         privilege::drop_for_good()?;
-        let output = open_output(options)?;
+        let output = open_output(options, monitor)?;
         control.demand(&Request::Hello {
             flags: hello_flags(options),
         })?;
@@ -334,7 +337,34 @@ fn send_optional(options: &Options, control: &Control, reporter: &mut Reporter) 
     }
 }
 
-fn open_output(options: &Options) -> Result<Output> {
+/// Status and control file of a script that was built to be monitored.
+fn open_monitor_files(options: &Options, name: &str) -> Result<Option<(File, File)>> {
+    if options.monitor.is_none() {
+        return Ok(None);
+    }
+    let open =
+        |file: &str, writes: bool| {
+            let path = format!("{MODULES_DIRECTORY}/{name}/{file}");
+            OpenOptions::new().read(!writes).write(writes).open(&path).map_err(|error| {
+            Failure::new(format!(
+                "cannot monitor module {name} ({path}: {error}); build it with rstap --monitor"
+            ))
+        })
+        };
+    Ok(Some((
+        open("monitor_status", false)?,
+        open("monitor_control", true)?,
+    )))
+}
+
+fn open_output(options: &Options, monitor: Option<(File, File)>) -> Result<Output> {
+    if let (Some((status, control)), Some(seconds), None) =
+        (monitor, options.monitor, &options.output)
+    {
+        return Ok(Output::Screen(Box::new(Monitor::start(
+            status, control, seconds,
+        )?)));
+    }
     if options.bulk {
         return Ok(Output::bulk(options.output.as_deref(), options.rotation));
     }
@@ -345,11 +375,7 @@ fn open_output(options: &Options) -> Result<Output> {
     }
 }
 
-fn open_stdin_file(
-    options: &Options,
-    name: &str,
-    reporter: &mut Reporter,
-) -> Option<std::fs::File> {
+fn open_stdin_file(options: &Options, name: &str, reporter: &mut Reporter) -> Option<File> {
     if !options.stdin {
         return None;
     }

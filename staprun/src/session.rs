@@ -17,7 +17,9 @@ use nix::unistd::Pid;
 
 use crate::channel::{Control, Received, Trace};
 use crate::child::{self, HeldChild};
+use crate::errand::Errand;
 use crate::merge::Merger;
+use crate::monitor::Key;
 use crate::output::{self, Output};
 use crate::protocol::{Event, Request};
 use crate::report::{Failure, Reporter, Result};
@@ -79,6 +81,8 @@ pub struct Session<'a> {
     plan: Plan,
     merger: Merger,
     phase: Phase,
+    /// START or EXIT, while the module is at it.
+    errand: Option<Errand>,
     command: Option<Pid>,
     interrupts: u32,
     failed: bool,
@@ -122,6 +126,7 @@ impl<'a> Session<'a> {
             plan,
             merger: Merger::new(first),
             phase,
+            errand: None,
             command: None,
             interrupts: 0,
             failed: false,
@@ -161,12 +166,15 @@ impl<'a> Session<'a> {
             if let Some(ending) = self.on_control()? {
                 return Ok((ending, self.failed));
             }
-            self.feed_stdin();
+            self.take_stdin();
             self.collect();
             if self.phase == Phase::Ended
                 && self.traces.iter().all(|trace| trace.ended)
                 && self.output.waiting() == 0
             {
+                self.finish_errand()?;
+                // The terminal is as it was before the account is printed.
+                self.output = Output::Discard;
                 self.conclude();
                 return Ok((Ending::Ended, self.failed || self.reporter.errors() > 0));
             }
@@ -183,12 +191,26 @@ impl<'a> Session<'a> {
         let readable = self.traces.iter().filter(|trace| !trace.ended && !full);
         descriptors
             .extend(readable.map(|trace| PollFd::new(trace.file.as_fd(), PollFlags::POLLIN)));
+        let stdout = descriptors.len();
         descriptors.extend(output::stdout_poll(&self.output));
+        let stdout = stdout..descriptors.len();
+        let errand = descriptors.len();
+        descriptors.extend(
+            self.errand
+                .as_ref()
+                .map(|errand| PollFd::new(errand.as_fd(), PollFlags::POLLIN)),
+        );
+        let errand = errand..descriptors.len();
         let stdin = io::stdin();
-        if self.plan.stdin.is_some() && self.phase == Phase::Running {
+        let monitor = match &self.output {
+            Output::Screen(monitor) => Some(monitor.deadline()),
+            _ => None,
+        };
+        if (self.plan.stdin.is_some() || monitor.is_some()) && self.phase == Phase::Running {
             descriptors.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
         }
-        let timeout = match self.merger.deadline() {
+        let deadlines = [self.merger.deadline(), monitor];
+        let timeout = match deadlines.into_iter().flatten().min() {
             Some(deadline) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 // One more millisecond: rounding down would spin.
@@ -197,12 +219,53 @@ impl<'a> Session<'a> {
             None => PollTimeout::NONE,
         };
         match poll(&mut descriptors, timeout) {
-            Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => Ok(()),
-            Err(errno) => Err(Failure::new(format!(
-                "cannot wait for output: {}",
-                errno.desc()
-            ))),
+            Ok(_) | Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(errno) => {
+                return Err(Failure::new(format!(
+                    "cannot wait for output: {}",
+                    errno.desc()
+                )));
+            }
         }
+        let has = |range, flags| {
+            let descriptors: &[PollFd<'_>] = descriptors.get(range).unwrap_or_default();
+            descriptors
+                .iter()
+                .any(|fd| fd.revents().is_some_and(|events| events.intersects(flags)))
+        };
+        let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+        let is_closed = has(stdout, gone);
+        let is_done = has(errand, PollFlags::POLLIN | gone);
+        if is_closed {
+            self.check_output(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if is_done {
+            self.finish_errand()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the answer to START or EXIT.
+    fn finish_errand(&mut self) -> Result<()> {
+        let Some(errand) = self.errand.take() else {
+            return Ok(());
+        };
+        let Err(errno) = errand.finish() else {
+            return Ok(());
+        };
+        // The module may have said why.
+        self.on_control()?;
+        if self.phase == Phase::Starting {
+            return Err(Failure::new(format!(
+                "the module did not start: {}",
+                errno.desc()
+            )));
+        }
+        self.reporter
+            .error(&format!("the module did not stop: {}", errno.desc()));
+        self.failed = true;
+        self.phase = Phase::Ended;
+        Ok(())
     }
 
     fn on_signal(&mut self, number: u32) -> Result<Option<Ending>> {
@@ -264,6 +327,7 @@ impl<'a> Session<'a> {
     }
 
     fn detach(&mut self) -> Result<Ending> {
+        self.finish_errand()?;
         self.control.demand(&Request::Detach)?;
         self.collect();
         self.finish_merging();
@@ -346,6 +410,8 @@ impl<'a> Session<'a> {
 
     fn go_to_background(&mut self) -> Result<Option<Ending>> {
         let failed = |text: &str| Failure::new(format!("cannot go to the background: {text}"));
+        // No other thread may run when the process forks.
+        self.finish_errand()?;
         match crate::sys::fork_single_threaded().map_err(|errno| failed(errno.desc()))? {
             nix::unistd::ForkResult::Parent { child } => Ok(Some(Ending::InBackground(child))),
             nix::unistd::ForkResult::Child => {
@@ -388,14 +454,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Passes stdin on, a byte at a time, as the probes of it expect.
-    fn feed_stdin(&mut self) {
-        if self.phase != Phase::Running {
+    /// Takes what was typed: for the monitor, or for the probes of stdin, which
+    /// expect a byte at a time.
+    fn take_stdin(&mut self) {
+        let has_monitor = matches!(self.output, Output::Screen(_));
+        if self.phase != Phase::Running || !(has_monitor || self.plan.stdin.is_some()) {
             return;
         }
-        let Some(file) = &mut self.plan.stdin else {
-            return;
-        };
         let stdin = io::stdin();
         let mut descriptors = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
         if !matches!(poll(&mut descriptors, PollTimeout::ZERO), Ok(ready) if ready > 0) {
@@ -404,6 +469,15 @@ impl<'a> Session<'a> {
         let mut bytes = [0; 256];
         let count = nix::unistd::read(stdin.as_fd(), &mut bytes).unwrap_or(0);
         let fed = bytes.get(..count).unwrap_or_default();
+        if let Output::Screen(monitor) = &mut self.output {
+            if count == 0 || monitor.keys(fed) == Key::Quit {
+                self.stop();
+            }
+            return;
+        }
+        let Some(file) = &mut self.plan.stdin else {
+            return;
+        };
         if count == 0 || fed.iter().any(|byte| file.write_all(&[*byte]).is_err()) {
             self.plan.stdin = None;
         }
@@ -422,6 +496,9 @@ impl<'a> Session<'a> {
             self.merger.finish(&mut ready);
         }
         self.pass_on(&ready);
+        if let Output::Screen(monitor) = &mut self.output {
+            monitor.refresh(now);
+        }
         let pumped = self.output.pump();
         self.check_output(pumped);
     }
@@ -514,3 +591,6 @@ impl<'a> Session<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,15 +9,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::libc;
 use nix::unistd::{ForkResult, fork};
 
-/// Forks. The loader has one thread, so the child may do whatever the parent
-/// may do.
+/// Forks. Callers see to it that the loader has one thread at that time, so the
+/// child may do whatever the parent may do.
 ///
 /// # Errors
 /// As `fork(2)`.
 pub fn fork_single_threaded() -> nix::Result<ForkResult> {
-    // SAFETY: no other thread of this program exists (nothing here starts one),
-    // so no lock of the allocator or of stdio can be held by a thread that the
-    // child lacks.
+    // SAFETY: no other thread of this program exists: the only ones (errand.rs)
+    // start after the guard and the command were forked, and are waited for
+    // before going to the background. So no lock of the allocator or of stdio
+    // can be held by a thread that the child lacks.
     unsafe { fork() }
 }
 
@@ -135,11 +136,25 @@ pub fn restore_sigpipe() {
     let _ = unsafe { sigaction(Signal::SIGPIPE, &default) };
 }
 
+/// Rows and columns of the terminal on stdout.
+#[must_use]
+pub fn terminal_size() -> Option<(u16, u16)> {
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: TIOCGWINSZ writes one winsize.
+    let result = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &mut size) };
+    (result == 0 && size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
+}
+
 /// Takes variables out of the environment.
 pub fn remove_variables(names: &[&str]) {
     for name in names {
-        // SAFETY: the program has one thread, so nobody reads the environment
-        // meanwhile.
+        // SAFETY: called first of all, before there is another thread that could
+        // read the environment.
         unsafe { std::env::remove_var(name) };
     }
 }
