@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! `begin`, `end`, `error` with their sequence numbers, and `never`.
+
+use super::table::Family;
+use super::{Build, Context, Request};
+use crate::ir::ProbeKind;
+
+pub(super) fn build(request: &Request) -> Build {
+    let sequence = |name| request.number(name).unwrap_or(0);
+    let kind = match request.family {
+        Family::Begin => ProbeKind::Begin { sequence: sequence("begin") },
+        Family::End => ProbeKind::End { sequence: sequence("end") },
+        Family::Error => ProbeKind::Error { sequence: sequence("error") },
+        _ => ProbeKind::Never,
+    };
+    request.found(kind, Context::Empty)
+}
