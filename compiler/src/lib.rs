@@ -7,7 +7,10 @@
 //! [`driver`] runs the passes; [`cli`] reads the options.
 
 pub mod arch;
+pub mod build;
+pub mod cli;
 pub mod codegen;
+pub mod driver;
 pub mod ir;
 pub mod semantic;
 pub mod target;

@@ -43,8 +43,23 @@
 
 #![warn(missing_docs)]
 
+mod btf;
+mod dwarf;
+mod elf;
 mod error;
+mod exports;
+pub mod glob;
+mod locate;
+mod mapped;
+mod queries;
+mod reloc;
+mod session;
+mod symbols;
+mod type_queries;
 mod types;
 
 pub use error::{Error, Result};
+pub use exports::Export;
+pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};
+pub use session::{DebugInfo, ModuleKind};
 pub use types::*;

@@ -4,6 +4,7 @@
 //! of the compiler. Nothing here borrows from a file or knows DWARF or BTF.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// One opened file of code: the kernel, one of its modules, or a user binary.
 /// Given out by `DebugInfo`; [`ModuleId::KERNEL`] is always the kernel itself.
@@ -112,7 +113,7 @@ impl AddressRange {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourcePosition {
     /// Path of the file.
-    pub file: String,
+    pub file: Arc<str>,
     /// Line, from 1; 0 when unknown.
     pub line: u32,
 }
@@ -138,10 +139,10 @@ pub enum FunctionKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
     /// Name in the source.
-    pub name: String,
+    pub name: Arc<str>,
     /// Name of the symbol at the entry, which may carry a compiler's suffix
     /// (`foo.isra.0`, `foo.constprop.0`); equals `name` if there is no symbol.
-    pub linkage_name: String,
+    pub linkage_name: Arc<str>,
     /// Concrete, inlined or symbol.
     pub kind: FunctionKind,
     /// Where it is declared; `None` when only a symbol or BTF is known.
@@ -149,13 +150,13 @@ pub struct Function {
     /// Where it starts. For an inlined copy the address of its first
     /// instruction.
     pub entry: Address,
-    /// All its code, the entry's range first. Empty if unknown.
+    /// All its code. Empty if unknown.
     pub ranges: Vec<AddressRange>,
     /// `DW_AT_external`: visible to other units (`.exported` in a probe point
     /// means this).
     pub external: bool,
     /// The concrete function that contains an inlined copy; `None` otherwise.
-    pub inlined_into: Option<String>,
+    pub inlined_into: Option<Arc<str>>,
     /// Where this description comes from.
     pub source: Source,
     /// Handle for further questions.
@@ -638,4 +639,35 @@ pub enum Probeable {
     Kprobe,
     /// The kernel refuses, for this reason.
     Refused(String),
+}
+
+/// Place of a bit field that starts `from_start` bits into its structure: in
+/// the smallest aligned storage unit that holds all of it, so that reading and
+/// writing it touches nothing else. A packed field that straddles 8 bytes is
+/// read unaligned.
+pub(crate) fn bit_field(from_start: u64, bit_size: u64) -> (u64, Option<BitField>) {
+    let width = u8::try_from(bit_size).unwrap_or(64).clamp(0, 64);
+    let end = from_start.saturating_add(bit_size);
+    for storage in [1_u8, 2, 4, 8] {
+        let unit = u64::from(storage) * 8;
+        let start = from_start / unit * unit;
+        if end <= start.saturating_add(unit) {
+            let bit_offset = u8::try_from(from_start - start).unwrap_or(0);
+            let place = BitField {
+                bit_offset,
+                bit_size: width,
+                storage_size: storage,
+            };
+            return (start / 8, Some(place));
+        }
+    }
+    let bit_offset = u8::try_from(from_start % 8).unwrap_or(0);
+    (
+        from_start / 8,
+        Some(BitField {
+            bit_offset,
+            bit_size: width,
+            storage_size: 8,
+        }),
+    )
 }

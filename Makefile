@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+#   make            build rstap and staprun into target/release
+#   make demo       all set-up, then a real script on a real kernel in a virtual machine
+#   make check      all set-up, then formatting, lints, unit tests, scripts on a real kernel
+#   make bench      costs of probes in guest instructions, times of the compiler
+#   make matrix     the scripts on the kernels of four suites
+#   make lab        the set-up alone: programs, and this suite's kernel with its debug files
+#   make install    PREFIX=/usr/local, DESTDIR=
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+DESTDIR ?=
+# Suites of `make matrix`: kernels 5.10, 6.1, 6.12, 7.x.
+SUITES ?= bullseye bookworm trixie sid
+# Scripts of `make check` and `make matrix` whose path holds this; all if empty.
+TESTS ?=
+# Options of `make bench`.
+BENCH ?=
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BIN := $(abspath $(TARGET))/release
+LAB := $(BIN)/rstap-lab
+SHARE := $(DESTDIR)$(PREFIX)/share/rstap
+
+.PHONY: all demo check lint unit vm-tests bench matrix lab install clean
+
+all:
+	$(CARGO) build --release -p rstap -p rstap-staprun
+
+$(LAB): FORCE
+	$(CARGO) build --release -p rstap-vm
+.PHONY: FORCE
+FORCE:
+
+lab: $(LAB)
+	$(LAB) deps
+	$(LAB) fetch --with-debug
+
+demo: all lab
+	$(BIN)/rstap --remote=vm -v examples/demo.stp -c 'sh examples/demo.sh'
+
+check: lint unit vm-tests
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+# Tests that need no virtual machine. The runtime's pure parts are C, tested in user space.
+unit:
+	$(CARGO) test --workspace --exclude rstap-tests
+	$(CARGO) test -p rstap-tests --lib
+	if [ -f runtime/tests/Makefile ]; then $(MAKE) -C runtime/tests check; fi
+
+vm-tests: all lab
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test ui --test run --no-fail-fast -- $(TESTS)
+
+bench: all lab
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) run --release -p rstap-tests --bin rstap-bench -- $(BENCH)
+
+matrix: all $(LAB)
+	$(LAB) deps --all
+	@failed=; for suite in $(SUITES); do \
+		$(LAB) fetch --suite $$suite >/dev/null || exit 1; \
+		RSTAP_BIN_DIR=$(BIN) RSTAP_TEST_KERNEL=$$suite \
+			$(CARGO) test -p rstap-tests --test run -- $(TESTS) || failed="$$failed $$suite"; \
+	done; if [ -n "$$failed" ]; then echo "failed on:$$failed"; exit 1; fi
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)
+	install -m 755 $(BIN)/rstap $(BIN)/staprun $(DESTDIR)$(PREFIX)/bin
+	rm -rf $(SHARE)/tapsets $(SHARE)/runtime
+	cp -R tapsets $(SHARE)/tapsets
+	cp -R runtime $(SHARE)/runtime
+	rm -rf $(SHARE)/runtime/tests
+	set -e; for page in docs/man/*.[1-8]; do \
+		[ -f "$$page" ] || continue; \
+		section=$${page##*.}; \
+		install -D -m 644 "$$page" \
+			"$(DESTDIR)$(PREFIX)/share/man/man$$section/$${page##*/}"; \
+	done
+	set -e; for unit in staprun/units/*.service; do \
+		[ -f "$$unit" ] || continue; \
+		install -D -m 644 "$$unit" "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}"; \
+	done
+
+clean:
+	$(CARGO) clean

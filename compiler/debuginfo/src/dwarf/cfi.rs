@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! The canonical frame address at an address of the code, from `.debug_frame`
+//! or `.eh_frame`.
+
+use std::sync::OnceLock;
+
+use gimli::{
+    BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EndianSlice, LittleEndian,
+    UnwindContext, UnwindSection,
+};
+
+use super::Slice;
+use crate::elf::Elf;
+use crate::error::Result;
+
+/// How to compute the canonical frame address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cfa {
+    /// A register, by DWARF number, plus an offset.
+    Register(u16, i64),
+    /// A DWARF expression.
+    Expression(gimli::Expression<Slice>, gimli::Encoding),
+}
+
+/// Ranges of code with the offset of their frame description, sorted.
+type Table = Vec<(u64, u64, usize)>;
+
+/// Call frame information of one file.
+pub(crate) struct Frames {
+    debug_frame: DebugFrame<Slice>,
+    eh_frame: EhFrame<Slice>,
+    bases: BaseAddresses,
+    debug_table: OnceLock<Table>,
+    eh_table: OnceLock<Table>,
+}
+
+impl Frames {
+    pub fn open(elf: &Elf) -> Result<Frames> {
+        let address = |name: &str| {
+            elf.sections
+                .iter()
+                .find(|section| section.name == name)
+                .map_or(0, |s| s.address)
+        };
+        let bytes = |name: &str| {
+            elf.section_data(name)
+                .map(|data| EndianSlice::new(data, LittleEndian))
+        };
+        Ok(Frames {
+            debug_frame: DebugFrame::from(bytes(".debug_frame")?),
+            eh_frame: EhFrame::from(bytes(".eh_frame")?),
+            bases: BaseAddresses::default()
+                .set_eh_frame(address(".eh_frame"))
+                .set_text(address(".text"))
+                .set_got(address(".got")),
+            debug_table: OnceLock::new(),
+            eh_table: OnceLock::new(),
+        })
+    }
+
+    /// The rule at an address; `None` if no table covers it or it is malformed.
+    pub fn cfa(&self, address: u64) -> Option<Cfa> {
+        self.look_up(&self.debug_frame, &self.debug_table, address)
+            .or_else(|| self.look_up(&self.eh_frame, &self.eh_table, address))
+    }
+
+    fn look_up<S>(&self, section: &S, table: &OnceLock<Table>, address: u64) -> Option<Cfa>
+    where
+        S: UnwindSection<Slice>,
+    {
+        let table = table.get_or_init(|| self.read_table(section));
+        let after = table.partition_point(|(begin, _, _)| *begin <= address);
+        let (_, end, offset) = table.get(after.checked_sub(1)?)?;
+        if address >= *end {
+            return None;
+        }
+        let offset = S::Offset::from(*offset);
+        let fde = section
+            .fde_from_offset(&self.bases, offset, |section, bases, offset| {
+                section.cie_from_offset(bases, offset)
+            })
+            .ok()?;
+        let encoding = fde.cie().encoding();
+        let mut context = UnwindContext::new();
+        let row = fde
+            .unwind_info_for_address(section, &self.bases, &mut context, address)
+            .ok()?;
+        match row.cfa() {
+            CfaRule::RegisterAndOffset { register, offset } => {
+                Some(Cfa::Register(register.0, *offset))
+            }
+            CfaRule::Expression(expression) => {
+                Some(Cfa::Expression(expression.get(section).ok()?, encoding))
+            }
+        }
+    }
+
+    fn read_table<S>(&self, section: &S) -> Table
+    where
+        S: UnwindSection<Slice>,
+    {
+        let mut table = Table::new();
+        let mut entries = section.entries(&self.bases);
+        let mut last_cie = None;
+        while let Ok(Some(entry)) = entries.next() {
+            let CieOrFde::Fde(partial) = entry else {
+                continue;
+            };
+            let cie_offset: usize = gimli::UnwindOffset::into(partial.cie_offset());
+            let parsed = partial.parse(|section, bases, offset| match &last_cie {
+                Some((known, cie)) if *known == cie_offset => Ok(Clone::clone(cie)),
+                _ => {
+                    let cie = section.cie_from_offset(bases, offset)?;
+                    last_cie = Some((cie_offset, cie.clone()));
+                    Ok(cie)
+                }
+            });
+            let Ok(fde) = parsed else { continue };
+            if fde.initial_address() != 0 && fde.len() != 0 {
+                table.push((fde.initial_address(), fde.end_address(), fde.offset()));
+            }
+        }
+        table.sort_unstable();
+        table
+    }
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! One unit of DWARF, and the questions asked of single entries.
+
+use std::sync::{Arc, OnceLock};
+
+use gimli::{AttributeValue, DebuggingInformationEntry, UnitOffset};
+
+use super::{Slice, UnitEntry};
+use crate::types::{AddressRange, SourcePosition};
+
+/// A unit with its abbreviations and line table header.
+pub(crate) struct Unit {
+    pub unit: gimli::Unit<Slice>,
+    /// Index of the unit in its file.
+    pub position: usize,
+    /// Offset of its header in `.debug_info`.
+    pub start: u64,
+    /// Offset of its end.
+    pub end: u64,
+    files: OnceLock<Vec<Arc<str>>>,
+}
+
+/// An entry with its attributes.
+pub(crate) type Entry = DebuggingInformationEntry<Slice>;
+
+impl Unit {
+    pub fn read(
+        dwarf: &gimli::Dwarf<Slice>,
+        entry: &UnitEntry,
+        position: usize,
+    ) -> gimli::Result<Unit> {
+        let unit = gimli::Unit::new(dwarf, entry.header)?;
+        Ok(Unit {
+            unit,
+            position,
+            start: entry.start,
+            end: entry.end,
+            files: OnceLock::new(),
+        })
+    }
+
+    /// Name of the unit's main source file.
+    pub fn name(&self) -> String {
+        self.unit
+            .name
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Whether an offset of `.debug_info` lies in this unit.
+    pub fn holds(&self, offset: u64) -> bool {
+        self.start <= offset && offset < self.end
+    }
+
+    /// Reads the entry at an offset of `.debug_info`.
+    pub fn entry(&self, offset: u64) -> gimli::Result<Entry> {
+        self.unit.entry(self.local(offset))
+    }
+
+    /// An offset of `.debug_info` as one within this unit.
+    pub fn local(&self, offset: u64) -> UnitOffset {
+        UnitOffset(usize::try_from(offset.wrapping_sub(self.start)).unwrap_or(usize::MAX))
+    }
+
+    /// An offset within this unit as one of `.debug_info`.
+    pub fn global(&self, offset: UnitOffset) -> u64 {
+        self.start.wrapping_add(offset.0 as u64)
+    }
+
+    /// Where a reference attribute points, as an offset of `.debug_info`.
+    pub fn reference(&self, entry: &Entry, name: gimli::DwAt) -> Option<u64> {
+        match entry.attr_value(name)? {
+            AttributeValue::UnitRef(offset) => Some(self.global(offset)),
+            AttributeValue::DebugInfoRef(offset) => Some(offset.0 as u64),
+            _ => None,
+        }
+    }
+
+    /// A string attribute.
+    pub fn string(
+        &self,
+        dwarf: &gimli::Dwarf<Slice>,
+        entry: &Entry,
+        name: gimli::DwAt,
+    ) -> Option<String> {
+        let value = entry.attr_value(name)?;
+        let text = dwarf.attr_string(&self.unit, value).ok()?;
+        Some(text.to_string_lossy().into_owned())
+    }
+
+    /// A flag attribute.
+    pub fn flag(entry: &Entry, name: gimli::DwAt) -> bool {
+        matches!(entry.attr_value(name), Some(AttributeValue::Flag(true)))
+    }
+
+    /// An unsigned number attribute.
+    pub fn number(entry: &Entry, name: gimli::DwAt) -> Option<u64> {
+        let value = entry.attr_value(name)?;
+        value
+            .udata_value()
+            .or_else(|| value.sdata_value().map(|value| value as u64))
+    }
+
+    /// Name of a source file by its index in the line table, as SystemTap
+    /// prints it: relative to the compilation directory where that is a prefix.
+    pub fn file_name(&self, dwarf: &gimli::Dwarf<Slice>, index: u64) -> Option<&Arc<str>> {
+        let files = self.files.get_or_init(|| self.read_files(dwarf));
+        files
+            .get(usize::try_from(index).ok()?)
+            .filter(|name| !name.is_empty())
+    }
+
+    /// All source files in the order of the line table; index 0 is empty
+    /// before DWARF 5.
+    pub fn file_names(&self, dwarf: &gimli::Dwarf<Slice>) -> &[Arc<str>] {
+        self.files.get_or_init(|| self.read_files(dwarf))
+    }
+
+    fn read_files(&self, dwarf: &gimli::Dwarf<Slice>) -> Vec<Arc<str>> {
+        let Some(program) = &self.unit.line_program else {
+            return Vec::new();
+        };
+        let header = program.header();
+        let text = |value| {
+            dwarf
+                .attr_string(&self.unit, value)
+                .map(|text| text.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        let root = self
+            .unit
+            .comp_dir
+            .map(|text| text.to_string_lossy().into_owned());
+        let root = root.unwrap_or_default();
+        let directories: Vec<String> = header
+            .include_directories()
+            .iter()
+            .map(|value| text(*value))
+            .collect();
+        let first = if header.version() >= 5 { 0 } else { 1 };
+        let mut files: Vec<Arc<str>> = vec!["".into(); first];
+        for file in header.file_names() {
+            let name = text(file.path_name());
+            // Before DWARF 5 directory 0 is the compilation directory and not in the list.
+            let directory = usize::try_from(file.directory_index())
+                .ok()
+                .and_then(|index| match (first, index) {
+                    (1, 0) => None,
+                    _ => directories.get(index.checked_sub(first)?),
+                })
+                .map_or("", String::as_str);
+            files.push(shorten(&root, directory, &name).into());
+        }
+        files
+    }
+
+    /// Where an entry says it is declared.
+    pub fn declaration(
+        &self,
+        dwarf: &gimli::Dwarf<Slice>,
+        entry: &Entry,
+    ) -> Option<SourcePosition> {
+        let index = match entry.attr_value(gimli::DW_AT_decl_file)? {
+            AttributeValue::FileIndex(index) => index,
+            value => value.udata_value()?,
+        };
+        let line = Unit::number(entry, gimli::DW_AT_decl_line).unwrap_or(0);
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        Some(SourcePosition {
+            file: self.file_name(dwarf, index)?.clone(),
+            line,
+        })
+    }
+
+    /// All code addresses of an entry, in the order given. What the linker
+    /// removed (ranges at 0) is left out.
+    pub fn ranges(&self, dwarf: &gimli::Dwarf<Slice>, entry: &Entry) -> Vec<AddressRange> {
+        let mut found = Vec::new();
+        let Ok(mut ranges) = dwarf.die_ranges(&self.unit, entry) else {
+            return found;
+        };
+        while let Ok(Some(range)) = ranges.next() {
+            if range.begin != 0 && range.begin < range.end {
+                found.push(AddressRange {
+                    begin: range.begin,
+                    end: range.end,
+                });
+            }
+        }
+        found
+    }
+
+    /// An address attribute.
+    pub fn address(
+        &self,
+        dwarf: &gimli::Dwarf<Slice>,
+        entry: &Entry,
+        name: gimli::DwAt,
+    ) -> Option<u64> {
+        dwarf
+            .attr_address(&self.unit, entry.attr_value(name)?)
+            .ok()
+            .flatten()
+    }
+}
+
+/// Path of a source file relative to the directory the unit was compiled in.
+fn shorten(root: &str, directory: &str, name: &str) -> String {
+    let joined = if name.starts_with('/') || directory.is_empty() {
+        name.to_string()
+    } else {
+        format!("{directory}/{name}")
+    };
+    let below = |path: &str| {
+        let rest = path.strip_prefix(root)?.strip_prefix('/')?;
+        (!root.is_empty()).then(|| rest.to_string())
+    };
+    let path = below(&joined).unwrap_or(joined);
+    match path.strip_prefix("./") {
+        Some(rest) => rest.to_string(),
+        None => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn paths_are_relative_to_the_compilation_directory() {
+        assert_eq!(shorten("/b", "fs", "read_write.c"), "fs/read_write.c");
+        assert_eq!(shorten("/b", "/b/fs", "a.c"), "fs/a.c");
+        assert_eq!(shorten("/b", "/b", "a.c"), "a.c");
+        assert_eq!(shorten("/b", "./include", "a.h"), "include/a.h");
+        assert_eq!(shorten("/b", "/usr/include", "a.h"), "/usr/include/a.h");
+        assert_eq!(shorten("/b", "", "/c/a.h"), "/c/a.h");
+    }
+}

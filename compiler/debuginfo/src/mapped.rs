@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Bytes of files. Files are mapped once and stay mapped until the process
+//! ends, so every reader above can borrow them without lifetimes: a compiler
+//! run opens a handful of files and needs them to the end.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::error::{Error, Result};
+
+/// What identifies one state of a file: device, inode, size, time of change.
+type Identity = (u64, u64, u64, i64, i64);
+
+fn cache() -> &'static Mutex<HashMap<(PathBuf, Identity), &'static [u8]>> {
+    static CACHE: OnceLock<Mutex<HashMap<(PathBuf, Identity), &'static [u8]>>> = OnceLock::new();
+    CACHE.get_or_init(Mutex::default)
+}
+
+/// Contents of the file at `path`; `.xz`, `.zst` and `.gz` are decompressed.
+pub fn contents(path: &Path) -> Result<&'static [u8]> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let failed = |error: std::io::Error| Error::in_file(path, error.to_string());
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(Error::in_file(path, "not a regular file"));
+    }
+    let identity = (
+        metadata.dev(),
+        metadata.ino(),
+        metadata.size(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+    );
+    let key = (path.to_path_buf(), identity);
+    let mut cache = cache().lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bytes) = cache.get(&key) {
+        return Ok(bytes);
+    }
+    let bytes: &'static [u8] = match compression(path) {
+        Some(compression) => {
+            let packed = std::fs::read(path).map_err(failed)?;
+            Vec::leak(
+                decompress(&packed, compression)
+                    .map_err(|message| Error::in_file(path, message))?,
+            )
+        }
+        // Files of sysfs and procfs cannot be mapped on most kernels.
+        None if metadata.len() < 4096 || path.starts_with("/sys") || path.starts_with("/proc") => {
+            Vec::leak(std::fs::read(path).map_err(failed)?)
+        }
+        None => map(&File::open(path).map_err(failed)?).map_err(failed)?,
+    };
+    cache.insert(key, bytes);
+    Ok(bytes)
+}
+
+#[allow(unsafe_code)]
+fn map(file: &File) -> std::io::Result<&'static [u8]> {
+    // SAFETY: the mapping is private and read-only, and is never unmapped. The one thing that can
+    // go wrong is another process that truncates the file (SIGBUS) or rewrites it in place, which
+    // package managers and builds do not do: they rename a new file over the old one.
+    let mapping = unsafe { memmap2::Mmap::map(file)? };
+    Ok(Box::leak(Box::new(mapping)))
+}
+
+/// Ways in which distributions compress modules (`CONFIG_MODULE_COMPRESS_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    Xz,
+    Zstd,
+    Gzip,
+}
+
+fn compression(path: &Path) -> Option<Compression> {
+    match path.extension()?.to_str()? {
+        "xz" => Some(Compression::Xz),
+        "zst" => Some(Compression::Zstd),
+        "gz" => Some(Compression::Gzip),
+        _ => None,
+    }
+}
+
+/// No kernel module is larger than this; stops decompression bombs.
+const DECOMPRESSED_LIMIT: u64 = 1 << 30;
+
+fn decompress(packed: &[u8], compression: Compression) -> std::result::Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let result = match compression {
+        Compression::Xz => liblzma::read::XzDecoder::new(packed)
+            .take(DECOMPRESSED_LIMIT)
+            .read_to_end(&mut bytes),
+        Compression::Gzip => flate2::read::MultiGzDecoder::new(packed)
+            .take(DECOMPRESSED_LIMIT)
+            .read_to_end(&mut bytes),
+        Compression::Zstd => match ruzstd::decoding::StreamingDecoder::new(packed) {
+            Ok(decoder) => decoder.take(DECOMPRESSED_LIMIT).read_to_end(&mut bytes),
+            Err(error) => return Err(format!("cannot decompress (zstd): {error}")),
+        },
+    };
+    result.map_err(|error| format!("cannot decompress ({compression:?}): {error}"))?;
+    Ok(bytes)
+}

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Questions about functions, variables and symbols.
+
+use crate::btf::NameSpace;
+use crate::error::{Error, Result};
+use crate::glob;
+use crate::session::{DebugInfo, Module, ModuleKind};
+use crate::symbols::{Entry, SymbolList};
+use crate::types::{
+    Address, CallSite, EntityId, Function, FunctionKind, FunctionQuery, Label, Location, ModuleId,
+    Placement, Prototype, Source, Symbol, SymbolKind, TypeId, Variable, VariableKind,
+};
+
+impl DebugInfo {
+    /// Functions that match. From DWARF if there is any, else from the symbol
+    /// list, else from BTF; a query with a file pattern needs DWARF.
+    pub fn functions(&self, module: ModuleId, query: &FunctionQuery) -> Result<Vec<Function>> {
+        let module = self.get(module)?;
+        let empty = SymbolList::default();
+        if let Some(dwarf) = &module.dwarf {
+            let symbols = self.symbols_of(&module).unwrap_or(&empty);
+            return Ok(dwarf.functions(module.id, symbols, query));
+        }
+        if query.file.is_some() {
+            return Err(self.no_debug_info(&module));
+        }
+        self.symbol_functions(&module.id, &query.name)
+    }
+
+    /// Functions by symbol alone, even where there is DWARF.
+    pub fn symbol_functions(&self, module: &ModuleId, pattern: &str) -> Result<Vec<Function>> {
+        let module = self.get(*module)?;
+        match self.symbols_of(&module) {
+            Ok(symbols) => {
+                let functions = symbols
+                    .matching(pattern)
+                    .filter(|symbol| symbol.kind == SymbolKind::Function);
+                Ok(functions
+                    .map(|symbol| from_symbol(module.id, symbol))
+                    .collect())
+            }
+            Err(error) => {
+                let Some(btf) = self.btf(&module)? else {
+                    return Err(error);
+                };
+                let mut functions: Vec<Function> = btf
+                    .all_names(NameSpace::Function)
+                    .filter(|(name, _)| glob::matches(pattern, name))
+                    .map(|(name, id)| from_btf(module.id, name, id))
+                    .collect();
+                functions.sort_by(|one, other| one.name.cmp(&other.name));
+                Ok(functions)
+            }
+        }
+    }
+
+    /// The function whose code contains an address; with `inlined` the
+    /// innermost inlined copy there.
+    pub fn function_at(&self, address: Address, inlined: bool) -> Result<Option<Function>> {
+        let module = self.get(address.module)?;
+        let empty = SymbolList::default();
+        let symbols = self.symbols_of(&module);
+        if let Some(dwarf) = &module.dwarf {
+            let symbols = symbols.as_ref().copied().unwrap_or(&empty);
+            return dwarf.function_at(module.id, symbols, address.value, inlined);
+        }
+        let entry = symbols?.at_or_before(address.value).filter(|symbol| {
+            symbol.kind == SymbolKind::Function
+                && (symbol.size == 0 || address.value < symbol.address.saturating_add(symbol.size))
+        });
+        Ok(entry.map(|symbol| from_symbol(module.id, symbol)))
+    }
+
+    /// Parameters and return type of a function; from BTF if the function is
+    /// known by its symbol alone. `None` if nobody knows.
+    pub fn prototype(&self, function: &Function) -> Result<Option<Prototype>> {
+        let module = self.get(function.id.module)?;
+        if function.id.source == Source::Dwarf {
+            let dwarf = self.need_dwarf(&module)?;
+            return dwarf.prototype(module.id, function.id.offset).map(Some);
+        }
+        let Some(btf) = self.btf(&module)? else {
+            return Ok(None);
+        };
+        // Clones (.isra and the like) have parameters of their own that BTF does not tell.
+        match btf.by_name(&function.name, NameSpace::Function) {
+            Some(id) => btf.prototype(module.id, id),
+            None => Ok(None),
+        }
+    }
+
+    /// Parameters, and locals in scope, at an address inside a function:
+    /// outer scopes before inner ones, so the last of a name is the visible
+    /// one. Without DWARF: the parameters, at the entry only.
+    pub fn variables_at(&self, function: &Function, pc: u64) -> Result<Vec<Variable>> {
+        let module = self.get(function.id.module)?;
+        if function.id.source == Source::Dwarf {
+            return self.need_dwarf(&module)?.variables_at(function, pc);
+        }
+        let Some(prototype) = self.prototype(function)? else {
+            return Ok(Vec::new());
+        };
+        let variables = prototype
+            .parameters
+            .into_iter()
+            .enumerate()
+            .map(|(index, parameter)| {
+                let index = u32::try_from(index).unwrap_or(u32::MAX);
+                Variable {
+                    name: parameter.name,
+                    type_id: parameter.type_id,
+                    kind: VariableKind::Parameter,
+                    available: pc == function.entry.value,
+                    line: 0,
+                    parameter_index: Some(index),
+                    id: EntityId {
+                        offset: u64::from(index),
+                        ..function.id
+                    },
+                }
+            });
+        Ok(variables.collect())
+    }
+
+    /// Where a variable is at an address inside a function. A parameter of
+    /// which the compiler kept no location is, at the entry, still where the
+    /// calling convention puts it.
+    pub fn location(&self, function: &Function, variable: &Variable, pc: u64) -> Result<Location> {
+        let module = self.get(variable.id.module)?;
+        if variable.id.source == Source::Dwarf {
+            let dwarf = self.need_dwarf(&module)?;
+            if variable.kind == VariableKind::Global {
+                return dwarf.global_location(module.id, variable.id.offset);
+            }
+            return dwarf.location(function, variable.id.offset, pc);
+        }
+        match variable.parameter_index {
+            Some(index) if pc == function.entry.value => Ok(Location::Argument(index)),
+            Some(_) => Ok(Location::Unavailable(
+                "without DWARF parameters are known at the function's entry only".into(),
+            )),
+            None => self.global_location(variable),
+        }
+    }
+
+    /// Where a global variable is.
+    pub fn global_location(&self, variable: &Variable) -> Result<Location> {
+        let module = self.get(variable.id.module)?;
+        if variable.id.source == Source::Dwarf {
+            return self
+                .need_dwarf(&module)?
+                .global_location(module.id, variable.id.offset);
+        }
+        let symbol = self.symbols_of(&module)?.by_name(&variable.name);
+        Ok(match symbol {
+            Some(symbol) => {
+                let address = Address {
+                    module: module.id,
+                    value: symbol.address,
+                };
+                Location::Memory(match symbol.kind {
+                    SymbolKind::PerCpu => crate::types::LocationExpr::PerCpu(address),
+                    _ => crate::types::LocationExpr::Address(address),
+                })
+            }
+            None => Location::Unavailable("it has no symbol".into()),
+        })
+    }
+
+    /// Global variables by name (a pattern) in units whose file matches.
+    /// Without DWARF: what BTF knows, which is per-CPU variables.
+    pub fn globals(
+        &self,
+        module: ModuleId,
+        name: &str,
+        unit: Option<&str>,
+    ) -> Result<Vec<Variable>> {
+        let module = self.get(module)?;
+        if let Some(dwarf) = &module.dwarf {
+            return Ok(dwarf.globals(module.id, name, unit));
+        }
+        let Some(btf) = self.btf(&module)? else {
+            return Err(self.no_debug_info(&module));
+        };
+        let mut found = Vec::new();
+        if let Some(type_id) = btf.variable_type(module.id, name) {
+            found.push(Variable {
+                name: name.to_string(),
+                type_id,
+                kind: VariableKind::Global,
+                available: self.symbol(module.id, name).is_some(),
+                line: 0,
+                parameter_index: None,
+                id: EntityId {
+                    module: module.id,
+                    source: Source::Btf,
+                    offset: 0,
+                },
+            });
+        }
+        Ok(found)
+    }
+
+    /// Labels of a function that match a pattern.
+    pub fn labels(&self, function: &Function, pattern: &str) -> Result<Vec<Label>> {
+        let module = self.get(function.id.module)?;
+        self.need_dwarf(&module)?.labels(function, pattern)
+    }
+
+    /// Calls in a function's code, those in inlined copies included.
+    pub fn call_sites(&self, function: &Function) -> Result<Vec<CallSite>> {
+        let module = self.get(function.id.module)?;
+        self.need_dwarf(&module)?.call_sites(function)
+    }
+
+    /// The symbol with a name.
+    pub fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol> {
+        let module = self.get(module).ok()?;
+        let entry = *self.symbols_of(&module).ok()?.by_name(name)?;
+        Some(public(module.id, &entry))
+    }
+
+    /// Symbols that match a pattern.
+    pub fn symbols(&self, module: ModuleId, pattern: &str) -> Result<Vec<Symbol>> {
+        let module = self.get(module)?;
+        let symbols = self.symbols_of(&module)?;
+        Ok(symbols
+            .matching(pattern)
+            .map(|entry| public(module.id, entry))
+            .collect())
+    }
+
+    /// The symbol at or before an address, and the distance from it.
+    pub fn symbol_at(&self, address: Address) -> Option<(Symbol, u64)> {
+        let module = self.get(address.module).ok()?;
+        let entry = *self.symbols_of(&module).ok()?.at_or_before(address.value)?;
+        Some((
+            public(module.id, &entry),
+            address.value.wrapping_sub(entry.address),
+        ))
+    }
+
+    /// An address in the form that generated code can use.
+    pub fn placement(&self, address: Address) -> Result<Placement> {
+        let module = self.get(address.module)?;
+        let section = match &module.elf {
+            Some(elf) => elf.section_at(address.value).map(|section| {
+                (
+                    section.name.clone(),
+                    address.value.wrapping_sub(section.address),
+                )
+            }),
+            None => None,
+        };
+        let stext_offset = self.offset_from_stext(&module, address.value);
+        let (section, section_offset) = match section {
+            Some(found) => found,
+            None if module.kind == ModuleKind::Kernel && stext_offset.is_some() => {
+                (".text".to_string(), stext_offset.unwrap_or(0))
+            }
+            None => {
+                let what = format!("address {:#x} is in no section", address.value);
+                return Err(match &module.elf {
+                    Some(elf) => Error::in_file(&elf.path, what),
+                    None => Error::new(what),
+                });
+            }
+        };
+        let symbol = self
+            .symbol_at(address)
+            .map(|(symbol, offset)| (symbol.name, offset));
+        Ok(Placement {
+            section,
+            section_offset,
+            stext_offset,
+            symbol,
+        })
+    }
+
+    fn offset_from_stext(&self, module: &Module, address: u64) -> Option<u64> {
+        if module.kind != ModuleKind::Kernel {
+            return None;
+        }
+        let stext = self.symbols_of(module).ok()?.by_name("_stext")?.address;
+        Some(address.wrapping_sub(stext))
+    }
+}
+
+fn public(module: ModuleId, entry: &Entry) -> Symbol {
+    Symbol {
+        name: entry.name.to_string(),
+        address: Address {
+            module,
+            value: entry.address,
+        },
+        size: entry.size,
+        kind: entry.kind,
+        global: entry.global,
+    }
+}
+
+/// The source name of a symbol: without a compiler's suffix.
+fn source_name(symbol: &str) -> &str {
+    match symbol.split_once('.') {
+        Some((name, _)) if !name.is_empty() => name,
+        _ => symbol,
+    }
+}
+
+fn from_symbol(module: ModuleId, symbol: &Entry) -> Function {
+    Function {
+        name: source_name(symbol.name).into(),
+        linkage_name: symbol.name.into(),
+        kind: FunctionKind::SymbolOnly,
+        declaration: None,
+        entry: Address {
+            module,
+            value: symbol.address,
+        },
+        ranges: Vec::new(),
+        external: symbol.global,
+        inlined_into: None,
+        source: Source::Symbols,
+        id: EntityId {
+            module,
+            source: Source::Symbols,
+            offset: symbol.address,
+        },
+    }
+}
+
+fn from_btf(module: ModuleId, name: &str, id: u32) -> Function {
+    Function {
+        name: name.into(),
+        linkage_name: name.into(),
+        kind: FunctionKind::SymbolOnly,
+        declaration: None,
+        // Unknown here; the running kernel resolves the name.
+        entry: Address { module, value: 0 },
+        ranges: Vec::new(),
+        external: false,
+        inlined_into: None,
+        source: Source::Btf,
+        id: EntityId {
+            module,
+            source: Source::Btf,
+            offset: u64::from(id),
+        },
+    }
+}
+
+impl DebugInfo {
+    /// The type a variable or the return value of a function has, with the
+    /// path of typedefs kept. Convenience for callers that hold only ids.
+    pub fn return_type(&self, function: &Function) -> Result<Option<TypeId>> {
+        Ok(self
+            .prototype(function)?
+            .map(|prototype| prototype.return_type))
+    }
+}

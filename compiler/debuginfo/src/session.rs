@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! [`DebugInfo`]: the files of one kernel, its modules and of user binaries,
+//! opened as they are asked for.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+use crate::btf::Btf;
+use crate::dwarf::DwarfFile;
+use crate::elf::Elf;
+use crate::error::{Error, Result};
+use crate::glob;
+use crate::locate::{KernelPaths, MissingPart, build_id_path};
+use crate::mapped;
+use crate::symbols::SymbolList;
+use crate::types::{ModuleId, Source, Type, TypeId};
+
+/// What a [`ModuleId`] stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModuleKind {
+    /// The kernel proper.
+    Kernel,
+    /// A loadable module of the kernel.
+    Module,
+    /// A program or shared library.
+    Binary,
+}
+
+/// One opened file with its sources of information.
+pub(crate) struct Module {
+    pub id: ModuleId,
+    /// `kernel`, the module's name with underscores, or the binary's path.
+    pub name: String,
+    pub kind: ModuleKind,
+    /// What is loaded: the `.ko` or the binary. `None` for the kernel, whose
+    /// image is not an ELF file that is kept around.
+    pub image: Option<Arc<Elf>>,
+    /// File whose addresses are used: the one with DWARF, else the image.
+    pub elf: Option<Arc<Elf>>,
+    pub dwarf: Option<DwarfFile>,
+    btf: OnceLock<Result<Option<Arc<Btf>>>>,
+    symbols: OnceLock<Result<SymbolList>>,
+}
+
+/// Debug information of one kernel, its modules, and of user binaries.
+pub struct DebugInfo {
+    paths: KernelPaths,
+    /// Never shrinks; a module stays where it is once opened.
+    modules: RwLock<Vec<Arc<Module>>>,
+    by_name: Mutex<HashMap<String, ModuleId>>,
+    /// Paths of modules on disk by name with underscores.
+    module_files: OnceLock<HashMap<String, PathBuf>>,
+    pub(crate) types: Mutex<HashMap<TypeId, Arc<Type>>>,
+    pub(crate) definitions: Mutex<HashMap<(ModuleId, String), Option<TypeId>>>,
+    pub(crate) exports: OnceLock<HashMap<String, crate::exports::Export>>,
+}
+
+impl DebugInfo {
+    /// Opens the kernel's files. A kernel with no debug information at all is
+    /// not an error here, only when something is asked of it.
+    pub fn open(paths: KernelPaths) -> Result<DebugInfo> {
+        let mut dwarf = None;
+        let mut elf = None;
+        if let Some(path) = &paths.vmlinux {
+            let file = Arc::new(Elf::open(path)?);
+            dwarf = DwarfFile::open(&file)?;
+            elf = Some(file);
+        }
+        let kernel = Module {
+            id: ModuleId::KERNEL,
+            name: "kernel".to_string(),
+            kind: ModuleKind::Kernel,
+            image: None,
+            elf,
+            dwarf,
+            btf: OnceLock::new(),
+            symbols: OnceLock::new(),
+        };
+        let by_name = ["kernel", "vmlinux"].map(|name| (name.to_string(), ModuleId::KERNEL));
+        Ok(DebugInfo {
+            paths,
+            modules: RwLock::new(vec![Arc::new(kernel)]),
+            by_name: Mutex::new(HashMap::from(by_name)),
+            module_files: OnceLock::new(),
+            types: Mutex::default(),
+            definitions: Mutex::default(),
+            exports: OnceLock::new(),
+        })
+    }
+
+    /// The files found for the kernel.
+    pub fn paths(&self) -> &KernelPaths {
+        &self.paths
+    }
+
+    /// The file named: `kernel` or `vmlinux`; a module by name (dashes and
+    /// underscores are the same); a path of a `.ko` or of a binary.
+    pub fn module(&self, name: &str) -> Result<ModuleId> {
+        let is_path = name.contains('/') || name.ends_with(".ko");
+        let key = if is_path {
+            name.to_string()
+        } else {
+            name.replace('-', "_")
+        };
+        let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = by_name.get(&key) {
+            return Ok(*id);
+        }
+        let mut modules = self.modules.write().unwrap_or_else(PoisonError::into_inner);
+        let id = ModuleId(u32::try_from(modules.len()).unwrap_or(u32::MAX - 1));
+        let module = if is_path {
+            self.open_path(id, Path::new(name))?
+        } else {
+            self.open_module(id, &key)?
+        };
+        modules.push(Arc::new(module));
+        by_name.insert(key, id);
+        Ok(id)
+    }
+
+    /// Names of modules on disk that match a pattern, sorted, with underscores.
+    pub fn module_names(&self, pattern: &str) -> Vec<String> {
+        let pattern = pattern.replace('-', "_");
+        let files = self.module_files();
+        let mut names: Vec<String> = files
+            .keys()
+            .filter(|name| glob::matches(&pattern, name))
+            .cloned()
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// What a module is called in probe points: `kernel`, `ext4`, or a path.
+    pub fn module_name(&self, id: ModuleId) -> String {
+        self.get(id)
+            .map(|module| module.name.clone())
+            .unwrap_or_default()
+    }
+
+    /// Kernel, module or binary.
+    pub fn module_kind(&self, id: ModuleId) -> Result<ModuleKind> {
+        Ok(self.get(id)?.kind)
+    }
+
+    /// Whether a source of information is there for a file.
+    pub fn has(&self, id: ModuleId, source: Source) -> bool {
+        let Ok(module) = self.get(id) else {
+            return false;
+        };
+        match source {
+            Source::Dwarf => module.dwarf.is_some(),
+            Source::Btf => self.btf(&module).is_ok_and(|btf| btf.is_some()),
+            Source::Symbols => self.symbols_of(&module).is_ok(),
+        }
+    }
+
+    /// GNU build id of a file, in hexadecimal.
+    pub fn build_id(&self, id: ModuleId) -> Option<String> {
+        let module = self.get(id).ok()?;
+        module.image.as_ref().or(module.elf.as_ref())?.build_id()
+    }
+
+    /// The file from which addresses come.
+    pub fn debug_path(&self, id: ModuleId) -> Option<PathBuf> {
+        Some(self.get(id).ok()?.elf.as_ref()?.path.clone())
+    }
+
+    pub(crate) fn get(&self, id: ModuleId) -> Result<Arc<Module>> {
+        let modules = self.modules.read().unwrap_or_else(PoisonError::into_inner);
+        modules
+            .get(id.0 as usize)
+            .cloned()
+            .ok_or_else(|| Error::new(format!("no module with number {}", id.0)))
+    }
+
+    /// The module's DWARF, or an error that says how to get it.
+    pub(crate) fn need_dwarf<'a>(&self, module: &'a Module) -> Result<&'a DwarfFile> {
+        module
+            .dwarf
+            .as_ref()
+            .ok_or_else(|| self.no_debug_info(module))
+    }
+
+    pub(crate) fn no_debug_info(&self, module: &Module) -> Error {
+        let error = match module.kind {
+            ModuleKind::Kernel => Error::new(format!(
+                "no debug information for kernel {}",
+                self.paths.release
+            )),
+            ModuleKind::Module => Error::new(format!(
+                "no debug information for module {} of kernel {}",
+                module.name, self.paths.release
+            )),
+            ModuleKind::Binary => Error::new(format!("no debug information for {}", module.name)),
+        };
+        match (module.kind, self.paths.hint_for(MissingPart::DebugInfo)) {
+            (ModuleKind::Kernel | ModuleKind::Module, Some(command)) => {
+                error.hint(format!("install it: {command}"))
+            }
+            (ModuleKind::Binary, _) => {
+                error.hint("compile it with -g, or install its debug package")
+            }
+            _ => error,
+        }
+    }
+
+    pub(crate) fn symbols_of<'a>(&self, module: &'a Module) -> Result<&'a SymbolList> {
+        module
+            .symbols
+            .get_or_init(|| match &module.elf {
+                Some(elf) => Ok(SymbolList::from_elf(elf)),
+                None => match &self.paths.symbols {
+                    Some(path) => SymbolList::from_map(path),
+                    None => Err(Error::new(format!(
+                        "no list of symbols for kernel {}",
+                        self.paths.release
+                    ))),
+                },
+            })
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    pub(crate) fn btf(&self, module: &Module) -> Result<Option<Arc<Btf>>> {
+        module
+            .btf
+            .get_or_init(|| self.open_btf(module).map(|btf| btf.map(Arc::new)))
+            .clone()
+    }
+
+    fn open_btf(&self, module: &Module) -> Result<Option<Btf>> {
+        match module.kind {
+            ModuleKind::Binary => Ok(None),
+            ModuleKind::Kernel => {
+                let Some(path) = &self.paths.btf else {
+                    return Ok(None);
+                };
+                let bytes = mapped::contents(path)?;
+                let bytes = if bytes.starts_with(b"\x7fELF") {
+                    Elf::open(path)?.section_data(".BTF")?
+                } else {
+                    bytes
+                };
+                Btf::parse(path, bytes, None).map(Some)
+            }
+            ModuleKind::Module => {
+                let kernel = self.get(ModuleId::KERNEL)?;
+                let Some(base) = self.btf(&kernel)? else {
+                    return Ok(None);
+                };
+                if let Some(dir) = &self.paths.module_btf_dir {
+                    let path = dir.join(&module.name);
+                    if path.is_file() {
+                        let bytes = mapped::contents(&path)?;
+                        return Btf::parse(&path, bytes, Some(base)).map(Some);
+                    }
+                }
+                for elf in [&module.image, &module.elf].into_iter().flatten() {
+                    let bytes = elf.section_data(".BTF")?;
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    let own_base = elf.section_data(".BTF.base")?;
+                    let btf = if own_base.is_empty() {
+                        Btf::parse(&elf.path, bytes, Some(base))
+                    } else {
+                        Btf::parse_distilled(&elf.path, bytes, own_base)
+                    };
+                    return btf.map(Some);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn module_files(&self) -> &HashMap<String, PathBuf> {
+        self.module_files.get_or_init(|| {
+            let mut files = HashMap::new();
+            let roots = self
+                .paths
+                .modules_dir
+                .iter()
+                .chain(&self.paths.debug_module_dirs);
+            for root in roots {
+                collect_modules(root, 0, &mut files);
+            }
+            files
+        })
+    }
+
+    fn open_module(&self, id: ModuleId, name: &str) -> Result<Module> {
+        let Some(path) = self.module_files().get(name) else {
+            let mut error = Error::new(format!(
+                "kernel {} has no module {name}",
+                self.paths.release
+            ));
+            if self.paths.modules_dir.is_none() && self.paths.debug_module_dirs.is_empty() {
+                error.hint = self
+                    .paths
+                    .hint_for(MissingPart::Modules)
+                    .map(|command| format!("its modules are not on this machine: {command}"));
+            }
+            return Err(error);
+        };
+        let image = Arc::new(Elf::open(path)?);
+        self.assemble(id, name.to_string(), ModuleKind::Module, image)
+    }
+
+    fn open_path(&self, id: ModuleId, path: &Path) -> Result<Module> {
+        let image = Arc::new(Elf::open(path)?);
+        if image.relocatable {
+            let name = module_name_of(path).unwrap_or_default();
+            return self.assemble(id, name, ModuleKind::Module, image);
+        }
+        self.assemble(id, path.display().to_string(), ModuleKind::Binary, image)
+    }
+
+    fn assemble(
+        &self,
+        id: ModuleId,
+        name: String,
+        kind: ModuleKind,
+        image: Arc<Elf>,
+    ) -> Result<Module> {
+        let debug = if image.has_section(".debug_info") {
+            Some(image.clone())
+        } else {
+            self.find_debug_file(&image, kind)?.map(Arc::new)
+        };
+        let dwarf = match &debug {
+            Some(elf) => DwarfFile::open(elf)?,
+            None => None,
+        };
+        let elf = Some(debug.unwrap_or_else(|| image.clone()));
+        Ok(Module {
+            id,
+            name,
+            kind,
+            image: Some(image),
+            elf,
+            dwarf,
+            btf: OnceLock::new(),
+            symbols: OnceLock::new(),
+        })
+    }
+
+    /// The separate debug file of a stripped one: by build id, by the path of
+    /// a module, or by debuglink.
+    fn find_debug_file(&self, image: &Elf, kind: ModuleKind) -> Result<Option<Elf>> {
+        let build_id = image.build_id();
+        let mut candidates = Vec::new();
+        if kind == ModuleKind::Module
+            && let Some(dir) = &self.paths.modules_dir
+            && let Ok(relative) = image.path.strip_prefix(dir)
+        {
+            let mut relative = relative.to_path_buf();
+            if relative
+                .extension()
+                .is_some_and(|extension| extension != "ko")
+            {
+                relative.set_extension("");
+            }
+            for root in &self.paths.debug_module_dirs {
+                candidates.push(root.join(&relative));
+                candidates.push(root.join(relative.with_extension("ko.debug")));
+            }
+        }
+        let mut roots = self.paths.debug_roots.clone();
+        roots.push(PathBuf::from("/usr/lib/debug"));
+        if let Some(build_id) = &build_id {
+            candidates.extend(
+                roots
+                    .iter()
+                    .filter_map(|root| build_id_path(root, build_id)),
+            );
+        }
+        if let Some((name, _)) = image.debug_link()
+            && let Some(dir) = image.path.parent()
+        {
+            candidates.push(dir.join(&name));
+            candidates.push(dir.join(".debug").join(&name));
+            let below = dir.strip_prefix("/").unwrap_or(dir);
+            candidates.extend(roots.iter().map(|root| root.join(below).join(&name)));
+        }
+        for path in candidates {
+            if !path.is_file() || path == image.path {
+                continue;
+            }
+            let debug = Elf::open(&path)?;
+            let same = match (&build_id, debug.build_id()) {
+                (Some(mine), Some(other)) => *mine == other,
+                _ => true,
+            };
+            if same && debug.has_section(".debug_info") {
+                return Ok(Some(debug));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A module's name from its file name: `a-b.ko.xz` is `a_b`.
+fn module_name_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let stem = ["", ".xz", ".zst", ".gz", ".debug"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix)?.strip_suffix(".ko"))?;
+    Some(stem.replace('-', "_"))
+}
+
+/// Notes all modules below a directory; the first of a name stays.
+fn collect_modules(dir: &Path, depth: u32, files: &mut HashMap<String, PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
+        // "build" and "source" at the top are links to header trees.
+        if kind.is_dir() && depth < 32 {
+            collect_modules(&path, depth + 1, files);
+        } else if let Some(name) = module_name_of(&path) {
+            files.entry(name).or_insert(path);
+        }
+    }
+}

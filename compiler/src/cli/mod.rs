@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The command line: a table of options, and everything made from it.
+//!
+//! [`table`] is the only place that knows an option's name; [`parse`] gives [`Options`], plain
+//! data that the driver works from.
+
+pub mod check;
+pub mod completions;
+pub mod explain;
+pub mod help;
+pub mod options;
+pub mod parse;
+pub mod rc;
+pub mod table;
+
+pub use options::{Action, Options};
+pub use parse::{UsageError, parse};
+
+use crate::driver;
+
+/// The whole program: reads the command line, does what it asks, gives the exit status.
+pub fn main() -> std::process::ExitCode {
+    let mut words = rc::words(rc::directory().as_deref());
+    for word in std::env::args_os().skip(1) {
+        match word.into_string() {
+            Ok(word) => words.push(word),
+            Err(word) => {
+                eprintln!(
+                    "rstap: '{}' on the command line is not valid UTF-8",
+                    word.to_string_lossy()
+                );
+                return std::process::ExitCode::FAILURE;
+            }
+        }
+    }
+    match parse(&words) {
+        Ok(options) => driver::run(&options),
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

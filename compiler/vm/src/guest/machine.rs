@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What kind of machine to boot, and booting it.
+
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use super::Guest;
+use super::stream::{Event, control_lines, forward};
+use crate::initramfs::{self, PackedFile};
+use crate::process::{Helper, find_program, need_program};
+use crate::{Error, KernelSet, Result};
+
+/// What executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Accelerator {
+    /// Software emulation, which works everywhere.
+    #[default]
+    Tcg,
+    /// Software emulation of one CPU where a nanosecond is one instruction: time in the guest
+    /// counts instructions and repeats exactly.
+    CountedTcg,
+    /// The host's virtualisation. Never chosen by itself: `/dev/kvm` can be there and hang.
+    Kvm,
+}
+
+/// The guest's root file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Root {
+    /// Busybox and these files.
+    Packed(Vec<PackedFile>),
+    /// The host's files, read-only beneath a layer that is thrown away.
+    Host,
+}
+
+/// A machine to boot.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub kernel: KernelSet,
+    pub root: Root,
+    pub accelerator: Accelerator,
+    pub memory_mib: u32,
+    pub cpus: u32,
+    /// Added to the kernel's command line.
+    pub kernel_arguments: Vec<String>,
+    /// Kernel modules to insert at boot, by name.
+    pub modules: Vec<String>,
+}
+
+impl Machine {
+    /// Two emulated CPUs and 1 GiB, as small as Debian's kernel runs well.
+    pub fn new(kernel: KernelSet, root: Root) -> Machine {
+        Machine {
+            kernel,
+            root,
+            accelerator: Accelerator::Tcg,
+            memory_mib: 1024,
+            cpus: 2,
+            kernel_arguments: Vec::new(),
+            modules: Vec::new(),
+        }
+    }
+
+    /// Boots and waits until the guest takes scripts. The machine ends when the calling thread
+    /// does, at the latest.
+    pub fn boot(&self) -> Result<Guest> {
+        let qemu = need_program("qemu-system-x86_64", "qemu-system-x86")?;
+        let folder = tempfile::Builder::new()
+            .prefix("rstap-vm-")
+            .tempdir()
+            .map_err(|error| Error::new(format!("cannot create a temporary folder: {error}")))?;
+        let mark = random_word()?;
+        let (files, packed): (_, &[PackedFile]) = match &self.root {
+            Root::Packed(files) => (None, files),
+            Root::Host => (Some(start_file_server(folder.path())?), &[]),
+        };
+        let image = initramfs::build(&initramfs::Contents {
+            kernel: &self.kernel,
+            modules: &self.modules,
+            files: packed,
+            host_root: files.is_some(),
+            settings: format!("mark='{mark}'\nhost_root={}\n", u8::from(files.is_some())),
+        })?;
+        let initrd = folder.path().join("initrd");
+        std::fs::write(&initrd, image).map_err(|error| Error::io("write", &initrd, error))?;
+
+        let ports = ["control", "stdin", "stdout", "stderr"];
+        let mut listeners = Vec::new();
+        for port in ports {
+            let path = folder.path().join(port);
+            let listener =
+                UnixListener::bind(&path).map_err(|error| Error::io("create", &path, error))?;
+            listener
+                .set_nonblocking(true)
+                .map_err(|error| Error::io("prepare", &path, error))?;
+            listeners.push(listener);
+        }
+        let errors = folder.path().join("qemu-errors");
+        let error_file =
+            std::fs::File::create(&errors).map_err(|error| Error::io("create", &errors, error))?;
+        let mut qemu = Helper::start(&qemu, |command| {
+            self.arguments(command, folder.path(), &initrd, &ports);
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(error_file);
+        })?;
+
+        let (sender, events) = channel();
+        if let Some(serial) = qemu.child().stdout.take() {
+            let make = |piece: &[u8]| vec![Event::Log(piece.to_vec())];
+            forward(serial, sender.clone(), make, Some(Event::End));
+        }
+        let mut streams = Vec::new();
+        for listener in &listeners {
+            streams.push(accept(listener, &mut qemu, &errors)?);
+        }
+        let mut streams = streams.into_iter();
+        let (Some(control), Some(input), Some(stdout), Some(stderr)) = (
+            streams.next(),
+            streams.next(),
+            streams.next(),
+            streams.next(),
+        ) else {
+            return Err(Error::new("a port of the virtual machine is missing"));
+        };
+        let reader = control
+            .try_clone()
+            .map_err(|error| Error::new(format!("cannot share the control port: {error}")))?;
+        forward(reader, sender.clone(), control_lines(), None);
+        forward(
+            stdout,
+            sender.clone(),
+            |piece| vec![Event::Stdout(piece.to_vec())],
+            None,
+        );
+        forward(
+            stderr,
+            sender,
+            |piece| vec![Event::Stderr(piece.to_vec())],
+            None,
+        );
+
+        Guest {
+            qemu,
+            _files: files,
+            _folder: folder,
+            control,
+            input: Some(input),
+            events,
+            mark,
+            log: Vec::new(),
+            lines: Default::default(),
+            ended: false,
+        }
+        .await_ready()
+    }
+
+    fn arguments(&self, command: &mut Command, folder: &Path, initrd: &Path, ports: &[&str]) {
+        let cpus = if self.accelerator == Accelerator::CountedTcg {
+            1
+        } else {
+            self.cpus.max(1)
+        };
+        match self.accelerator {
+            Accelerator::Tcg => {
+                command.args(["-accel", "tcg,thread=multi", "-cpu", "max"]);
+            }
+            Accelerator::CountedTcg => {
+                command.args(["-accel", "tcg,thread=single", "-cpu", "max"]);
+                command.args(["-icount", "shift=0,sleep=off"]);
+            }
+            Accelerator::Kvm => {
+                command.args(["-accel", "kvm", "-cpu", "host"]);
+            }
+        }
+        let memory = self.memory_mib.max(256);
+        command.args([
+            "-nodefaults",
+            "-no-reboot",
+            "-display",
+            "none",
+            "-vga",
+            "none",
+        ]);
+        command.args(["-m", &memory.to_string(), "-smp", &cpus.to_string()]);
+        command
+            .arg("-kernel")
+            .arg(&self.kernel.vmlinuz)
+            .arg("-initrd")
+            .arg(initrd);
+        command.args(["-append", &self.kernel_command_line()]);
+        command.args([
+            "-monitor",
+            "none",
+            "-serial",
+            "stdio",
+            "-device",
+            "virtio-serial-pci",
+        ]);
+        for port in ports {
+            let socket = folder.join(port);
+            command
+                .arg("-chardev")
+                .arg(format!("socket,id={port},path={}", socket.display()));
+            command
+                .arg("-device")
+                .arg(format!("virtserialport,chardev={port},name={port}"));
+        }
+        if self.root == Root::Host {
+            let socket = folder.join("files");
+            command
+                .arg("-object")
+                .arg(format!(
+                    "memory-backend-memfd,id=memory,size={memory}M,share=on"
+                ))
+                .args(["-numa", "node,memdev=memory"])
+                .arg("-chardev")
+                .arg(format!("socket,id=files,path={}", socket.display()))
+                .args([
+                    "-device",
+                    "vhost-user-fs-pci,queue-size=1024,chardev=files,tag=hostroot",
+                ]);
+        }
+    }
+
+    fn kernel_command_line(&self) -> String {
+        let mut line = "console=ttyS0 quiet panic=-1 oops=panic".to_string();
+        for argument in &self.kernel_arguments {
+            line.push(' ');
+            line.push_str(argument);
+        }
+        line
+    }
+}
+
+/// Waits for qemu to connect, unless it ends first.
+fn accept(listener: &UnixListener, qemu: &mut Helper, errors: &Path) -> Result<UnixStream> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                return stream
+                    .set_nonblocking(false)
+                    .map(|()| stream)
+                    .map_err(|error| Error::new(format!("cannot use a port: {error}")));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(Error::new(format!("cannot reach qemu: {error}"))),
+        }
+        let status = qemu.try_wait()?;
+        if status.is_some() || Instant::now() > deadline {
+            let text = std::fs::read_to_string(errors).unwrap_or_default();
+            return Err(Error::new(format!("qemu did not start: {}", text.trim())));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A word that no program prints by chance.
+fn random_word() -> Result<String> {
+    use std::io::Read;
+    let path = Path::new("/dev/urandom");
+    let mut bytes = [0u8; 16];
+    std::fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|error| Error::io("read", path, error))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Starts virtiofsd on the host's root folder and waits for its socket.
+fn start_file_server(folder: &Path) -> Result<Helper> {
+    let server = file_server()?;
+    let socket = folder.join("files");
+    let errors = folder.join("files-errors");
+    let error_file =
+        std::fs::File::create(&errors).map_err(|error| Error::io("create", &errors, error))?;
+    let mut helper = Helper::start(&server.program, |command| {
+        command
+            .arg(format!("--socket-path={}", socket.display()))
+            .args(&server.arguments);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(error_file);
+    })?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !socket.exists() {
+        if helper.try_wait()?.is_some() || Instant::now() > deadline {
+            let text = std::fs::read_to_string(&errors).unwrap_or_default();
+            return Err(
+                Error::new(format!("virtiofsd did not start: {}", text.trim()))
+                    .hint("sharing the host's files needs root; without it, pack files instead"),
+            );
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(helper)
+}
+
+struct FileServer {
+    program: PathBuf,
+    arguments: Vec<&'static str>,
+}
+
+/// Debian 12's virtiofsd comes with qemu and has its own options; later suites package another.
+fn file_server() -> Result<FileServer> {
+    let root = nix::unistd::geteuid().is_root();
+    let old = PathBuf::from("/usr/lib/qemu/virtiofsd");
+    if old.is_file() && root {
+        let arguments = vec![
+            "-o",
+            "source=/",
+            "-o",
+            "cache=always",
+            "-o",
+            "sandbox=chroot",
+        ];
+        return Ok(FileServer {
+            program: old,
+            arguments,
+        });
+    }
+    let new = PathBuf::from("/usr/libexec/virtiofsd");
+    let program = if new.is_file() {
+        Some(new)
+    } else {
+        find_program("virtiofsd")
+    };
+    match program {
+        Some(program) => {
+            let sandbox = if root {
+                "--sandbox=chroot"
+            } else {
+                "--sandbox=none"
+            };
+            let arguments = vec!["--shared-dir=/", "--cache=always", sandbox];
+            Ok(FileServer { program, arguments })
+        }
+        None if old.is_file() => Err(Error::new(
+            "sharing the host's files with a virtual machine needs root here",
+        )),
+        None => Err(Error::new("the program virtiofsd is not installed")
+            .hint("install it with: apt-get install virtiofsd (Debian 12: qemu-system-common)")),
+    }
+}
+
+/// True when [`Root::Host`] can be had.
+pub fn can_share_host_files() -> bool {
+    file_server().is_ok()
+}

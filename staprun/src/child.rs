@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The command of `-c`: started before the probes, executed after them, so that
+//! its process number is known to the script and nothing of it is missed.
+
+use std::ffi::CString;
+use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::{ForkResult, Pid, execvp};
+
+use crate::report::{Failure, Result};
+use crate::sys;
+
+/// A process that waits to become the command.
+#[derive(Debug)]
+pub struct HeldChild {
+    /// Its number; `target()` of the script.
+    pub process: Pid,
+    command: String,
+    go: PipeWriter,
+    failure: PipeReader,
+}
+
+impl HeldChild {
+    /// Forks the process. It runs the command only after [`HeldChild::release`]
+    /// and goes away if this value is dropped before.
+    ///
+    /// # Errors
+    /// No pipe or process could be had, or the command has a NUL.
+    pub fn start(command: &str) -> Result<HeldChild> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::new(format!("cannot start '{command}': {error}"))
+        };
+        let words = words(command)
+            .into_iter()
+            .map(CString::new)
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(|error| failed(&error))?;
+        let (mut wait, go) = std::io::pipe().map_err(|error| failed(&error))?;
+        let (failure, mut report) = std::io::pipe().map_err(|error| failed(&error))?;
+        match sys::fork_single_threaded().map_err(|error| failed(&error))? {
+            ForkResult::Child => {
+                drop(go);
+                drop(failure);
+                let mut byte = [0];
+                if wait.read_exact(&mut byte).is_ok() {
+                    sys::restore_sigpipe();
+                    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+                    let errno = match words.first() {
+                        Some(program) => match execvp(program, &words) {
+                            Ok(never) => match never {},
+                            Err(errno) => errno,
+                        },
+                        None => Errno::EINVAL,
+                    };
+                    let _ = report.write_all(&(errno as i32).to_ne_bytes());
+                }
+                sys::exit_at_once(127)
+            }
+            ForkResult::Parent { child } => Ok(HeldChild {
+                process: child,
+                command: command.to_owned(),
+                go,
+                failure,
+            }),
+        }
+    }
+
+    /// Lets the process execute the command.
+    ///
+    /// # Errors
+    /// It could not be executed.
+    pub fn release(mut self) -> Result<()> {
+        let failed = |text: &str| Failure::new(format!("cannot run '{}': {text}", self.command));
+        self.go
+            .write_all(b"g")
+            .map_err(|error| failed(&error.to_string()))?;
+        let mut number = [0; 4];
+        // The pipe closes without a word when the program is executed.
+        match self.failure.read_exact(&mut number) {
+            Ok(()) => Err(failed(Errno::from_raw(i32::from_ne_bytes(number)).desc())),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// The arguments to execute: the words of a plain command, else the shell, so
+/// that `target()` is the program itself where that is possible.
+fn words(command: &str) -> Vec<String> {
+    const SPECIAL: &str = "|&;<>()$`\\\"'*?[]#~=%!{}\n";
+    let plain: Vec<_> = command
+        .split_ascii_whitespace()
+        .map(str::to_owned)
+        .collect();
+    let builtin = plain.first().is_some_and(|word| {
+        matches!(
+            word.as_str(),
+            "exit" | "cd" | "exec" | "ulimit" | "umask" | "set" | "." | ":"
+        ) || matches!(
+            word.as_str(),
+            "if" | "for" | "while" | "until" | "case" | "trap" | "eval"
+        )
+    });
+    if builtin || command.contains(|character| SPECIAL.contains(character)) {
+        return vec!["sh".to_owned(), "-c".to_owned(), command.to_owned()];
+    }
+    plain
+}
+
+/// How a command ended, if that was not with success: the words of SystemTap.
+#[must_use]
+pub fn ending(status: WaitStatus) -> Option<String> {
+    match status {
+        WaitStatus::Exited(_, 0) => None,
+        WaitStatus::Exited(_, status) => Some(format!("child process exited with status {status}")),
+        WaitStatus::Signaled(_, signal, _) => Some(format!(
+            "child process exited with signal {} ({})",
+            signal as i32,
+            signal.as_str()
+        )),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::wait::waitpid;
+
+    #[test]
+    fn plain_commands_need_no_shell() {
+        assert_eq!(words("ls -l  /tmp"), ["ls", "-l", "/tmp"]);
+        assert_eq!(words("exit 3"), ["sh", "-c", "exit 3"]);
+        assert_eq!(words("a | b"), ["sh", "-c", "a | b"]);
+        assert_eq!(words("A=1 b"), ["sh", "-c", "A=1 b"]);
+    }
+
+    #[test]
+    fn endings_are_worded() {
+        use nix::sys::signal::Signal;
+        let pid = Pid::from_raw(1);
+        assert_eq!(ending(WaitStatus::Exited(pid, 0)), None);
+        assert_eq!(
+            ending(WaitStatus::Exited(pid, 3)).as_deref(),
+            Some("child process exited with status 3")
+        );
+        assert_eq!(
+            ending(WaitStatus::Signaled(pid, Signal::SIGKILL, false)).as_deref(),
+            Some("child process exited with signal 9 (SIGKILL)")
+        );
+    }
+
+    #[test]
+    fn a_released_child_runs_and_a_dropped_one_goes_away() {
+        let child = HeldChild::start("true").expect("forked");
+        let process = child.process;
+        child.release().expect("executed");
+        assert_eq!(waitpid(process, None), Ok(WaitStatus::Exited(process, 0)));
+
+        let child = HeldChild::start("true").expect("forked");
+        let process = child.process;
+        drop(child);
+        assert_eq!(waitpid(process, None), Ok(WaitStatus::Exited(process, 127)));
+    }
+
+    #[test]
+    fn a_missing_program_is_reported() {
+        let child = HeldChild::start("/nowhere/at/all").expect("forked");
+        let process = child.process;
+        let failure = child.release().expect_err("missing");
+        assert!(failure.0.contains("No such file"), "{failure}");
+        let _ = waitpid(process, None);
+    }
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Where the script's output goes: stdout, a file or a row of files, or one
+//! file for each CPU.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::framing::Message;
+use crate::monitor::Monitor;
+use crate::options::Rotation;
+use crate::sys;
+
+/// A pipe that polls writable takes this much without blocking (`pipe(7)`:
+/// `PIPE_BUF`).
+const PIPE_CHUNK: usize = 4096;
+
+/// Start of each message in the files of bulk mode; SystemTap's, so that its
+/// tools can merge them.
+const BULK_MAGIC: [u8; 4] = [0xf0, 0x9f, 0xa9, 0xba];
+
+/// Where output goes.
+#[derive(Debug)]
+pub enum Output {
+    /// stdout, which may be slow: what it does not take waits here.
+    Stdout(StdoutQueue),
+    /// `-o`.
+    Files(FileSeries),
+    /// `-b`: a series for each CPU.
+    Bulk(BulkFiles),
+    /// `-M`: the lower half of the monitor.
+    Screen(Box<Monitor>),
+    /// Nowhere, after a failure.
+    Discard,
+}
+
+impl Output {
+    /// Output to stdout.
+    #[must_use]
+    pub fn stdout() -> Output {
+        Output::Stdout(StdoutQueue::default())
+    }
+
+    /// Output to `-o FILE`; the first file is created at once.
+    ///
+    /// # Errors
+    /// It cannot be created; the text names it.
+    pub fn files(template: &str, rotation: Option<Rotation>) -> io::Result<Output> {
+        Ok(Output::Files(FileSeries::create(template, "", rotation)?))
+    }
+
+    /// Bulk output; `stpd` is SystemTap's name for files without `-o`.
+    #[must_use]
+    pub fn bulk(template: Option<&str>, rotation: Option<Rotation>) -> Output {
+        let template = template.unwrap_or("stpd").to_owned();
+        Output::Bulk(BulkFiles {
+            template,
+            rotation,
+            series: BTreeMap::new(),
+        })
+    }
+
+    /// Takes text in its final order.
+    ///
+    /// # Errors
+    /// The file could not be written.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Output::Stdout(queue) => {
+                queue.bytes.extend(bytes);
+                queue.pump()
+            }
+            Output::Files(series) => series.write_lines(bytes),
+            Output::Screen(monitor) => {
+                monitor.push(bytes);
+                Ok(())
+            }
+            Output::Bulk(_) | Output::Discard => Ok(()),
+        }
+    }
+
+    /// Takes a message of one CPU (bulk mode).
+    ///
+    /// # Errors
+    /// The file could not be created or written.
+    pub fn write_bulk(&mut self, cpu: u32, message: &Message) -> io::Result<()> {
+        let Output::Bulk(bulk) = self else {
+            return Ok(());
+        };
+        let BulkFiles {
+            template,
+            rotation,
+            series,
+        } = bulk;
+        let series =
+            match series.entry(cpu) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(
+                    FileSeries::create(template, &format!("_cpu{cpu}"), *rotation)?,
+                ),
+            };
+        let mut record = Vec::with_capacity(12 + message.payload.len());
+        record.extend_from_slice(&BULK_MAGIC);
+        // SystemTap's counter has 32 bits and wraps.
+        record.extend_from_slice(&(message.sequence as u32).to_ne_bytes());
+        record.extend_from_slice(&(message.payload.len() as u32).to_ne_bytes());
+        record.extend_from_slice(&message.payload);
+        series.write_record(&record)
+    }
+
+    /// Goes on in a new file (`SIGUSR2`).
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub fn switch(&mut self) -> io::Result<()> {
+        match self {
+            Output::Files(series) => series.switch(),
+            Output::Bulk(bulk) => bulk.series.values_mut().try_for_each(FileSeries::switch),
+            Output::Stdout(_) | Output::Screen(_) | Output::Discard => Ok(()),
+        }
+    }
+
+    /// Bytes that wait for stdout.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        match self {
+            Output::Stdout(queue) => queue.bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// Writes what stdout takes without blocking.
+    ///
+    /// # Errors
+    /// stdout is closed or failed.
+    pub fn pump(&mut self) -> io::Result<()> {
+        match self {
+            Output::Stdout(queue) => queue.pump(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Bytes on their way to stdout.
+#[derive(Debug, Default)]
+pub struct StdoutQueue {
+    bytes: VecDeque<u8>,
+}
+
+impl StdoutQueue {
+    /// Writes while a poll says that it will not block: signals must be seen
+    /// even when the reader of stdout has stopped reading.
+    fn pump(&mut self) -> io::Result<()> {
+        let stdout = sys::stdout();
+        while !self.bytes.is_empty() && is_writable(stdout)? {
+            let (front, _) = self.bytes.as_slices();
+            let chunk = front.get(..front.len().min(PIPE_CHUNK)).unwrap_or(front);
+            match nix::unistd::write(stdout, chunk) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => drop(self.bytes.drain(..count.min(self.bytes.len()))),
+                Err(Errno::EAGAIN) => break,
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_writable(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLOUT)];
+    poll(&mut descriptors, PollTimeout::ZERO)?;
+    Ok(descriptors.iter().any(|fd| fd.any().unwrap_or(false)))
+}
+
+/// The files of bulk mode, created as CPUs have something to say.
+#[derive(Debug)]
+pub struct BulkFiles {
+    template: String,
+    rotation: Option<Rotation>,
+    series: BTreeMap<u32, FileSeries>,
+}
+
+/// A file, or `FILE.0`, `FILE.1` … of limited size.
+#[derive(Debug)]
+pub struct FileSeries {
+    template: String,
+    suffix: String,
+    rotation: Option<Rotation>,
+    number: u64,
+    current: File,
+    written: u64,
+    paths: VecDeque<String>,
+}
+
+impl FileSeries {
+    fn create(template: &str, suffix: &str, rotation: Option<Rotation>) -> io::Result<FileSeries> {
+        let (current, path) = open(template, suffix, rotation.map(|_| 0))?;
+        Ok(FileSeries {
+            template: template.to_owned(),
+            suffix: suffix.to_owned(),
+            rotation,
+            number: 0,
+            current,
+            written: 0,
+            paths: VecDeque::from([path]),
+        })
+    }
+
+    /// Writes text; a file ends after the last whole line that fits into it.
+    fn write_lines(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while let Some(room) = self.room()
+            && bytes.len() as u64 > room
+        {
+            let fits = bytes
+                .get(..usize::try_from(room).unwrap_or(usize::MAX))
+                .unwrap_or(bytes);
+            let cut = fits
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |last| last + 1);
+            // A line longer than a file has to be cut somewhere.
+            let cut = if cut == 0 && self.written == 0 {
+                fits.len().max(1)
+            } else {
+                cut
+            };
+            let (now, later) = bytes.split_at(cut.min(bytes.len()));
+            self.write_all(now)?;
+            self.switch()?;
+            bytes = later;
+        }
+        self.write_all(bytes)
+    }
+
+    /// Writes bytes that belong together.
+    fn write_record(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.written > 0 && self.room().is_some_and(|room| bytes.len() as u64 > room) {
+            self.switch()?;
+        }
+        self.write_all(bytes)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.current
+            .write_all(bytes)
+            .map_err(|error| named(&self.path(), &error))?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn room(&self) -> Option<u64> {
+        let limit = self
+            .rotation
+            .map(|rotation| rotation.bytes)
+            .filter(|bytes| *bytes > 0)?;
+        Some(limit.saturating_sub(self.written))
+    }
+
+    fn switch(&mut self) -> io::Result<()> {
+        self.number += 1;
+        let (file, path) = open(&self.template, &self.suffix, Some(self.number))?;
+        self.current = file;
+        self.written = 0;
+        self.paths.push_back(path);
+        let keep = self.rotation.map_or(0, |rotation| rotation.keep);
+        while keep > 0 && self.paths.len() as u64 > keep {
+            if let Some(oldest) = self.paths.pop_front() {
+                // Somebody may have moved it away already.
+                let _ = std::fs::remove_file(oldest);
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> String {
+        self.paths.back().cloned().unwrap_or_default()
+    }
+}
+
+fn open(template: &str, suffix: &str, number: Option<u64>) -> io::Result<(File, String)> {
+    let mut path = match template.contains('%') {
+        true => sys::format_local_time(template).unwrap_or_else(|| template.to_owned()),
+        false => template.to_owned(),
+    };
+    path.push_str(suffix);
+    if let Some(number) = number {
+        path.push_str(&format!(".{number}"));
+    }
+    let file = File::create(&path).map_err(|error| named(&path, &error))?;
+    Ok((file, path))
+}
+
+fn named(path: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{path}: {error}"))
+}
+
+/// What to poll of stdout: room for what waits, and always the loss of its reader.
+#[must_use]
+pub fn stdout_poll(output: &Output) -> Option<PollFd<'static>> {
+    let Output::Stdout(queue) = output else {
+        return None;
+    };
+    let events = match queue.bytes.is_empty() {
+        true => PollFlags::empty(),
+        false => PollFlags::POLLOUT,
+    };
+    Some(PollFd::new(sys::stdout(), events))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The modes of the program, from checked options to the exit status.
+
+use std::fs::{File, OpenOptions};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigmaskHow, kill, sigprocmask};
+use nix::unistd::Pid;
+
+use crate::channel::{self, Control};
+use crate::child::HeldChild;
+use crate::guard::{self, Guard};
+use crate::kernel::{self, MODULES_DIRECTORY};
+use crate::load;
+use crate::module::{ModuleFile, is_module_name, private_name};
+use crate::monitor::Monitor;
+use crate::options::{Mode, Options};
+use crate::output::Output;
+use crate::privilege::{self, Access};
+use crate::protocol::{HELLO_BULK, HELLO_FLIGHT_RECORDER, HELLO_SUPPRESS_WARNINGS, Request};
+use crate::report::{Failure, Reporter, Result};
+use crate::session::{self, Ending, Plan, Session};
+use crate::sys;
+
+/// Attempts to unload for `-d`, 20 ms apart.
+const DELETE_ATTEMPTS: u32 = 50;
+
+/// Does what the options say; gives the exit status.
+///
+/// # Errors
+/// What stopped it, for the user.
+pub fn run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
+    match options.mode {
+        Mode::Help => {
+            print(crate::options::USAGE);
+            Ok(0)
+        }
+        Mode::Version => {
+            print(&format!("staprun (rstap) {}\n", env!("CARGO_PKG_VERSION")));
+            Ok(0)
+        }
+        Mode::Delete => delete(options, reporter),
+        Mode::Attach => attach(options, reporter),
+        Mode::Run | Mode::LoadAndDetach => load_and_run(options, reporter),
+    }
+}
+
+fn print(text: &str) {
+    use std::io::Write as _;
+    // Nothing can be said if stdout is closed.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
+    let access = privilege::access()?;
+    let running = kernel::running()?;
+    let wanted = options
+        .modules
+        .first()
+        .map(String::as_str)
+        .unwrap_or_default();
+    let (path, mut file) = load::open(wanted, &running, access)?;
+    let image = kernel::read_open_file(&mut file, &path)?;
+    drop(file);
+    let mut module = ModuleFile::parse(&path, image)?;
+    module.check_kernel(&running)?;
+    module.check_parameters(&options.parameters)?;
+    check_target(options)?;
+    if options.rename {
+        let name = private_name(&module.name, std::process::id());
+        reporter.step(1, || format!("{} becomes {name}", module.name));
+        module.rename(&name)?;
+    }
+    if kernel::is_loaded(&module.name) {
+        return Err(load::already_loaded(&module.name));
+    }
+    let symbols = load::resolve(&mut module, reporter)?;
+
+    block_signals()?;
+    let mut guard = Guard::start(&module.name)?;
+    guard.module_is_loaded();
+    if let Err(failure) = load::insert(&module, options.buffer_megabytes) {
+        guard.leave();
+        return Err(failure);
+    }
+    reporter.step(1, || format!("loaded {path} as {}", module.name));
+    // The image is large and not needed any more.
+    module.image = Vec::new();
+    let result = start(options, reporter, &module, &symbols);
+    finish(result, guard, &module.name, reporter)
+}
+
+/// Everything between the module's load and its unload.
+fn start(
+    options: &Options,
+    reporter: &mut Reporter,
+    module: &ModuleFile,
+    symbols: &[(String, u64)],
+) -> Result<(Ending, bool)> {
+    let (control, traces) = channel::open(&module.name)?;
+    let stdin = open_stdin_file(options, &module.name, reporter);
+    let monitor = open_monitor_files(options, &module.name)?;
+    privilege::drop_for_good()?;
+    let output = open_output(options, monitor)?;
+    control.demand(&Request::Hello {
+        flags: hello_flags(options),
+    })?;
+    for (name, address) in symbols {
+        control.demand(&Request::Symbol {
+            address: *address,
+            name,
+        })?;
+    }
+    for name in module.values("module") {
+        for (section, address) in kernel::module_sections(name) {
+            control.demand(&Request::Section {
+                address,
+                module: name,
+                section: &section,
+            })?;
+        }
+    }
+    send_optional(options, &control, reporter);
+    for (name, value) in &options.parameters {
+        control.demand(&Request::Parameter { name, value })?;
+    }
+    let child = options
+        .command
+        .as_deref()
+        .map(HeldChild::start)
+        .transpose()?;
+    let target = match &child {
+        Some(child) => i64::from(child.process.as_raw()),
+        None => options.target.map_or(0, i64::from),
+    };
+    let plan = Plan {
+        child,
+        target,
+        attach: false,
+        detach: options.mode == Mode::LoadAndDetach,
+        daemon: options.daemon,
+        stdin,
+        summary_json: options.summary_json,
+    };
+    reporter.step(1, || "starting".to_owned());
+    Session::new(&control, traces, output, reporter, plan).run()
+}
+
+fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
+    if privilege::access()? != Access::Any {
+        return Err(Failure::new(
+            "attaching (-A) is for root and members of stapdev",
+        ));
+    }
+    let name = running_name(
+        options
+            .modules
+            .first()
+            .map(String::as_str)
+            .unwrap_or_default(),
+    )?;
+    block_signals()?;
+    if !kernel::is_rstap_module(name) {
+        return Err(Failure::new(format!(
+            "no module {name} of rstap is running"
+        )));
+    }
+    // Before the files are opened: the guard must not hold them.
+    let mut guard = Guard::start(name)?;
+    let (control, traces) = match channel::open(name) {
+        Ok(files) => files,
+        Err(failure) => {
+            guard.leave();
+            return Err(failure);
+        }
+    };
+    let result = (|| {
+        let stdin = open_stdin_file(options, name, reporter);
+        let monitor = open_monitor_files(options, name)?;
+        privilege::drop_for_good()?;
+        let output = open_output(options, monitor)?;
+        control.demand(&Request::Hello {
+            flags: hello_flags(options),
+        })?;
+        guard.module_is_loaded();
+        let plan = Plan {
+            child: None,
+            target: 0,
+            attach: true,
+            detach: false,
+            daemon: options.daemon,
+            stdin,
+            summary_json: options.summary_json,
+        };
+        reporter.step(1, || format!("attached to {name}"));
+        Session::new(&control, traces, output, reporter, plan).run()
+    })();
+    drop(control);
+    finish(result, guard, name, reporter)
+}
+
+/// What becomes of the module after a session, and of the exit status.
+fn finish(
+    result: Result<(Ending, bool)>,
+    guard: Guard,
+    name: &str,
+    reporter: &mut Reporter,
+) -> Result<i32> {
+    match result {
+        Ok((Ending::InBackground(process), _)) => {
+            print(&format!("{process}\n"));
+            // The other process has the guard and the module now.
+            sys::exit_at_once(0)
+        }
+        Ok((Ending::Detached, failed)) => {
+            guard.leave();
+            reporter.line(&format!(
+                "Disconnecting from systemtap module.\n\
+                 To reconnect, type \"staprun -A {name}\""
+            ));
+            Ok(i32::from(failed))
+        }
+        Ok((Ending::Ended, failed)) => {
+            guard.delete(name)?;
+            reporter.step(1, || format!("unloaded {name}"));
+            Ok(i32::from(failed))
+        }
+        Err(failure) => {
+            if let Err(second) = guard.delete(name) {
+                reporter.error(&second.0);
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn delete(options: &Options, reporter: &mut Reporter) -> Result<i32> {
+    if privilege::access()? != Access::Any {
+        return Err(Failure::new(
+            "unloading (-d) is for root and members of stapdev",
+        ));
+    }
+    let mut status = 0;
+    for wanted in &options.modules {
+        let names: Vec<String> = match wanted.as_str() {
+            "*" => kernel::loaded_rstap_modules()
+                .into_iter()
+                .filter(|(_, uses)| *uses == 0)
+                .map(|(name, _)| name)
+                .collect(),
+            name => vec![running_name(name)?.to_owned()],
+        };
+        for name in names {
+            let result = match kernel::is_loaded(&name) && !kernel::is_rstap_module(&name) {
+                true => Err(Failure::new(format!(
+                    "cannot unload module {name}: it is none of rstap's; use rmmod"
+                ))),
+                false => guard::delete_with_retries(&name, DELETE_ATTEMPTS)
+                    .map_err(|errno| guard::unload_failure(&name, errno)),
+            };
+            match result {
+                Ok(()) => reporter.step(1, || format!("unloaded {name}")),
+                Err(failure) => {
+                    reporter.error(&failure.0);
+                    status = 1;
+                }
+            }
+        }
+    }
+    Ok(status)
+}
+
+/// The name in the kernel of a module given by name or by path.
+fn running_name(wanted: &str) -> Result<&str> {
+    let file_name = wanted.rsplit('/').next().unwrap_or(wanted);
+    let name = file_name.strip_suffix(".ko").unwrap_or(file_name);
+    match is_module_name(name) {
+        true => Ok(name),
+        false => Err(Failure::new(format!("'{wanted}' is no name of a module"))),
+    }
+}
+
+fn check_target(options: &Options) -> Result<()> {
+    for (option, process) in [("-x", options.target), ("-N", options.namespaces)] {
+        let Some(process) = process else { continue };
+        // EPERM says that it is there.
+        if kill(Pid::from_raw(process), None) == Err(Errno::ESRCH) {
+            return Err(Failure::new(format!(
+                "no process {process} is running ({option})"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn block_signals() -> Result<()> {
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&session::signals()), None)
+        .map_err(|errno| Failure::new(format!("cannot block signals: {}", errno.desc())))
+}
+
+fn hello_flags(options: &Options) -> u32 {
+    let mut flags = 0;
+    if options.bulk {
+        flags |= HELLO_BULK;
+    }
+    if options.mode == Mode::LoadAndDetach {
+        flags |= HELLO_FLIGHT_RECORDER;
+    }
+    if options.suppress_warnings {
+        flags |= HELLO_SUPPRESS_WARNINGS;
+    }
+    flags
+}
+
+/// Facts that a module may do without.
+fn send_optional(options: &Options, control: &Control, reporter: &mut Reporter) {
+    let send = |request: Request<'_>| {
+        if let Err(errno) = control.send(&request) {
+            reporter.step(1, || {
+                format!("the module does not take {request:?}: {}", errno.desc())
+            });
+        }
+    };
+    if let Some((offset, name)) = sys::timezone() {
+        send(Request::Timezone {
+            offset,
+            name: &name,
+        });
+    }
+    if let Some((index, uri)) = &options.remote {
+        send(Request::Remote { index: *index, uri });
+    }
+    if let Some(process) = options.namespaces {
+        send(Request::Namespace {
+            pid: i64::from(process),
+        });
+    }
+}
+
+/// Status and control file of a script that was built to be monitored.
+fn open_monitor_files(options: &Options, name: &str) -> Result<Option<(File, File)>> {
+    if options.monitor.is_none() {
+        return Ok(None);
+    }
+    let open =
+        |file: &str, writes: bool| {
+            let path = format!("{MODULES_DIRECTORY}/{name}/{file}");
+            OpenOptions::new().read(!writes).write(writes).open(&path).map_err(|error| {
+            Failure::new(format!(
+                "cannot monitor module {name} ({path}: {error}); build it with rstap --monitor"
+            ))
+        })
+        };
+    Ok(Some((
+        open("monitor_status", false)?,
+        open("monitor_control", true)?,
+    )))
+}
+
+fn open_output(options: &Options, monitor: Option<(File, File)>) -> Result<Output> {
+    if let (Some((status, control)), Some(seconds), None) =
+        (monitor, options.monitor, &options.output)
+    {
+        return Ok(Output::Screen(Box::new(Monitor::start(
+            status, control, seconds,
+        )?)));
+    }
+    if options.bulk {
+        return Ok(Output::bulk(options.output.as_deref(), options.rotation));
+    }
+    match &options.output {
+        Some(template) => Output::files(template, options.rotation)
+            .map_err(|error| Failure::new(format!("cannot create output file {error}"))),
+        None => Ok(Output::stdout()),
+    }
+}
+
+fn open_stdin_file(options: &Options, name: &str, reporter: &mut Reporter) -> Option<File> {
+    if !options.stdin {
+        return None;
+    }
+    let path = format!("{MODULES_DIRECTORY}/{name}/__stdin");
+    match OpenOptions::new().write(true).open(&path) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            reporter.step(1, || {
+                format!("the script does not read stdin ({path}: {error})")
+            });
+            None
+        }
+    }
+}

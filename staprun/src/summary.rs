@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! The final account of a session: what was skipped, missed, lost or cut.
+//!
+//! The module sends it as `key=value` lines (`SUMMARY` messages); absence of a
+//! line means that nothing of the kind happened. Texts that SystemTap prints
+//! too are worded as it words them.
+
+use std::fmt::Write as _;
+
+/// One line of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Line {
+    /// `kind=`, for example `skipped`.
+    pub kind: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Line {
+    /// Reads `kind=K key=value … probe=REST OF LINE`; `None` without a kind.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Line> {
+        let (head, probe) = match text.find(" probe=") {
+            Some(at) => (text.get(..at)?, text.get(at + " probe=".len()..)),
+            None => (text, None),
+        };
+        let mut line = Line::default();
+        for word in head.split_ascii_whitespace() {
+            let (key, value) = word.split_once('=')?;
+            if key == "kind" {
+                line.kind = value.to_owned();
+            } else {
+                line.fields.push((key.to_owned(), value.to_owned()));
+            }
+        }
+        if let Some(probe) = probe {
+            line.fields.push(("probe".to_owned(), probe.to_owned()));
+        }
+        (!line.kind.is_empty()).then_some(line)
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.fields
+            .iter()
+            .find(|(name, _)| name == key)
+            .map_or("", |(_, value)| value)
+    }
+
+    fn number(&self, key: &str) -> u64 {
+        self.text(key).parse().unwrap_or(0)
+    }
+}
+
+/// Everything that is known at the end of a session.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    /// What the module sent.
+    pub lines: Vec<Line>,
+    /// Messages that never reached the reader (gaps in the sequence).
+    pub missing_messages: u64,
+    /// Messages that came late or twice.
+    pub unexpected_messages: u64,
+    /// Bytes of output that belonged to no message.
+    pub damaged_bytes: u64,
+}
+
+impl Account {
+    fn total(&self, kind: &str, key: &str) -> u64 {
+        self.of(kind)
+            .fold(0, |sum, line| sum.saturating_add(line.number(key)))
+    }
+
+    fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Line> {
+        self.lines.iter().filter(move |line| line.kind == kind)
+    }
+
+    /// Texts of the warnings, without `WARNING: `, most important first. Empty
+    /// when nothing was lost.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        let (errors, skipped) = (
+            self.total("errors", "count"),
+            self.total("skipped", "count"),
+        );
+        if errors > 0 || skipped > 0 {
+            texts.push(format!(
+                "Number of errors: {errors}, skipped probes: {skipped}"
+            ));
+        }
+        for line in self.of("skipped") {
+            let (count, reason) = (line.number("count"), reason_text(line.text("reason")));
+            texts.push(format!(
+                "Skipped due to {reason}: {count}{}",
+                at_probe(line)
+            ));
+        }
+        for line in self.of("missed-returns") {
+            let count = line.number("count");
+            texts.push(format!(
+                "Skipped due to missed return (raise .maxactive): {count}{}",
+                at_probe(line)
+            ));
+        }
+        for line in self.of("missed-kprobes") {
+            let count = line.number("count");
+            texts.push(format!(
+                "Skipped due to missed kprobe: {count}{}",
+                at_probe(line)
+            ));
+        }
+        let messages = self
+            .total("lost-output", "messages")
+            .max(self.missing_messages);
+        let bytes = self.total("lost-output", "bytes");
+        let unexpected = self.unexpected_messages;
+        if messages > 0 || bytes > 0 || unexpected > 0 {
+            texts.push(format!(
+                "There were {messages} lost messages, {bytes} lost bytes, and {unexpected} \
+                 unexpected sequences. Try a larger buffer: -s MEGABYTES."
+            ));
+        }
+        if self.damaged_bytes > 0 {
+            let bytes = self.damaged_bytes;
+            texts.push(format!(
+                "There were {bytes} damaged bytes in the module's output."
+            ));
+        }
+        let cut = self.total("truncated-strings", "count");
+        if cut > 0 {
+            texts.push(format!(
+                "{cut} strings were cut at the string limit (-DMAXSTRINGLEN=N)."
+            ));
+        }
+        for line in self.of("full-map") {
+            let (map, count) = (line.text("map"), line.number("count"));
+            texts.push(format!(
+                "Array {map} was full {count} times; raise its size or -DMAXMAPENTRIES=N."
+            ));
+        }
+        texts
+    }
+
+    /// SystemTap's probe hit report (`-t`), or nothing when the module was not
+    /// built to measure.
+    #[must_use]
+    pub fn timing_report(&self) -> String {
+        let mut report = String::new();
+        for line in self.of("probe") {
+            if report.is_empty() {
+                report.push_str("----- probe hit report: \n");
+            }
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                report,
+                "{}, hits: {}, cycles: {}min/{}avg/{}max, index: {}",
+                line.text("probe"),
+                line.number("hits"),
+                line.number("minimum"),
+                line.number("average"),
+                line.number("maximum"),
+                line.number("index"),
+            );
+        }
+        report
+    }
+
+    /// The account as one JSON object on one line, for machines
+    /// (`--summary=json`). Counts are numbers, everything else is text.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let mut json = String::from("{");
+        let _ = write!(
+            json,
+            "\"errors\":{},\"skipped_probes\":{},\"missed_returns\":{},\"missed_kprobes\":{},\
+             \"lost_messages\":{},\"lost_bytes\":{},\"unexpected_sequences\":{},\
+             \"damaged_bytes\":{},\"truncated_strings\":{},\"full_map_refusals\":{},\
+             \"memory_bytes\":{},\"details\":[",
+            self.total("errors", "count"),
+            self.total("skipped", "count"),
+            self.total("missed-returns", "count"),
+            self.total("missed-kprobes", "count"),
+            self.total("lost-output", "messages")
+                .max(self.missing_messages),
+            self.total("lost-output", "bytes"),
+            self.unexpected_messages,
+            self.damaged_bytes,
+            self.total("truncated-strings", "count"),
+            self.total("full-map", "count"),
+            self.total("memory", "bytes"),
+        );
+        for (index, line) in self.lines.iter().enumerate() {
+            if index > 0 {
+                json.push(',');
+            }
+            let _ = write!(json, "{{\"kind\":{}", json_string(&line.kind));
+            for (key, value) in &line.fields {
+                let _ = write!(json, ",{}:", json_string(key));
+                match value.parse::<i64>() {
+                    Ok(number) if key != "probe" && key != "map" => {
+                        let _ = write!(json, "{number}");
+                    }
+                    _ => json.push_str(&json_string(value)),
+                }
+            }
+            json.push('}');
+        }
+        json.push_str("]}");
+        json
+    }
+}
+
+fn at_probe(line: &Line) -> String {
+    match line.text("probe") {
+        "" => String::new(),
+        probe => format!(" in probe {probe}"),
+    }
+}
+
+fn reason_text(reason: &str) -> &str {
+    match reason {
+        "reentrant" => "reentrancy",
+        "low-stack" => "low stack",
+        "overload" => "probe overload",
+        "nmi" => "non-maskable interrupt",
+        "state" => "session state",
+        "memory" => "lack of memory",
+        "" => "unknown reason",
+        other => other,
+    }
+}
+
+fn json_string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            c if c < ' ' => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(lines: &[&str]) -> Account {
+        Account {
+            lines: lines.iter().filter_map(|line| Line::parse(line)).collect(),
+            ..Account::default()
+        }
+    }
+
+    #[test]
+    fn the_probe_runs_to_the_end_of_the_line() {
+        let line = Line::parse("kind=skipped reason=nmi count=3 probe=kernel.trace(\"a b\") x=1")
+            .expect("a line");
+        assert_eq!(line.text("probe"), "kernel.trace(\"a b\") x=1");
+        assert_eq!(line.number("count"), 3);
+        assert_eq!(Line::parse("count=3"), None);
+        assert_eq!(Line::parse("junk"), None);
+        assert_eq!(Line::parse(""), None);
+    }
+
+    #[test]
+    fn nothing_lost_says_nothing() {
+        assert!(account(&["kind=memory bytes=4096"]).warnings().is_empty());
+    }
+
+    #[test]
+    fn warnings_have_systemtaps_totals_first() {
+        let account = account(&[
+            "kind=errors count=1",
+            "kind=skipped reason=reentrant count=3 probe=begin",
+            "kind=skipped reason=nmi count=4 probe=timer.profile",
+            "kind=lost-output bytes=10 messages=2",
+        ]);
+        let warnings = account.warnings();
+        assert_eq!(warnings[0], "Number of errors: 1, skipped probes: 7");
+        assert_eq!(warnings[1], "Skipped due to reentrancy: 3 in probe begin");
+        assert!(
+            warnings[3].starts_with(
+                "There were 2 lost messages, 10 lost bytes, and 0 unexpected sequences."
+            )
+        );
+    }
+
+    #[test]
+    fn json_is_one_object_with_totals_and_details() {
+        let json = account(&["kind=skipped reason=nmi count=4 probe=a\"b\\"]).json();
+        assert!(json.contains("\"skipped_probes\":4,"), "{json}");
+        assert!(
+            json.ends_with(
+                "\"details\":[{\"kind\":\"skipped\",\"reason\":\"nmi\",\"count\":4,\
+                 \"probe\":\"a\\\"b\\\\\"}]}"
+            ),
+            "{json}"
+        );
+    }
+
+    #[test]
+    fn the_timing_report_has_one_line_per_probe() {
+        let account = account(&[
+            "kind=probe hits=9 minimum=1 average=2 maximum=3 index=0 probe=begin, (x.stp:1:1)",
+        ]);
+        assert_eq!(
+            account.timing_report(),
+            "----- probe hit report: \n\
+             begin, (x.stp:1:1), hits: 9, cycles: 1min/2avg/3max, index: 0\n"
+        );
+    }
+}

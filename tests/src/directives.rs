@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Directives in the comments at the top of a test script.
+//!
+//! | directive | meaning |
+//! |---|---|
+//! | `// RUN: -g -c 'CMD'` | options of rstap; `-c` is the loader's |
+//! | `// STAPRUN: -v global=1` | more options of the loader; `name=value` go after the module |
+//! | `// ARGS: one 'two words'` | arguments of the script |
+//! | `// EXPECT: line` | a line of output, in the order of the directives |
+//! | `// EXPECT-REGEX: pattern` | the same, as a regular expression for the whole line |
+//! | `// EXPECT-NOT: text` | no line of output holds this |
+//! | `// EXPECT-ERROR: text` | standard error, of the compiler or the loader, holds this |
+//! | `// EXIT: 1` | the exit status; 0 if absent |
+//! | `// REQUIRES: dwarf` | skipped when the kernel's debug files are not there |
+//! | `// REQUIRES: kernel>=6.1` | skipped on older kernels |
+//! | `// TIMEOUT: 60` | seconds in the guest; 30 if absent |
+//! | `// STDIN: text` | standard input of the loader, a line each |
+//! | `// PROGRAM: file.c` | a C file beside the script, compiled to `./file` |
+//! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
+//!
+//! A script that never calls `exit()` and names no command runs with `-c true`. A file with the
+//! script's name and `.out` instead of `.stp` holds the whole standard output.
+
+use std::time::Duration;
+
+/// A line of output to find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    Exact(String),
+    Pattern(String),
+}
+
+/// A condition for a test to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Requirement {
+    Dwarf,
+    Btf,
+    /// At least this kernel version.
+    Kernel(Vec<u64>),
+}
+
+/// All that a script's comments ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directives {
+    pub options: Vec<String>,
+    pub command: Option<String>,
+    pub loader_options: Vec<String>,
+    pub arguments: Vec<String>,
+    pub lines: Vec<Line>,
+    pub absent: Vec<String>,
+    pub errors: Vec<String>,
+    pub status: i32,
+    pub requirements: Vec<Requirement>,
+    pub limit: Duration,
+    pub input: Vec<u8>,
+    pub programs: Vec<String>,
+    pub shell: Option<String>,
+}
+
+/// Reads the directives of a script. The error names the line.
+pub fn parse(script: &str) -> Result<Directives, String> {
+    let mut found = Directives {
+        options: Vec::new(),
+        command: None,
+        loader_options: Vec::new(),
+        arguments: Vec::new(),
+        lines: Vec::new(),
+        absent: Vec::new(),
+        errors: Vec::new(),
+        status: 0,
+        requirements: Vec::new(),
+        limit: Duration::from_secs(30),
+        input: Vec::new(),
+        programs: Vec::new(),
+        shell: None,
+    };
+    let mut calls_exit = false;
+    for (index, line) in script.lines().enumerate() {
+        let text = line.trim_start();
+        let Some(comment) = text.strip_prefix("//").or_else(|| text.strip_prefix('#')) else {
+            calls_exit |= text.contains("exit");
+            continue;
+        };
+        if let Some((name, value)) = comment.trim_start().split_once(':') {
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            found
+                .take(name, value)
+                .map_err(|problem| format!("line {}: {name}: {problem}", index + 1))?;
+        }
+    }
+    if found.command.is_none() && !calls_exit && found.shell.is_none() {
+        found.command = Some("true".to_string());
+    }
+    Ok(found)
+}
+
+impl Directives {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "RUN" => {
+                let mut words = split_words(value)?.into_iter();
+                while let Some(word) = words.next() {
+                    if word == "-c" {
+                        self.command = Some(words.next().ok_or("-c needs a command")?);
+                    } else {
+                        self.options.push(word);
+                    }
+                }
+            }
+            "STAPRUN" => self.loader_options.extend(split_words(value)?),
+            "ARGS" => self.arguments.extend(split_words(value)?),
+            "EXPECT" => self.lines.push(Line::Exact(value.to_string())),
+            "EXPECT-REGEX" => self.lines.push(Line::Pattern(value.to_string())),
+            "EXPECT-NOT" => self.absent.push(value.to_string()),
+            "EXPECT-ERROR" => self.errors.push(value.to_string()),
+            "EXIT" => self.status = value.trim().parse().map_err(|_| "not a number")?,
+            "REQUIRES" => self.requirements.push(requirement(value.trim())?),
+            "TIMEOUT" => {
+                let seconds = value.trim().parse().map_err(|_| "not a number")?;
+                self.limit = Duration::from_secs(seconds);
+            }
+            "STDIN" => {
+                self.input.extend_from_slice(value.as_bytes());
+                self.input.push(b'\n');
+            }
+            "PROGRAM" => self.programs.push(value.trim().to_string()),
+            "SHELL" => self.shell = Some(value.to_string()),
+            // Other comments may hold colons as well.
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn requirement(text: &str) -> Result<Requirement, String> {
+    match text {
+        "dwarf" => Ok(Requirement::Dwarf),
+        "btf" => Ok(Requirement::Btf),
+        _ => text
+            .strip_prefix("kernel>=")
+            .map(|version| Requirement::Kernel(version_numbers(version)))
+            .ok_or_else(|| format!("{text:?} is not dwarf, btf or kernel>=VERSION")),
+    }
+}
+
+/// The numbers of a version or release: `6.1.0-56-cloud` is 6, 1, 0, 56.
+pub fn version_numbers(text: &str) -> Vec<u64> {
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|part| part.parse().ok())
+        .collect()
+}
+
+/// Splits a line into words as a shell does: spaces separate, quotes and backslashes protect.
+pub fn split_words(text: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some('\''), _) => word.get_or_insert_default().push(c),
+            (_, '\\') => {
+                let next = characters.next().ok_or("ends with a backslash")?;
+                word.get_or_insert_default().push(next);
+            }
+            (Some(_), _) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, _) if c.is_whitespace() => words.extend(word.take()),
+            (None, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    if quote.is_some() {
+        return Err("a quote is not closed".to_string());
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_as_a_shell_does() {
+        assert_eq!(
+            split_words(r#"-g -c 'a "b"' "" x\ y"#).unwrap(),
+            ["-g", "-c", "a \"b\"", "", "x y"]
+        );
+        assert!(split_words("'open").is_err());
+    }
+
+    #[test]
+    fn the_command_is_taken_out_of_the_options() {
+        let found =
+            parse("// RUN: -g -c 'cat /x' --vp 1\n// EXPECT:  two  \n// EXIT: 3\n").unwrap();
+        assert_eq!(found.options, ["-g", "--vp", "1"]);
+        assert_eq!(found.command.as_deref(), Some("cat /x"));
+        assert_eq!(found.lines, [Line::Exact(" two  ".into())]);
+        assert_eq!(found.status, 3);
+    }
+
+    #[test]
+    fn scripts_that_end_by_themselves_get_no_command() {
+        assert_eq!(parse("probe begin { exit() }").unwrap().command, None);
+        assert_eq!(
+            parse("probe begin { }").unwrap().command.as_deref(),
+            Some("true")
+        );
+    }
+
+    #[test]
+    fn mistakes_name_their_line() {
+        assert!(
+            parse("\n// EXIT: x")
+                .unwrap_err()
+                .starts_with("line 2: EXIT")
+        );
+        assert!(parse("// REQUIRES: luck").is_err());
+    }
+}
