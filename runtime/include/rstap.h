@@ -111,6 +111,7 @@ struct rst_context {
 	struct rst_output *procfs_output;
 	unsigned int match_count;	/* sub-matches of the last =~ */
 	struct rst_string match_text;
+	char *match_buffer;		/* string_size bytes that match_text points to */
 	unsigned short match_start[16];
 	unsigned short match_end[16];
 	char error_text[256];
@@ -286,6 +287,9 @@ RST_INLINE struct rst_key rst_key_begin(struct rst_context *c, unsigned int long
 
 RST_INLINE void rst_key_long(struct rst_key *key, int64_t value)
 {
+	/* no memory: the soft error is set already */
+	if (RST_UNLIKELY(!key->words))
+		return;
 	key->words[key->count++] = (uint64_t)value;
 }
 
@@ -293,6 +297,8 @@ RST_INLINE void rst_key_string(struct rst_key *key, struct rst_string s)
 {
 	unsigned int words = (s.length + 7) / 8;
 
+	if (RST_UNLIKELY(!key->words))
+		return;
 	key->words[key->count++] = s.length;
 	if (words) {
 		key->words[key->count + words - 1] = 0;
@@ -455,6 +461,11 @@ int64_t rst_monotonic_ns(void);
 int64_t rst_cycles(void);
 int64_t rst_jiffies(void);
 int64_t rst_hz(void);
+/* What staprun told of the user's time zone and of --remote; 0 and "" if nothing. */
+int64_t rst_timezone_offset(void);	/* seconds east of UTC */
+struct rst_string rst_timezone_name(struct rst_context *c);
+int64_t rst_remote_id(void);
+struct rst_string rst_remote_uri(struct rst_context *c);
 int64_t rst_module_name_copy(char *buffer, unsigned int size);
 struct rst_string rst_module_name(struct rst_context *c);
 /* exit(): stops the session after this handler. */
@@ -475,6 +486,23 @@ void rst_flush(struct rst_context *c);		/* output now, as a message of its own *
 
 /* ---- regular expressions ------------------------------------------------ */
 
+/*
+ * The program that finds sub-matches: RST_REGEX_WORDS words an instruction,
+ * {opcode, x, y}; after the last instruction come the sets, 8 words each.
+ */
+#define RST_REGEX_WORDS 3
+enum rst_regex_opcode {
+	RST_REGEX_BYTE,		/* x: the byte */
+	RST_REGEX_SET,		/* x: index in program of 8 words, one bit a byte */
+	RST_REGEX_ANY,
+	RST_REGEX_SPLIT,	/* x: preferred next instruction, y: the other */
+	RST_REGEX_JUMP,		/* x: next instruction */
+	RST_REGEX_SAVE,		/* x: slot; group n starts in 2n and ends in 2n + 1, group 0 is all */
+	RST_REGEX_BEGIN,	/* ^ */
+	RST_REGEX_END,		/* $ */
+	RST_REGEX_MATCH,
+};
+
 /* Dense tables made at translate time; states 0 = dead. See compiler/src/codegen/regex.rs. */
 struct rst_regex {
 	const unsigned char *classes;		/* 256 bytes: byte to class */
@@ -484,7 +512,7 @@ struct rst_regex {
 	unsigned int start;
 	/* sub-matches, NULL unless matched() or ngroups() is used by the script */
 	const unsigned int *program;
-	unsigned int program_length;
+	unsigned int program_length;	/* instructions */
 	unsigned int group_count;
 };
 
@@ -511,6 +539,16 @@ enum rst_probe_kind {
 	RST_PROBE_NETFILTER,
 	RST_PROBE_TASK,		/* process begin/end, thread begin/end: see task_event */
 	RST_PROBE_SYSCALL,	/* process.syscall[.return] */
+};
+
+/* rst_probe.task_event. System calls: arguments[0] is the number (or the result), then six. */
+enum rst_task_event {
+	RST_TASK_BEGIN,
+	RST_TASK_END,
+	RST_TASK_THREAD_BEGIN,
+	RST_TASK_THREAD_END,
+	RST_TASK_SYSCALL,
+	RST_TASK_SYSCALL_RETURN,
 };
 
 typedef void (*rst_handler)(struct rst_context *c);
@@ -550,7 +588,7 @@ struct rst_probe {
 	const char *path;
 	uint64_t reference_counter;	/* offset of a semaphore, 0: none */
 	int64_t pid;			/* 0: any */
-	int task_event;			/* RST_PROBE_TASK */
+	int task_event;			/* enum rst_task_event: RST_PROBE_TASK, RST_PROBE_SYSCALL */
 	/* perf events */
 	unsigned int perf_type;
 	uint64_t perf_config;
@@ -562,7 +600,7 @@ struct rst_probe {
 	/* breakpoints */
 	unsigned int breakpoint_length;
 	bool breakpoint_reads;		/* .rw */
-	/* netfilter */
+	/* netfilter: arguments 0..4 are hooknum, skb, in, out, verdict (in and out) */
 	int netfilter_hook, netfilter_family, netfilter_priority;
 	struct rst_probe_state *state;
 };

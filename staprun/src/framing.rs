@@ -15,12 +15,12 @@ pub const HEADER: usize = 16;
 pub const PAYLOAD_MAXIMUM: usize = 1 << 20;
 
 /// One message of a handler run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message<'a> {
     /// Place in the order of all CPUs' output, from 1.
     pub sequence: u64,
     /// What the script printed.
-    pub payload: Vec<u8>,
+    pub payload: &'a [u8],
 }
 
 /// Cuts a stream into messages; one per CPU.
@@ -45,7 +45,7 @@ impl Framer {
     }
 
     /// The next whole message, or `None` until more bytes come.
-    pub fn next_message(&mut self) -> Option<Message> {
+    pub fn next_message(&mut self) -> Option<Message<'_>> {
         loop {
             let rest = self.buffer.get(self.start..)?;
             let word = rest.first_chunk::<8>()?;
@@ -58,21 +58,16 @@ impl Framer {
                 self.damaged += 8;
                 continue;
             };
-            let sequence = rest.get(8..)?.first_chunk::<8>()?;
-            let payload = rest.get(HEADER..HEADER + length)?;
-            let message = Message {
+            // The zeros after the payload belong to it: words stay aligned.
+            let end = self.start + HEADER + length.next_multiple_of(8);
+            let message = self.buffer.get(self.start..end)?;
+            self.start = end;
+            let sequence = message.get(8..)?.first_chunk::<8>()?;
+            let payload = message.get(HEADER..HEADER + length)?;
+            return Some(Message {
                 sequence: u64::from_ne_bytes(*sequence),
-                payload: payload.to_vec(),
-            };
-            // The zeros after the payload may not be here yet: what is missing
-            // of them is skipped as padding later, but the words must stay
-            // aligned, so the message waits for them.
-            let whole = HEADER + length.next_multiple_of(8);
-            if rest.len() < whole {
-                return None;
-            }
-            self.start += whole;
-            return Some(message);
+                payload,
+            });
         }
     }
 

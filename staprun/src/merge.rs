@@ -42,23 +42,23 @@ impl Merger {
 
     /// Takes one message that was read at `now`; what can go out is appended
     /// to `output`.
-    pub fn push(&mut self, message: Message, now: Instant, output: &mut Vec<u8>) {
+    pub fn push(&mut self, message: Message<'_>, now: Instant, output: &mut Vec<u8>) {
         match self.next {
             Some(next) if message.sequence == next => {
-                output.extend_from_slice(&message.payload);
+                output.extend_from_slice(message.payload);
                 self.next = Some(next.wrapping_add(1));
                 self.release_ready(output);
             }
             // Its turn is over: late is better than never.
             Some(next) if message.sequence < next => {
                 self.unexpected += 1;
-                output.extend_from_slice(&message.payload);
+                output.extend_from_slice(message.payload);
             }
             _ => {
                 let size = message.payload.len();
                 if self
                     .pending
-                    .insert(message.sequence, (now, message.payload))
+                    .insert(message.sequence, (now, message.payload.to_vec()))
                     .is_some()
                 {
                     self.unexpected += 1;
@@ -142,11 +142,10 @@ mod tests {
     use super::*;
     use crate::testing::Random;
 
-    fn message(sequence: u64) -> Message {
-        Message {
-            sequence,
-            payload: format!("{sequence}\n").into_bytes(),
-        }
+    fn push(merger: &mut Merger, sequence: u64, now: Instant, output: &mut Vec<u8>) {
+        let payload = format!("{sequence}\n");
+        let payload = payload.as_bytes();
+        merger.push(Message { sequence, payload }, now, output);
     }
 
     fn numbers(output: &[u8]) -> Vec<u64> {
@@ -171,7 +170,7 @@ mod tests {
                 let cpu = &mut cpus[random.below(4)];
                 let take = random.below(9).min(cpu.len());
                 for sequence in cpu.drain(..take) {
-                    merger.push(message(sequence), now, &mut output);
+                    push(&mut merger, sequence, now, &mut output);
                 }
             }
             assert_eq!(numbers(&output), (1..=200).collect::<Vec<_>>());
@@ -185,16 +184,16 @@ mod tests {
         let now = Instant::now();
         let mut merger = Merger::new(Some(1));
         let mut output = Vec::new();
-        merger.push(message(1), now, &mut output);
-        merger.push(message(4), now, &mut output);
-        merger.push(message(5), now, &mut output);
+        push(&mut merger, 1, now, &mut output);
+        push(&mut merger, 4, now, &mut output);
+        push(&mut merger, 5, now, &mut output);
         merger.expire(now + HOLD / 2, &mut output);
         assert_eq!(numbers(&output), [1]);
         assert_eq!(merger.deadline(), Some(now + HOLD));
         merger.expire(now + HOLD, &mut output);
         assert_eq!(numbers(&output), [1, 4, 5]);
         assert_eq!(merger.missing(), 2);
-        merger.push(message(2), now, &mut output);
+        push(&mut merger, 2, now, &mut output);
         assert_eq!(numbers(&output), [1, 4, 5, 2]);
         assert_eq!(merger.unexpected(), 1);
     }
@@ -205,7 +204,7 @@ mod tests {
         let mut merger = Merger::new(Some(1));
         let mut output = Vec::new();
         for sequence in [9, 3, u64::MAX, 7] {
-            merger.push(message(sequence), now, &mut output);
+            push(&mut merger, sequence, now, &mut output);
         }
         merger.finish(&mut output);
         assert_eq!(numbers(&output), [3, 7, 9, u64::MAX]);
@@ -216,8 +215,8 @@ mod tests {
         let now = Instant::now();
         let mut merger = Merger::new(None);
         let mut output = Vec::new();
-        merger.push(message(501), now, &mut output);
-        merger.push(message(500), now, &mut output);
+        push(&mut merger, 501, now, &mut output);
+        push(&mut merger, 500, now, &mut output);
         merger.expire(now + HOLD, &mut output);
         assert_eq!(numbers(&output), [500, 501]);
         assert_eq!(merger.missing(), 0);
@@ -235,7 +234,7 @@ mod tests {
                 continue;
             }
             kept.push(sequence);
-            merger.push(message(sequence), now, &mut output);
+            push(&mut merger, sequence, now, &mut output);
             if random.below(50) == 0 {
                 now += HOLD;
                 merger.expire(now, &mut output);

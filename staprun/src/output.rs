@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use nix::errno::Errno;
+use nix::libc::{O_NONBLOCK, S_IFIFO, S_IFMT, S_IFREG};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::framing::Message;
@@ -15,9 +17,11 @@ use crate::monitor::Monitor;
 use crate::options::Rotation;
 use crate::sys;
 
-/// A pipe that polls writable takes this much without blocking (`pipe(7)`:
-/// `PIPE_BUF`).
-const PIPE_CHUNK: usize = 4096;
+/// A descriptor that polls writable takes this much without blocking
+/// (`pipe(7)`: `PIPE_BUF`).
+const CHUNK: usize = 4096;
+/// Bytes of one write that cannot block.
+const LARGE_CHUNK: usize = 1 << 20;
 
 /// Start of each message in the files of bulk mode; SystemTap's, so that its
 /// tools can merge them.
@@ -42,7 +46,7 @@ impl Output {
     /// Output to stdout.
     #[must_use]
     pub fn stdout() -> Output {
-        Output::Stdout(StdoutQueue::default())
+        Output::Stdout(StdoutQueue::new())
     }
 
     /// Output to `-o FILE`; the first file is created at once.
@@ -87,7 +91,7 @@ impl Output {
     ///
     /// # Errors
     /// The file could not be created or written.
-    pub fn write_bulk(&mut self, cpu: u32, message: &Message) -> io::Result<()> {
+    pub fn write_bulk(&mut self, cpu: u32, message: &Message<'_>) -> io::Result<()> {
         let Output::Bulk(bulk) = self else {
             return Ok(());
         };
@@ -108,7 +112,7 @@ impl Output {
         // SystemTap's counter has 32 bits and wraps.
         record.extend_from_slice(&(message.sequence as u32).to_ne_bytes());
         record.extend_from_slice(&(message.payload.len() as u32).to_ne_bytes());
-        record.extend_from_slice(&message.payload);
+        record.extend_from_slice(message.payload);
         series.write_record(&record)
     }
 
@@ -146,20 +150,51 @@ impl Output {
 }
 
 /// Bytes on their way to stdout.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct StdoutQueue {
     bytes: VecDeque<u8>,
+    /// The same pipe, opened once more so that it alone is non-blocking:
+    /// the flag of stdout itself belongs to others too.
+    pipe: Option<File>,
+    is_file: bool,
 }
 
 impl StdoutQueue {
-    /// Writes while a poll says that it will not block: signals must be seen
-    /// even when the reader of stdout has stopped reading.
+    fn new() -> StdoutQueue {
+        let kind = nix::sys::stat::fstat(sys::stdout()).map(|status| status.st_mode & S_IFMT);
+        let pipe = (kind == Ok(S_IFIFO)).then(|| {
+            let mut options = File::options();
+            options
+                .write(true)
+                .custom_flags(O_NONBLOCK)
+                .open("/proc/self/fd/1")
+                .ok()
+        });
+        StdoutQueue {
+            bytes: VecDeque::new(),
+            pipe: pipe.flatten(),
+            is_file: kind == Ok(S_IFREG),
+        }
+    }
+
+    /// Writes what does not block: signals must be seen even when the reader of
+    /// stdout has stopped reading.
     fn pump(&mut self) -> io::Result<()> {
         let stdout = sys::stdout();
-        while !self.bytes.is_empty() && is_writable(stdout)? {
+        let chunk = if self.is_file || self.pipe.is_some() {
+            LARGE_CHUNK
+        } else {
+            CHUNK
+        };
+        while !self.bytes.is_empty() {
             let (front, _) = self.bytes.as_slices();
-            let chunk = front.get(..front.len().min(PIPE_CHUNK)).unwrap_or(front);
-            match nix::unistd::write(stdout, chunk) {
+            let part = front.get(..front.len().min(chunk)).unwrap_or(front);
+            let written = match &self.pipe {
+                Some(pipe) => nix::unistd::write(pipe, part),
+                None if self.is_file || is_writable(stdout)? => nix::unistd::write(stdout, part),
+                None => break,
+            };
+            match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => drop(self.bytes.drain(..count.min(self.bytes.len()))),
                 Err(Errno::EAGAIN) => break,

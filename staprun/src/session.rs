@@ -80,6 +80,8 @@ pub struct Session<'a> {
     reporter: &'a mut Reporter,
     plan: Plan,
     merger: Merger,
+    /// Whether all output that the module has was read.
+    is_drained: bool,
     phase: Phase,
     /// START or EXIT, while the module is at it.
     errand: Option<Errand>,
@@ -125,6 +127,7 @@ impl<'a> Session<'a> {
             reporter,
             plan,
             merger: Merger::new(first),
+            is_drained: false,
             phase,
             errand: None,
             command: None,
@@ -209,7 +212,8 @@ impl<'a> Session<'a> {
         if (self.plan.stdin.is_some() || monitor.is_some()) && self.phase == Phase::Running {
             descriptors.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
         }
-        let deadlines = [self.merger.deadline(), monitor];
+        let gap = self.merger.deadline().filter(|_| self.is_drained);
+        let deadlines = [gap, monitor];
         let timeout = match deadlines.into_iter().flatten().min() {
             Some(deadline) => {
                 let left = deadline.saturating_duration_since(Instant::now());
@@ -485,12 +489,13 @@ impl<'a> Session<'a> {
 
     /// Reads what the CPUs printed and passes on what is in order.
     fn collect(&mut self) {
-        if self.output.waiting() < WAITING_MAXIMUM {
-            self.read_traces();
-        }
+        self.is_drained = self.output.waiting() < WAITING_MAXIMUM && self.read_traces();
         let now = Instant::now();
         let mut ready = Vec::new();
-        self.merger.expire(now, &mut ready);
+        // What is missing may wait in a file that was not read to its end.
+        if self.is_drained {
+            self.merger.expire(now, &mut ready);
+        }
         let all_read = self.phase == Phase::Ended && self.traces.iter().all(|trace| trace.ended);
         if all_read {
             self.merger.finish(&mut ready);
@@ -503,19 +508,23 @@ impl<'a> Session<'a> {
         self.check_output(pumped);
     }
 
-    fn read_traces(&mut self) {
+    /// Whether every CPU's file was read until nothing was there.
+    fn read_traces(&mut self) -> bool {
+        let mut drained = 0;
         let bulk = matches!(self.output, Output::Bulk(_));
         let mut buffer = vec![0; READ_SIZE];
         let mut ready = Vec::new();
         for index in 0..self.traces.len() {
             for _ in 0..READS_IN_A_ROW {
                 let Some(trace) = self.traces.get_mut(index).filter(|trace| !trace.ended) else {
+                    drained += 1;
                     break;
                 };
                 match trace.file.read(&mut buffer) {
                     Ok(0) => {
                         // Before the end, 0 says no more than EAGAIN does.
                         trace.ended = self.phase == Phase::Ended;
+                        drained += 1;
                         break;
                     }
                     Ok(count) => trace.framer.push(buffer.get(..count).unwrap_or_default()),
@@ -527,6 +536,7 @@ impl<'a> Session<'a> {
                             self.failed = true;
                             self.reporter.error(&text);
                         }
+                        drained += 1;
                         break;
                     }
                 }
@@ -542,6 +552,7 @@ impl<'a> Session<'a> {
             }
         }
         self.pass_on(&ready);
+        drained == self.traces.len()
     }
 
     fn finish_merging(&mut self) {

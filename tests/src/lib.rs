@@ -6,6 +6,7 @@
 //! * `tests/run/**/*.stp` are compiled here and run in a virtual machine ([`run`]); their
 //!   directives are described in [`directives`].
 
+pub mod bench;
 pub mod directives;
 pub mod expect;
 pub mod options;

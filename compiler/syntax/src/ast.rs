@@ -13,6 +13,10 @@ pub struct File {
     pub id: FileId,
     /// Items in the order of the text; those with errors are left out.
     pub items: Vec<Item>,
+    /// Command line arguments that the file uses, counted from 1, in order.
+    pub used_args: Vec<usize>,
+    /// Whether the file asks how many arguments there are (`$#`, `@#`).
+    pub counted_args: bool,
 }
 
 /// A name and where it stands.
@@ -30,7 +34,7 @@ pub enum Item {
     /// `probe POINTS { }`
     Probe(Probe),
     /// `probe NAME = POINTS { }`
-    Alias(Alias),
+    Alias(Box<Alias>),
     /// One variable of a `global` declaration.
     Global(Global),
     /// `function NAME(...) { }`
@@ -197,6 +201,10 @@ pub struct Param {
 }
 
 /// Body of a function.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per function, and most are the large one"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum FunctionBody {
     /// Always a [`StmtKind::Block`].

@@ -37,6 +37,19 @@ pub struct Label {
     pub message: String,
 }
 
+/// What the token at a parse error's place has to do with the error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenRole {
+    /// It came where something else was expected (`saw:`).
+    Seen,
+    /// It is wrong itself (`at:`).
+    Blamed,
+    /// As `Blamed`, described in these words.
+    BlamedAs(&'static str),
+    /// There is no token: the file ended (`saw: <input> EOF`).
+    EndOfFile,
+}
+
 /// A message about a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -50,9 +63,8 @@ pub struct Diagnostic {
     pub message: String,
     /// Where. `None` when there is no such place.
     pub primary: Option<Span>,
-    /// What the parser saw instead, in its own words (`<input> EOF`). `None`: the token at
-    /// `primary` is described.
-    pub saw: Option<String>,
+    /// What stands at the primary place.
+    pub token: TokenRole,
     /// Secondary places.
     pub labels: Vec<Label>,
     /// Facts that help to understand it.
@@ -77,7 +89,7 @@ impl Diagnostic {
             category,
             message: message.into(),
             primary: None,
-            saw: None,
+            token: TokenRole::Seen,
             labels: Vec::new(),
             notes: Vec::new(),
             hints: Vec::new(),
@@ -107,10 +119,24 @@ impl Diagnostic {
         self
     }
 
-    /// Sets what the parser saw, when the token at the primary place does not say it.
+    /// The token at the primary place is wrong itself.
     #[must_use]
-    pub fn saw(mut self, saw: impl Into<String>) -> Self {
-        self.saw = Some(saw.into());
+    pub fn blame(mut self) -> Self {
+        self.token = TokenRole::Blamed;
+        self
+    }
+
+    /// The place is wrong and its text says nothing; `words` describe it.
+    #[must_use]
+    pub fn blame_as(mut self, words: &'static str) -> Self {
+        self.token = TokenRole::BlamedAs(words);
+        self
+    }
+
+    /// The file ended too early.
+    #[must_use]
+    pub fn at_end(mut self) -> Self {
+        self.token = TokenRole::EndOfFile;
         self
     }
 

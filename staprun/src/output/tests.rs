@@ -89,7 +89,7 @@ fn bulk_files_are_made_for_each_cpu_with_systemtaps_frames() {
     let mut output = Output::bulk(Some(&folder.file("out")), None);
     let message = Message {
         sequence: 7,
-        payload: b"text".to_vec(),
+        payload: b"text",
     };
     output.write_bulk(3, &message).expect("written");
     output.write_bulk(0, &message).expect("written");

@@ -3,9 +3,21 @@
 
 use std::fmt::Write as _;
 
-use super::{Diagnostic, Severity};
+use super::{Diagnostic, Severity, TokenRole};
 use crate::lexer::describe_token;
-use crate::span::{SourceMap, Span};
+use crate::span::{ExpansionKind, SourceMap, Span};
+
+/// Where a person finds the text: an argument of the command line is shown where the script
+/// pastes it, for it has no file of its own.
+fn in_script(mut span: Span, sources: &SourceMap) -> Span {
+    while let Some(step) = sources.expansion_chain(span).next() {
+        if step.kind != ExpansionKind::Argument {
+            break;
+        }
+        span = step.call;
+    }
+    span
+}
 
 /// Which text to make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,7 +129,10 @@ impl Renderer {
         let content = content
             .map(|content| format!(" '{}'", self.paint(|colors| &colors.token, &content)))
             .unwrap_or_default();
-        format!("{kind}{content} at {}", sources.location(span))
+        format!(
+            "{kind}{content} at {}",
+            sources.location(in_script(span, sources))
+        )
     }
 
     /// `source: LINE` and the caret below; `width` is the column at which the line begins.
@@ -141,14 +156,34 @@ impl Renderer {
     }
 
     fn expansion_trace(&self, out: &mut String, span: Span, sources: &SourceMap) {
-        for step in sources.expansion_chain(span) {
-            let _ = writeln!(
-                out,
-                "         in expansion of macro: {}",
-                self.token_at(step.call, sources)
-            );
+        let chain = sources.expansion_chain(span);
+        for step in chain.filter(|step| step.kind != ExpansionKind::Argument) {
+            let token = self.token_at(step.call, sources);
+            let _ = writeln!(out, "\tin expansion of macro: {token}");
             self.source(out, step.call, sources, 13);
         }
+    }
+
+    /// The lines below a parse error's message.
+    fn parse_place(&self, out: &mut String, role: TokenRole, span: Span, sources: &SourceMap) {
+        let visible = in_script(span, sources);
+        match role {
+            TokenRole::EndOfFile => {
+                let _ = writeln!(out, "        saw: {} EOF", sources.file_name(visible));
+                return;
+            }
+            TokenRole::Seen => {
+                let _ = writeln!(out, "        saw: {}", self.token_at(span, sources));
+            }
+            TokenRole::Blamed => {
+                let _ = writeln!(out, "         at: {}", self.token_at(span, sources));
+            }
+            TokenRole::BlamedAs(words) => {
+                let _ = writeln!(out, "         at: {words} at {}", sources.location(visible));
+            }
+        }
+        self.source(out, span, sources, 13);
+        self.expansion_trace(out, span, sources);
     }
 
     fn stap(&self, out: &mut String, diagnostic: &Diagnostic, sources: &SourceMap) {
@@ -168,22 +203,8 @@ impl Renderer {
             }
             (Severity::Error, primary) if diagnostic.category == super::Category::Parse => {
                 let _ = writeln!(out, "{heading}: {message}");
-                match (&diagnostic.saw, primary) {
-                    (Some(saw), _) => {
-                        let _ = writeln!(out, "        saw: {saw}");
-                    }
-                    (None, Some(span)) => {
-                        let token = self.token_at(span, sources);
-                        let label = if diagnostic.labels.is_empty() {
-                            "saw"
-                        } else {
-                            " at"
-                        };
-                        let _ = writeln!(out, "        {label}: {token}");
-                        self.source(out, span, sources, 13);
-                        self.expansion_trace(out, span, sources);
-                    }
-                    (None, None) => {}
+                if let Some(span) = primary {
+                    self.parse_place(out, diagnostic.token, span, sources);
                 }
                 out.push('\n');
             }
@@ -199,7 +220,14 @@ impl Renderer {
                 out.push('\n');
             }
         }
+        let parse = diagnostic.category == super::Category::Parse;
         for label in &diagnostic.labels {
+            if parse {
+                let _ = writeln!(out, "{heading}: {}", label.message);
+                self.parse_place(out, TokenRole::Blamed, label.span, sources);
+                out.push('\n');
+                continue;
+            }
             let token = self.token_at(label.span, sources);
             let _ = writeln!(out, "{heading}: {}: {token}", label.message);
             self.source(out, label.span, sources, 16);
@@ -217,11 +245,9 @@ impl Renderer {
         };
         let _ = writeln!(out, "{word}[{}]: {}", diagnostic.code, diagnostic.message);
         if let Some(span) = diagnostic.primary {
-            let text = match &diagnostic.saw {
-                Some(saw) => format!("saw {saw}"),
-                None => String::new(),
-            };
-            self.human_place(out, "-->", span, &text, '^', sources);
+            let end = diagnostic.token == TokenRole::EndOfFile;
+            let text = if end { "the file ends here" } else { "" };
+            self.human_place(out, "-->", span, text, '^', sources);
             for step in sources.expansion_chain(span) {
                 let text = format!("in the expansion of {}", step.name);
                 self.human_place(out, ":::", step.call, &text, '-', sources);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * compat.h - the one place with kernel differences. Stable kernels change
+ * prototypes between point releases, so nothing here asks for a version: Kbuild
+ * looks into the kernel's headers and defines RST_HAVE_... for what it finds.
+ */
+#ifndef RST_COMPAT_H
+#define RST_COMPAT_H
+
+#include <linux/ftrace.h>
+#include <linux/hrtimer.h>
+#include <linux/kprobes.h>
+#include <linux/proc_fs.h>
+#include <linux/timer.h>
+#include <linux/uprobes.h>
+
+/* proc: PDE_DATA became pde_data in 5.17 */
+#ifndef RST_HAVE_PDE_DATA_LOWER
+#define pde_data PDE_DATA
+#endif
+
+/* hrtimer_setup() replaced hrtimer_init() in 6.13 */
+static inline void rst_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*function)(struct hrtimer *),
+				     clockid_t clock, enum hrtimer_mode mode)
+{
+#ifdef RST_HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, function, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+#endif
+}
+
+/* ftrace callbacks: pt_regs until 5.10, ftrace_regs from 5.11 */
+#ifdef RST_HAVE_FTRACE_REGS
+typedef struct ftrace_regs rst_ftrace_regs;
+static __always_inline struct pt_regs *rst_ftrace_get_regs(rst_ftrace_regs *regs)
+{
+	return ftrace_get_regs(regs);
+}
+#else
+typedef struct pt_regs rst_ftrace_regs;
+static __always_inline struct pt_regs *rst_ftrace_get_regs(rst_ftrace_regs *regs)
+{
+	return regs;
+}
+#endif
+
+/*
+ * Our callback protects itself against recursion: 5.10 wants to be told so,
+ * later kernels want to be told the opposite.
+ */
+#ifdef RST_HAVE_FTRACE_RECURSION_SAFE
+#define RST_FTRACE_SELF_PROTECTED FTRACE_OPS_FL_RECURSION_SAFE
+#else
+#define RST_FTRACE_SELF_PROTECTED 0
+#endif
+
+static inline int rst_ftrace_set_filter_ips(struct ftrace_ops *ops, unsigned long *ips,
+					    unsigned int count)
+{
+#ifdef RST_HAVE_FTRACE_FILTER_IPS
+	return ftrace_set_filter_ips(ops, ips, count, 0, 0);
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
+static inline void rst_ftrace_free_filter(struct ftrace_ops *ops)
+{
+#ifdef RST_HAVE_FTRACE_FILTER_IPS
+	ftrace_free_filter(ops);
+#else
+	ftrace_set_filter(ops, NULL, 0, 1);
+#endif
+}
+
+/* kretprobe_instance: accessors came with 5.15's rethook preparation */
+static __always_inline struct kretprobe *rst_get_kretprobe(struct kretprobe_instance *instance)
+{
+#ifdef RST_HAVE_GET_KRETPROBE
+	return get_kretprobe(instance);
+#else
+	return instance->rp;
+#endif
+}
+
+static __always_inline unsigned long rst_get_kretprobe_caller(struct kretprobe_instance *instance)
+{
+#ifdef RST_HAVE_GET_KRETPROBE_RETADDR
+	return get_kretprobe_retaddr(instance);
+#else
+	return (unsigned long)instance->ret_addr;
+#endif
+}
+
+#endif /* RST_COMPAT_H */

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * main.c - the module: loading makes files and takes memory, nothing is armed
+ * before staprun says START; unloading cleans up whatever state it finds.
+ *
+ * The module's name is patched into the linked file, so nothing here may use
+ * KBUILD_MODNAME: THIS_MODULE->name is the truth.
+ */
+#include <linux/namei.h>
+#include <linux/path.h>
+
+#include "runtime.h"
+#include "compat.h"
+
+struct proc_dir_entry *rst_directory;
+static struct proc_dir_entry *created_root;
+
+module_param_named(rst_buffer_kb, rst_buffer_kb, uint, 0444);
+MODULE_PARM_DESC(rst_buffer_kb, "output buffer of each CPU in KiB");
+module_param_named(rstap_buffer_kb, rst_buffer_kb, uint, 0444);
+MODULE_PARM_DESC(rstap_buffer_kb, "the same");
+
+/* /proc/systemtap is shared by all such modules and stays when they go. */
+static int create_directory(void)
+{
+	struct path path;
+	char name[MODULE_NAME_LEN + 16];
+
+	if (kern_path("/proc/systemtap", LOOKUP_FOLLOW, &path) == 0)
+		path_put(&path);
+	else
+		created_root = proc_mkdir("systemtap", NULL);
+	snprintf(name, sizeof(name), "systemtap/%s", THIS_MODULE->name);
+	rst_directory = proc_mkdir(name, NULL);
+	return rst_directory ? 0 : -ENOMEM;
+}
+
+static void clean_up(void)
+{
+	/* no file operation runs or can begin after this; an open .cmd is closed by it */
+	if (rst_directory)
+		proc_remove(rst_directory);
+	if (rst_states) {
+		mutex_lock(&rst_session_mutex);
+		rst_session_stop(false);
+		mutex_unlock(&rst_session_mutex);
+		rst_session_destroy();
+	}
+	rst_log_destroy();
+	rst_control_destroy();
+	rst_transport_destroy();
+	rst_contexts_destroy();
+}
+
+static int __init rst_init(void)
+{
+	int error;
+
+	if (!&rst_script || rst_script.interface_version != RST_INTERFACE_VERSION) {
+		pr_err("%s: not linked with a script of interface version %d\n", THIS_MODULE->name,
+		       RST_INTERFACE_VERSION);
+		return -ENOEXEC;
+	}
+	error = rst_contexts_create();
+	if (!error)
+		error = rst_session_create();
+	if (!error)
+		error = create_directory();
+	if (!error)
+		error = rst_transport_create(rst_directory);
+	if (!error)
+		error = rst_control_create(rst_directory);
+	if (!error)
+		return 0;
+	if (error == -ENOMEM && rst_memory_refused())
+		pr_err("%s: needs more memory than STP_MAXMEMORY allows\n", THIS_MODULE->name);
+	clean_up();
+	return error;
+}
+
+static void __exit rst_cleanup(void)
+{
+	/* readers that sleep would keep the files alive */
+	mutex_lock(&rst_session_mutex);
+	rst_session_stop(false);
+	mutex_unlock(&rst_session_mutex);
+	rst_transport_wake_all();
+	rst_control_close();
+	clean_up();
+}
+
+module_init(rst_init);
+module_exit(rst_cleanup);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("A script compiled by rstap");

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* probe_breakpoint.c - kernel.data(): hardware breakpoints on every CPU. */
+#include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
+
+#include "runtime.h"
+
+static void hit(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+{
+	rst_hit(event->overflow_handler_context, regs);
+}
+
+static int length_type(unsigned int length)
+{
+	switch (length) {
+	case 1:
+		return HW_BREAKPOINT_LEN_1;
+	case 2:
+		return HW_BREAKPOINT_LEN_2;
+	case 4:
+		return HW_BREAKPOINT_LEN_4;
+	default:
+		return HW_BREAKPOINT_LEN_8;
+	}
+}
+
+static int arm_one(struct rst_probe_state *state)
+{
+	const struct rst_probe *probe = state->probe;
+	struct perf_event_attr attributes;
+	struct perf_event *__percpu *events;
+
+	state->address = rst_address_of(probe);
+	if (!state->address)
+		return -ENOENT;
+	hw_breakpoint_init(&attributes);
+	attributes.bp_addr = state->address;
+	attributes.bp_len = length_type(probe->breakpoint_length);
+	attributes.bp_type = probe->breakpoint_reads ? HW_BREAKPOINT_RW : HW_BREAKPOINT_W;
+	events = register_wide_hw_breakpoint(&attributes, hit, state);
+	if (IS_ERR((void __force *)events))
+		return PTR_ERR((void __force *)events);
+	state->mechanism = (void __force *)events;
+	state->is_armed = true;
+	return 0;
+}
+
+static int arm(void)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state) {
+		int error;
+
+		if (state->probe->kind != RST_PROBE_BREAKPOINT)
+			continue;
+		error = arm_one(state);
+		if (error)
+			rst_probe_failed(state, error);
+	}
+	return 0;
+}
+
+static void disarm(void)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state) {
+		if (state->probe->kind != RST_PROBE_BREAKPOINT || !state->mechanism)
+			continue;
+		unregister_wide_hw_breakpoint((struct perf_event * __percpu __force *)state->mechanism);
+		state->mechanism = NULL;
+		state->is_armed = false;
+	}
+}
+
+const struct rst_mechanism rst_breakpoint_mechanism = {
+	.name = "breakpoint",
+	.arm = arm,
+	.disarm = disarm,
+};

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * probe_ftrace.c - function entries at their ftrace sites: two ftrace_ops for
+ * any number of functions, one that saves all registers and one that saves
+ * none, each with a table from address to probes. Arming any number costs about
+ * as much as arming one kprobe.
+ *
+ * What has no ftrace site is left to kprobes (is_armed stays false).
+ */
+#include <linux/hash.h>
+#include <linux/slab.h>
+
+#include "runtime.h"
+#include "compat.h"
+
+struct site {
+	unsigned long address;
+	struct rst_probe_state *probes;
+};
+
+struct sites {
+	struct site *table;
+	unsigned int shift;		/* 64 - log2 of the table's size */
+	unsigned int mask;
+	bool is_registered;
+	struct ftrace_ops ops;
+};
+
+/* With ENDBR in front, the site is that much behind the function's address. */
+#define SITE_DISTANCE	4
+
+static struct sites with_regs, without_regs;
+
+static __always_inline unsigned int slot_of(const struct sites *sites, unsigned long address)
+{
+	return (address * GOLDEN_RATIO_64) >> sites->shift;
+}
+
+static __always_inline struct rst_probe_state *find(const struct sites *sites, unsigned long address)
+{
+	unsigned int slot = slot_of(sites, address);
+
+	while (sites->table[slot].address != address) {
+		if (unlikely(!sites->table[slot].address))
+			return NULL;
+		slot = (slot + 1) & sites->mask;
+	}
+	return sites->table[slot].probes;
+}
+
+static __always_inline void hit(const struct sites *sites, unsigned long ip, unsigned long parent_ip,
+				struct pt_regs *regs)
+{
+	struct rst_probe_state *state;
+
+	for (state = find(sites, ip); state; state = state->next) {
+		struct rst_context *c = rst_enter(state);
+
+		if (!c)
+			continue;
+		c->regs = (struct rst_regs *)regs;
+		c->return_address = parent_ip;
+		state->handler(c);
+		rst_leave(c, state->index);
+	}
+}
+
+static void hit_with_regs(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+			  rst_ftrace_regs *regs)
+{
+	hit(&with_regs, ip, parent_ip, rst_ftrace_get_regs(regs));
+}
+
+static void hit_without_regs(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+			     rst_ftrace_regs *regs)
+{
+	hit(&without_regs, ip, parent_ip, NULL);
+}
+
+/* ---- tables ------------------------------------------------------------------------- */
+
+static void table_add(struct sites *sites, unsigned long address, struct rst_probe_state *state)
+{
+	unsigned int slot = slot_of(sites, address);
+
+	while (sites->table[slot].address && sites->table[slot].address != address)
+		slot = (slot + 1) & sites->mask;
+	sites->table[slot].address = address;
+	/* the chain of the second address is that of the first */
+	if (sites->table[slot].probes != state) {
+		struct rst_probe_state **link = &sites->table[slot].probes;
+
+		while (*link && *link != state)
+			link = &(*link)->next;
+		*link = state;
+	}
+}
+
+static bool belongs(const struct sites *sites, const struct rst_probe_state *state)
+{
+	return state->probe->kind == RST_PROBE_FUNCTION && state->address &&
+	       state->probe->needs_regs == (sites == &with_regs);
+}
+
+static int table_create(struct sites *sites, unsigned int count)
+{
+	unsigned int bits = 2;
+
+	/* two addresses a function, at most half full */
+	while ((1u << bits) < 4 * count)
+		bits++;
+	sites->shift = 64 - bits;
+	sites->mask = (1u << bits) - 1;
+	sites->table = rst_allocate(sizeof(*sites->table) << bits);
+	return sites->table ? 0 : -ENOMEM;
+}
+
+static void sites_destroy(struct sites *sites)
+{
+	if (!sites->table)
+		return;
+	if (sites->is_registered)
+		unregister_ftrace_function(&sites->ops);
+	sites->is_registered = false;
+	rst_ftrace_free_filter(&sites->ops);
+	rst_free(sites->table);
+	sites->table = NULL;
+}
+
+/* ---- arming ----------------------------------------------------------------------------- */
+
+/* All at once; if one of them is no site, that fails as a whole and each is tried. */
+static int set_filters(struct sites *sites, unsigned int count)
+{
+	unsigned long *addresses = rst_allocate(count * sizeof(*addresses));
+	struct rst_probe_state *state;
+	unsigned int used = 0, i;
+	int error = 0, accepted = 0;
+
+	if (!addresses)
+		return -ENOMEM;
+	rst_for_each_probe(state) {
+		if (!belongs(sites, state))
+			continue;
+		/* the same function twice is refused */
+		for (i = 0; i < used && addresses[i] != state->address; i++)
+			;
+		if (i == used)
+			addresses[used++] = state->address;
+	}
+	error = rst_ftrace_set_filter_ips(&sites->ops, addresses, used);
+	rst_free(addresses);
+	rst_for_each_probe(state) {
+		if (!belongs(sites, state))
+			continue;
+		if (error && ftrace_set_filter_ip(&sites->ops, state->address, 0, 0))
+			continue;
+		state->is_armed = true;
+		state->next = NULL;
+		accepted++;
+	}
+	rst_for_each_probe(state) {
+		if (!belongs(sites, state) || !state->is_armed)
+			continue;
+		table_add(sites, state->address, state);
+		table_add(sites, state->address + SITE_DISTANCE, state);
+	}
+	return accepted;
+}
+
+static void leave_to_kprobes(struct sites *sites)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state)
+		if (belongs(sites, state))
+			state->is_armed = false;
+}
+
+static int sites_arm(struct sites *sites, ftrace_func_t function, unsigned long flags)
+{
+	struct rst_probe_state *state;
+	unsigned int count = 0;
+	int accepted, error;
+
+	rst_for_each_probe(state)
+		count += belongs(sites, state);
+	if (!count)
+		return 0;
+	error = table_create(sites, count);
+	if (error)
+		return error;
+	memset(&sites->ops, 0, sizeof(sites->ops));
+	sites->ops.func = function;
+	sites->ops.flags = flags | RST_FTRACE_SELF_PROTECTED | FTRACE_OPS_FL_PERMANENT;
+	accepted = set_filters(sites, count);
+	if (accepted <= 0) {
+		sites_destroy(sites);
+		return accepted;
+	}
+	error = register_ftrace_function(&sites->ops);
+	if (error) {
+		leave_to_kprobes(sites);
+		sites_destroy(sites);
+		return 0;
+	}
+	sites->is_registered = true;
+	return 0;
+}
+
+static int arm(void)
+{
+	struct rst_probe_state *state;
+	int error;
+
+	rst_for_each_probe(state)
+		if (state->probe->kind == RST_PROBE_FUNCTION)
+			state->address = rst_address_of(state->probe);
+	error = sites_arm(&with_regs, hit_with_regs, FTRACE_OPS_FL_SAVE_REGS);
+	if (!error)
+		error = sites_arm(&without_regs, hit_without_regs, 0);
+	return error;
+}
+
+static void disarm(void)
+{
+	sites_destroy(&with_regs);
+	sites_destroy(&without_regs);
+}
+
+const struct rst_mechanism rst_ftrace_mechanism = {
+	.name = "function",
+	.arm = arm,
+	.disarm = disarm,
+};

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * probe_kprobe.c - probes at any instruction, and at functions that have no
+ * ftrace site.
+ */
+#include <linux/slab.h>
+
+#include "runtime.h"
+#include "compat.h"
+
+struct kprobe_probe {
+	struct kprobe kprobe;
+	struct rst_probe_state *state;
+	char symbol[];
+};
+
+static int hit(struct kprobe *kprobe, struct pt_regs *regs)
+{
+	rst_hit(container_of(kprobe, struct kprobe_probe, kprobe)->state, regs);
+	return 0;
+}
+
+static bool belongs(const struct rst_probe_state *state)
+{
+	return state->probe->kind == RST_PROBE_ADDRESS ||
+	       (state->probe->kind == RST_PROBE_FUNCTION && !state->is_armed);
+}
+
+/* By address where it is known, else by the name of the symbol before it. */
+static struct kprobe_probe *create(struct rst_probe_state *state)
+{
+	const struct rst_probe *probe = state->probe;
+	const char *module = probe->module ? probe->module : "";
+	unsigned int size = probe->symbol ? strlen(probe->symbol) + strlen(module) + 2 : 0;
+	struct kprobe_probe *this;
+
+	state->address = rst_address_of(probe);
+	if (!state->address && !probe->symbol)
+		return NULL;
+	this = rst_allocate(sizeof(*this) + size);
+	if (!this)
+		return NULL;
+	this->state = state;
+	this->kprobe.pre_handler = hit;
+	if (state->address) {
+		this->kprobe.addr = (kprobe_opcode_t *)state->address;
+		return this;
+	}
+	snprintf(this->symbol, size, "%s%s%s", module, *module ? ":" : "", probe->symbol);
+	this->kprobe.symbol_name = this->symbol;
+	this->kprobe.offset = probe->symbol_offset;
+	return this;
+}
+
+static int arm_one(struct rst_probe_state *state)
+{
+	struct kprobe_probe *this = create(state);
+	int error;
+
+	if (!this)
+		return -ENOENT;
+	error = register_kprobe(&this->kprobe);
+	/* some kernels say 0 although arming failed */
+	if (!error && kprobe_disabled(&this->kprobe)) {
+		unregister_kprobe(&this->kprobe);
+		error = -EIO;
+	}
+	if (error) {
+		rst_free(this);
+		return error;
+	}
+	state->address = (unsigned long)this->kprobe.addr;
+	state->mechanism = this;
+	state->is_armed = true;
+	return 0;
+}
+
+static int arm(void)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state) {
+		int error;
+
+		if (!belongs(state))
+			continue;
+		error = arm_one(state);
+		if (error)
+			rst_probe_failed(state, error);
+		cond_resched();
+	}
+	return 0;
+}
+
+static bool is_ours(const struct rst_probe_state *state)
+{
+	return state->mechanism && (state->probe->kind == RST_PROBE_ADDRESS ||
+				    state->probe->kind == RST_PROBE_FUNCTION);
+}
+
+/* All in one go: one grace period instead of one each. The account wants nmissed: keep. */
+static void disarm(void)
+{
+	struct rst_probe_state *state;
+	struct kprobe **list;
+	unsigned int count = 0;
+
+	list = rst_allocate(sizeof(*list) * (rst_script.probe_count + 1ul));
+	rst_for_each_probe(state) {
+		if (!is_ours(state) || !state->is_armed)
+			continue;
+		state->is_armed = false;
+		if (list)
+			list[count++] = &((struct kprobe_probe *)state->mechanism)->kprobe;
+		else
+			unregister_kprobe(&((struct kprobe_probe *)state->mechanism)->kprobe);
+	}
+	if (count)
+		unregister_kprobes(list, count);
+	rst_free(list);
+}
+
+static void release(void)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state) {
+		if (!is_ours(state))
+			continue;
+		rst_free(state->mechanism);
+		state->mechanism = NULL;
+	}
+}
+
+static uint64_t missed(struct rst_probe_state *state)
+{
+	return is_ours(state) ? ((struct kprobe_probe *)state->mechanism)->kprobe.nmissed : 0;
+}
+
+const struct rst_mechanism rst_kprobe_mechanism = {
+	.name = "kprobe",
+	.arm = arm,
+	.disarm = disarm,
+	.missed = missed,
+	.release = release,
+};

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * probe_procfs.c - procfs("NAME").read and .write: files beside .cmd. Opening
+ * one for reading runs the read handler, whose output the reader then gets;
+ * a write() runs the write handler with what was written as $value.
+ */
+#include <linux/fs.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "runtime.h"
+#include "compat.h"
+
+/* What one opener reads. */
+struct reader {
+	unsigned int length;
+	char text[];
+};
+
+struct procfs_file {
+	struct procfs_file *next;
+	const char *path;
+	struct rst_probe_state *read, *write;
+	struct proc_dir_entry *entry;
+};
+
+static struct procfs_file *files;
+
+static unsigned int size_of(const struct rst_probe *probe)
+{
+	unsigned int size = probe->maximum_size ? probe->maximum_size : rst_script.string_size;
+
+	return min(size, 1u << 20);
+}
+
+static struct reader *run_read(struct rst_probe_state *state)
+{
+	unsigned int size = size_of(state->probe);
+	struct reader *reader = kvzalloc(sizeof(*reader) + size, GFP_KERNEL);
+	struct rst_output output;
+	struct rst_context *c;
+
+	if (!reader)
+		return NULL;
+	c = READ_ONCE(rst_state) == RST_STATE_RUNNING && state->enabled ? rst_enter_process(state) :
+									  NULL;
+	if (!c)
+		return reader;
+	output = (struct rst_output){
+		.start = reader->text,
+		.cursor = reader->text,
+		.end = reader->text + size,
+		.context = c,
+		.is_string = true,
+	};
+	c->procfs_output = &output;
+	c->procfs_value = (struct rst_string){ .text = "", .length = 0 };
+	state->handler(c);
+	/* $value that was assigned, or what was put into the output directly */
+	if (output.cursor == output.start)
+		rst_put_string(&output, c->procfs_value);
+	reader->length = output.cursor - output.start;
+	c->procfs_output = NULL;
+	rst_leave_process(c, state->index);
+	return reader;
+}
+
+static int file_open(struct inode *inode, struct file *file)
+{
+	struct procfs_file *this = pde_data(inode);
+
+	if (!(file->f_mode & FMODE_READ) || !this->read)
+		return 0;
+	mutex_lock(&rst_session_mutex);
+	file->private_data = run_read(this->read);
+	mutex_unlock(&rst_session_mutex);
+	return file->private_data ? 0 : -ENOMEM;
+}
+
+static int file_release(struct inode *inode, struct file *file)
+{
+	kvfree(file->private_data);
+	return 0;
+}
+
+static ssize_t file_read(struct file *file, char __user *to, size_t size, loff_t *position)
+{
+	struct reader *reader = file->private_data;
+
+	if (!reader)
+		return -EINVAL;
+	return simple_read_from_buffer(to, size, position, reader->text, reader->length);
+}
+
+static ssize_t file_write(struct file *file, const char __user *from, size_t size,
+			  loff_t *position)
+{
+	struct procfs_file *this = pde_data(file_inode(file));
+	struct rst_probe_state *state = this->write;
+	struct rst_context *c;
+	char *text;
+
+	if (!state)
+		return -EINVAL;
+	size = min_t(size_t, size, size_of(state->probe) - 1);
+	text = kvzalloc(size + 1, GFP_KERNEL);
+	if (!text)
+		return -ENOMEM;
+	if (copy_from_user(text, from, size)) {
+		kvfree(text);
+		return -EFAULT;
+	}
+	mutex_lock(&rst_session_mutex);
+	c = READ_ONCE(rst_state) == RST_STATE_RUNNING && state->enabled ? rst_enter_process(state) :
+									  NULL;
+	if (c) {
+		c->procfs_value = (struct rst_string){ .text = text, .length = strnlen(text, size) };
+		state->handler(c);
+		rst_leave_process(c, state->index);
+	}
+	mutex_unlock(&rst_session_mutex);
+	kvfree(text);
+	return size;
+}
+
+static const struct proc_ops operations = {
+	.proc_open = file_open,
+	.proc_release = file_release,
+	.proc_read = file_read,
+	.proc_write = file_write,
+	.proc_lseek = default_llseek,
+};
+
+static bool belongs(const struct rst_probe_state *state)
+{
+	return state->probe->kind == RST_PROBE_PROCFS_READ ||
+	       state->probe->kind == RST_PROBE_PROCFS_WRITE;
+}
+
+static struct procfs_file *file_for(const char *path)
+{
+	struct procfs_file *this;
+
+	for (this = files; this; this = this->next)
+		if (!strcmp(this->path, path))
+			return this;
+	this = rst_allocate(sizeof(*this));
+	if (!this)
+		return NULL;
+	this->path = path;
+	this->next = files;
+	files = this;
+	return this;
+}
+
+/* The directories before the last part of a path, made as needed. */
+static struct proc_dir_entry *make_parents(const char **path)
+{
+	struct proc_dir_entry *parent = rst_directory;
+	const char *slash;
+
+	while (parent && (slash = strchr(*path, '/'))) {
+		char name[64];
+
+		if (slash - *path >= sizeof(name) || slash == *path)
+			return NULL;
+		memcpy(name, *path, slash - *path);
+		name[slash - *path] = 0;
+		parent = proc_mkdir(name, parent);
+		*path = slash + 1;
+	}
+	return parent;
+}
+
+static int arm(void)
+{
+	struct rst_probe_state *state;
+	struct procfs_file *this;
+
+	rst_for_each_probe(state) {
+		if (!belongs(state))
+			continue;
+		this = file_for(state->probe->path ? state->probe->path : "command");
+		if (!this)
+			return -ENOMEM;
+		if (state->probe->kind == RST_PROBE_PROCFS_READ)
+			this->read = state;
+		else
+			this->write = state;
+	}
+	for (this = files; this; this = this->next) {
+		umode_t mode = (this->read ? 0444 : 0) | (this->write ? 0222 : 0);
+		unsigned int mask = 0;
+		struct proc_dir_entry *parent;
+		const char *name = this->path;
+
+		if (this->read)
+			mask |= this->read->probe->mode;
+		if (this->write)
+			mask |= this->write->probe->mode;
+		parent = make_parents(&name);
+		this->entry = parent ? proc_create_data(name, mode & ~mask, parent, &operations,
+							this) :
+				       NULL;
+		if (this->read) {
+			this->read->is_armed = this->entry != NULL;
+			if (!this->entry)
+				rst_probe_failed(this->read, -ENOENT);
+		}
+		if (this->write) {
+			this->write->is_armed = this->entry != NULL;
+			if (!this->entry)
+				rst_probe_failed(this->write, -ENOENT);
+		}
+	}
+	return 0;
+}
+
+/* The files stay until the module goes, harmless: nothing runs when the session is over. */
+static void disarm(void)
+{
+}
+
+/* After proc_remove() of the directory. */
+static void release(void)
+{
+	while (files) {
+		struct procfs_file *next = files->next;
+
+		rst_free(files);
+		files = next;
+	}
+}
+
+const struct rst_mechanism rst_procfs_mechanism = {
+	.name = "procfs",
+	.arm = arm,
+	.disarm = disarm,
+	.release = release,
+};

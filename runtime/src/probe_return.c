@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* probe_return.c - function returns, through kretprobes. */
+#include <linux/slab.h>
+
+#include "runtime.h"
+#include "compat.h"
+
+struct return_probe {
+	struct kretprobe kretprobe;
+	struct rst_probe_state *state;
+	char symbol[];
+};
+
+static struct return_probe *probe_of(struct kretprobe *kretprobe)
+{
+	return container_of(kretprobe, struct return_probe, kretprobe);
+}
+
+/* Keeps values of the entry; without them the return is not worth catching. */
+static int entry(struct kretprobe_instance *instance, struct pt_regs *regs)
+{
+	struct rst_probe_state *state = probe_of(rst_get_kretprobe(instance))->state;
+	struct rst_context *c = rst_enter(state);
+
+	if (!c)
+		return 1;
+	c->regs = (struct rst_regs *)regs;
+	c->saved = (uint64_t *)instance->data;
+	c->saved_size = state->probe->saved_size;
+	memset(instance->data, 0, state->probe->saved_size);
+	state->probe->entry_handler(c);
+	rst_leave(c, state->index);
+	return 0;
+}
+
+static int hit(struct kretprobe_instance *instance, struct pt_regs *regs)
+{
+	struct kretprobe *kretprobe = rst_get_kretprobe(instance);
+	struct rst_probe_state *state;
+	struct rst_context *c;
+
+	/* gone: unregistered while this call was under way */
+	if (unlikely(!kretprobe))
+		return 0;
+	state = probe_of(kretprobe)->state;
+	c = rst_enter(state);
+	if (!c)
+		return 0;
+	c->regs = (struct rst_regs *)regs;
+	c->is_return = true;
+	c->return_address = rst_get_kretprobe_caller(instance);
+	if (state->probe->entry_handler) {
+		c->saved = (uint64_t *)instance->data;
+		c->saved_size = state->probe->saved_size;
+	}
+	c->probe_data = instance;
+	state->handler(c);
+	rst_leave(c, state->index);
+	return 0;
+}
+
+static int arm_one(struct rst_probe_state *state)
+{
+	const struct rst_probe *probe = state->probe;
+	const char *module = probe->module ? probe->module : "";
+	unsigned int size = probe->symbol ? strlen(probe->symbol) + strlen(module) + 2 : 0;
+	struct return_probe *this;
+	int error;
+
+	state->address = rst_address_of(probe);
+	if (!state->address && !probe->symbol)
+		return -ENOENT;
+	this = rst_allocate(sizeof(*this) + size);
+	if (!this)
+		return -ENOMEM;
+	this->state = state;
+	this->kretprobe.handler = hit;
+	if (probe->entry_handler) {
+		this->kretprobe.entry_handler = entry;
+		this->kretprobe.data_size = probe->saved_size;
+	}
+	this->kretprobe.maxactive = probe->maxactive > 0 ?
+					    probe->maxactive :
+					    max_t(int, 15, 6 * num_possible_cpus());
+	if (state->address) {
+		this->kretprobe.kp.addr = (kprobe_opcode_t *)state->address;
+	} else {
+		snprintf(this->symbol, size, "%s%s%s", module, *module ? ":" : "", probe->symbol);
+		this->kretprobe.kp.symbol_name = this->symbol;
+		this->kretprobe.kp.offset = probe->symbol_offset;
+	}
+	error = register_kretprobe(&this->kretprobe);
+	if (error) {
+		rst_free(this);
+		return error;
+	}
+	state->address = (unsigned long)this->kretprobe.kp.addr;
+	state->mechanism = this;
+	state->is_armed = true;
+	return 0;
+}
+
+static int arm(void)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state) {
+		int error;
+
+		if (state->probe->kind != RST_PROBE_RETURN)
+			continue;
+		error = arm_one(state);
+		if (error)
+			rst_probe_failed(state, error);
+		cond_resched();
+	}
+	return 0;
+}
+
+static bool is_ours(const struct rst_probe_state *state)
+{
+	return state->mechanism && state->probe->kind == RST_PROBE_RETURN;
+}
+
+static void disarm(void)
+{
+	struct rst_probe_state *state;
+	struct kretprobe **list;
+	unsigned int count = 0;
+
+	list = rst_allocate(sizeof(*list) * (rst_script.probe_count + 1ul));
+	rst_for_each_probe(state) {
+		struct return_probe *this = state->mechanism;
+
+		if (!is_ours(state) || !state->is_armed)
+			continue;
+		state->is_armed = false;
+		if (list)
+			list[count++] = &this->kretprobe;
+		else
+			unregister_kretprobe(&this->kretprobe);
+	}
+	if (count)
+		unregister_kretprobes(list, count);
+	rst_free(list);
+}
+
+static void release(void)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state) {
+		if (!is_ours(state))
+			continue;
+		rst_free(state->mechanism);
+		state->mechanism = NULL;
+	}
+}
+
+static uint64_t missed(struct rst_probe_state *state)
+{
+	struct return_probe *this = state->mechanism;
+
+	return is_ours(state) ? this->kretprobe.nmissed + this->kretprobe.kp.nmissed : 0;
+}
+
+const struct rst_mechanism rst_return_mechanism = {
+	.name = "return",
+	.arm = arm,
+	.disarm = disarm,
+	.missed = missed,
+	.release = release,
+};

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * probe_task.c - begin and end of processes and threads, and their system
+ * calls. A new task is met in its own context, at the start of schedule_tail();
+ * the rest comes from tracepoints.
+ */
+#include <linux/fs.h>
+#include <linux/kprobes.h>
+#include <linux/namei.h>
+#include <linux/sched/signal.h>
+#include <linux/tracepoint.h>
+#include <asm/syscall.h>
+
+#include "runtime.h"
+#include "target.h"
+
+struct task_probe {
+	struct inode *inode;	/* of probe->path, NULL: any */
+};
+
+static bool belongs(const struct rst_probe_state *state)
+{
+	return state->probe->kind == RST_PROBE_TASK || state->probe->kind == RST_PROBE_SYSCALL;
+}
+
+static bool is_meant(const struct rst_probe_state *state)
+{
+	const struct task_probe *this = state->mechanism;
+
+	return this && rst_is_target(state->probe) && rst_runs_file(this->inode);
+}
+
+static void run(enum rst_task_event event)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state) {
+		struct rst_context *c;
+
+		if (state->probe->kind != RST_PROBE_TASK || state->probe->task_event != event ||
+		    !is_meant(state))
+			continue;
+		c = rst_enter(state);
+		if (!c)
+			continue;
+		c->regs = (struct rst_regs *)current_pt_regs();
+		c->user_mode = true;
+		state->handler(c);
+		rst_leave(c, state->index);
+	}
+}
+
+/* ---- where events come from ------------------------------------------------------------ */
+
+static int on_new_task(struct kprobe *kprobe, struct pt_regs *regs)
+{
+	if (!current->mm)
+		return 0;
+	run(thread_group_leader(current) ? RST_TASK_BEGIN : RST_TASK_THREAD_BEGIN);
+	return 0;
+}
+
+static void on_exec(void *data, struct task_struct *task, pid_t old, struct linux_binprm *program)
+{
+	run(RST_TASK_BEGIN);
+}
+
+static void on_exit(void *data, struct task_struct *task)
+{
+	if (!task->mm)
+		return;
+	if (!thread_group_leader(task))
+		run(RST_TASK_THREAD_END);
+	if (!atomic_read(&task->signal->live))
+		run(RST_TASK_END);
+}
+
+static void run_syscall(struct pt_regs *regs, enum rst_task_event event, long number)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state) {
+		struct rst_context *c;
+
+		if (state->probe->kind != RST_PROBE_SYSCALL || state->probe->task_event != event ||
+		    !is_meant(state))
+			continue;
+		c = rst_enter(state);
+		if (!c)
+			continue;
+		c->regs = (struct rst_regs *)regs;
+		c->user_mode = true;
+		c->arguments[0] = number;
+		syscall_get_arguments(current, regs, (unsigned long *)&c->arguments[1]);
+		state->handler(c);
+		rst_leave(c, state->index);
+	}
+}
+
+static void on_syscall(void *data, struct pt_regs *regs, long number)
+{
+	run_syscall(regs, RST_TASK_SYSCALL, number);
+}
+
+static void on_syscall_return(void *data, struct pt_regs *regs, long result)
+{
+	run_syscall(regs, RST_TASK_SYSCALL_RETURN, result);
+}
+
+static struct kprobe new_task = { .symbol_name = "schedule_tail", .pre_handler = on_new_task };
+static bool new_task_is_armed;
+
+static struct source {
+	const char *name;
+	void *function;
+	unsigned int events;		/* bits of enum rst_task_event that need it */
+	struct tracepoint *tracepoint;
+} sources[] = {
+	{ "sched_process_exec", on_exec, 1 << RST_TASK_BEGIN },
+	{ "sched_process_exit", on_exit, 1 << RST_TASK_END | 1 << RST_TASK_THREAD_END },
+	{ "sys_enter", on_syscall, 1 << RST_TASK_SYSCALL },
+	{ "sys_exit", on_syscall_return, 1 << RST_TASK_SYSCALL_RETURN },
+};
+
+static unsigned int wanted_events;
+
+static void attach(struct tracepoint *tracepoint, void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sources); i++)
+		if (!strcmp(tracepoint->name, sources[i].name) &&
+		    (sources[i].events & wanted_events) &&
+		    !tracepoint_probe_register(tracepoint, sources[i].function, NULL))
+			sources[i].tracepoint = tracepoint;
+}
+
+static int prepare(struct rst_probe_state *state)
+{
+	struct task_probe *this = rst_allocate(sizeof(*this));
+	struct path path;
+	int error;
+
+	if (!this)
+		return -ENOMEM;
+	if (state->probe->path) {
+		error = kern_path(state->probe->path, LOOKUP_FOLLOW, &path);
+		if (error) {
+			rst_free(this);
+			return error;
+		}
+		this->inode = igrab(d_real_inode(path.dentry));
+		path_put(&path);
+	}
+	state->mechanism = this;
+	return 0;
+}
+
+static bool has_source(int event)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sources); i++)
+		if ((sources[i].events & 1u << event) && sources[i].tracepoint)
+			return true;
+	return event == RST_TASK_THREAD_BEGIN && new_task_is_armed;
+}
+
+static int arm(void)
+{
+	struct rst_probe_state *state;
+
+	wanted_events = 0;
+	rst_for_each_probe(state) {
+		int error;
+
+		if (!belongs(state))
+			continue;
+		error = prepare(state);
+		if (error)
+			rst_probe_failed(state, error);
+		else
+			wanted_events |= 1u << state->probe->task_event;
+	}
+	if (!wanted_events)
+		return 0;
+	for_each_kernel_tracepoint(attach, NULL);
+	if (wanted_events & (1u << RST_TASK_BEGIN | 1u << RST_TASK_THREAD_BEGIN))
+		new_task_is_armed = register_kprobe(&new_task) == 0;
+	rst_for_each_probe(state) {
+		if (!belongs(state) || !state->mechanism)
+			continue;
+		state->is_armed = has_source(state->probe->task_event);
+		if (!state->is_armed)
+			rst_probe_failed(state, -ENOENT);
+	}
+	return 0;
+}
+
+static void disarm(void)
+{
+	struct rst_probe_state *state;
+	bool any = false;
+	unsigned int i;
+
+	if (new_task_is_armed)
+		unregister_kprobe(&new_task);
+	new_task_is_armed = false;
+	for (i = 0; i < ARRAY_SIZE(sources); i++) {
+		if (!sources[i].tracepoint)
+			continue;
+		tracepoint_probe_unregister(sources[i].tracepoint, sources[i].function, NULL);
+		sources[i].tracepoint = NULL;
+		any = true;
+	}
+	if (any)
+		tracepoint_synchronize_unregister();
+	rst_for_each_probe(state) {
+		struct task_probe *this = state->mechanism;
+
+		if (!belongs(state) || !this)
+			continue;
+		iput(this->inode);
+		rst_free(this);
+		state->mechanism = NULL;
+		state->is_armed = false;
+	}
+}
+
+const struct rst_mechanism rst_task_mechanism = {
+	.name = "process",
+	.arm = arm,
+	.disarm = disarm,
+};

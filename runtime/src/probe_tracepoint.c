@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * probe_tracepoint.c - tracepoints of the kernel and of modules that come and
+ * go. The function that is called belongs to the script: only it knows the
+ * arguments.
+ */
+#include <linux/tracepoint.h>
+
+#include "runtime.h"
+
+static bool is_watching;
+
+static bool is_tracepoint(const struct rst_probe_state *state)
+{
+	return state->probe->kind == RST_PROBE_TRACEPOINT && state->probe->tracepoint_function;
+}
+
+static void attach(struct tracepoint *tracepoint)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state) {
+		int error;
+
+		if (!is_tracepoint(state) || state->is_armed ||
+		    strcmp(state->probe->tracepoint, tracepoint->name))
+			continue;
+		error = tracepoint_probe_register(tracepoint, state->probe->tracepoint_function,
+						  state->probe);
+		if (error) {
+			rst_probe_failed(state, error);
+			continue;
+		}
+		state->mechanism = tracepoint;
+		state->is_armed = true;
+	}
+}
+
+static void detach(struct rst_probe_state *state)
+{
+	tracepoint_probe_unregister(state->mechanism, state->probe->tracepoint_function,
+				    state->probe);
+	state->mechanism = NULL;
+	state->is_armed = false;
+}
+
+static void attach_kernel(struct tracepoint *tracepoint, void *unused)
+{
+	attach(tracepoint);
+}
+
+static int module_changed(struct notifier_block *block, unsigned long action, void *data)
+{
+	struct module *module = ((struct tp_module *)data)->mod;
+	struct rst_probe_state *state;
+	unsigned int i;
+
+	for (i = 0; i < module->num_tracepoints; i++) {
+		struct tracepoint *tracepoint =
+			tracepoint_ptr_deref(&module->tracepoints_ptrs[i]);
+
+		if (action == MODULE_STATE_COMING) {
+			attach(tracepoint);
+			continue;
+		}
+		rst_for_each_probe(state)
+			if (is_tracepoint(state) && state->mechanism == tracepoint)
+				detach(state);
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block watcher = { .notifier_call = module_changed };
+
+static int arm(void)
+{
+	struct rst_probe_state *state;
+	bool wanted = false;
+
+	rst_for_each_probe(state)
+		wanted |= is_tracepoint(state);
+	if (!wanted)
+		return 0;
+	for_each_kernel_tracepoint(attach_kernel, NULL);
+	/* also tells of the modules that are loaded already */
+	is_watching = register_tracepoint_module_notifier(&watcher) == 0;
+	rst_for_each_probe(state)
+		if (is_tracepoint(state) && !state->is_armed)
+			rst_probe_failed(state, -ENOENT);
+	return 0;
+}
+
+static void disarm(void)
+{
+	struct rst_probe_state *state;
+	bool any = false;
+
+	if (is_watching)
+		unregister_tracepoint_module_notifier(&watcher);
+	is_watching = false;
+	rst_for_each_probe(state) {
+		if (!is_tracepoint(state) || !state->is_armed)
+			continue;
+		detach(state);
+		any = true;
+	}
+	if (any)
+		tracepoint_synchronize_unregister();
+}
+
+const struct rst_mechanism rst_tracepoint_mechanism = {
+	.name = "tracepoint",
+	.arm = arm,
+	.disarm = disarm,
+};

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * relocate.c - where the kernel and its modules are now. staprun tells before
+ * START; the tables do not change afterwards, so handlers read them freely.
+ */
+#include <linux/list.h>
+#include <linux/string.h>
+
+#include "runtime.h"
+
+struct symbol {
+	struct list_head list;
+	uint64_t address;
+	char name[];
+};
+
+struct section {
+	struct list_head list;
+	uint64_t address;
+	const char *section;
+	char module[];
+};
+
+static LIST_HEAD(symbols);
+static LIST_HEAD(sections);
+static uint64_t text_start;	/* _stext */
+
+int rst_symbol_learn(const char *name, uint64_t address)
+{
+	struct symbol *symbol;
+
+	if (rst_state != RST_STATE_LOADED)
+		return -EBUSY;
+	if (!strcmp(name, "_stext"))
+		text_start = address;
+	symbol = rst_allocate(sizeof(*symbol) + strlen(name) + 1);
+	if (!symbol)
+		return -ENOMEM;
+	symbol->address = address;
+	strcpy(symbol->name, name);
+	list_add_tail(&symbol->list, &symbols);
+	return 0;
+}
+
+int rst_section_learn(const char *module, const char *name, uint64_t address)
+{
+	struct section *section;
+
+	if (rst_state != RST_STATE_LOADED)
+		return -EBUSY;
+	section = rst_allocate(sizeof(*section) + strlen(module) + strlen(name) + 2);
+	if (!section)
+		return -ENOMEM;
+	section->address = address;
+	strcpy(section->module, module);
+	section->section = section->module + strlen(module) + 1;
+	strcpy(section->module + strlen(module) + 1, name);
+	list_add_tail(&section->list, &sections);
+	return 0;
+}
+
+uint64_t rst_symbol_address(const char *name)
+{
+	struct symbol *symbol;
+
+	list_for_each_entry(symbol, &symbols, list)
+		if (!strcmp(symbol->name, name))
+			return symbol->address;
+	return 0;
+}
+
+static uint64_t section_address(const char *module, const char *name)
+{
+	struct section *section;
+
+	list_for_each_entry(section, &sections, list)
+		if (!strcmp(section->module, module) && !strcmp(section->section, name))
+			return section->address;
+	return 0;
+}
+
+unsigned long rst_address_of(const struct rst_probe *probe)
+{
+	uint64_t base;
+
+	if (probe->is_absolute)
+		return probe->offset;
+	if (!probe->module)
+		return text_start ? text_start + probe->offset : 0;
+	base = section_address(probe->module, probe->section ? probe->section : ".text");
+	return base ? base + probe->offset : 0;
+}
+
+uint64_t rst_relocate(struct rst_context *c, const char *module, const char *section, uint64_t offset)
+{
+	uint64_t base = module ? section_address(module, section ? section : ".text") : text_start;
+
+	if (!base) {
+		if (module)
+			rst_failf(c, NULL, "module '%s' is not loaded, its section '%s' has no address",
+				  module, section ? section : ".text");
+		else
+			rst_fail(c, "the kernel's address is not known", NULL);
+		return 0;
+	}
+	return base + offset;
+}
+
+void rst_relocate_destroy(void)
+{
+	struct symbol *symbol, *next_symbol;
+	struct section *section, *next_section;
+
+	list_for_each_entry_safe(symbol, next_symbol, &symbols, list) {
+		list_del(&symbol->list);
+		rst_free(symbol);
+	}
+	list_for_each_entry_safe(section, next_section, &sections, list) {
+		list_del(&section->list);
+		rst_free(section);
+	}
+}

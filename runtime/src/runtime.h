@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * runtime.h - what the files of the runtime share. The path every probe hit
+ * takes, rst_enter() and rst_leave(), is here and inline: claiming a context
+ * costs no lock and no atomic operation.
+ */
+#ifndef RST_RUNTIME_H
+#define RST_RUNTIME_H
+
+#include <linux/hrtimer.h>
+#include <linux/irq_work.h>
+#include <linux/irqflags.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/proc_fs.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
+#include <asm/timex.h>
+
+#include "pure.h"
+#include "rstap_protocol.h"
+
+/* ---- session -------------------------------------------------------------- */
+
+enum rst_state {
+	RST_STATE_LOADED,	/* files exist, nothing is armed */
+	RST_STATE_STARTING,	/* begin probes */
+	RST_STATE_RUNNING,
+	RST_STATE_STOPPING,	/* exit() was called, or EXIT came: end probes */
+	RST_STATE_ERROR,	/* too many errors: error probes */
+	RST_STATE_ENDED,
+};
+
+extern int rst_state;
+/* A weak reference: the runtime alone is a complete, useless module. */
+extern struct rst_script rst_script __attribute__((weak));
+
+/* Why a handler did not run. The names are those of the protocol's summary. */
+enum rst_skip_reason {
+	RST_SKIP_REENTRANT,
+	RST_SKIP_NMI,
+	RST_SKIP_LOW_STACK,
+	RST_SKIP_OVERLOAD,
+	RST_SKIP_REASONS,
+};
+
+/* One per probe and CPU; only that CPU writes, with single instructions. */
+struct rst_counters {
+	uint64_t hits;
+	uint64_t cycles;
+	uint64_t minimum_cycles;
+	uint64_t maximum_cycles;
+	unsigned int skipped[RST_SKIP_REASONS];
+};
+
+/* The runtime's side of a probe; one array, in the order of the script's table. */
+struct rst_probe_state {
+	rst_handler handler;
+	struct rst_probe *probe;
+	struct rst_probe_state *next;	/* another probe at the same ftrace site */
+	unsigned long address;		/* resolved, 0 if none */
+	unsigned int index;
+	bool enabled;			/* the gate: condition and --monitor's toggle */
+	bool paused;			/* by TOGGLE */
+	bool is_armed;
+	void *mechanism;		/* owned by the file that armed it */
+};
+
+extern struct rst_probe_state *rst_states;
+
+/* ---- output buffers -------------------------------------------------------- */
+
+/*
+ * Output of one CPU. Positions count bytes since the start and never wrap; the
+ * memory is mapped twice in a row, so that any `size` bytes are contiguous.
+ */
+struct rst_ring {
+	char *memory;
+	struct page **pages;
+	unsigned long size;		/* a power of two, whole pages */
+	uint64_t head;			/* written by the CPU's context holder */
+	uint64_t tail;			/* written by the reader (overwrite: under lock) */
+	struct rst_lock lock;		/* flight recorder only */
+	int is_waiting;			/* a reader sleeps */
+	struct irq_work irq_work;
+	struct hrtimer timer;
+	wait_queue_head_t wait;
+	struct mutex reader;
+	uint64_t lost_messages;
+	uint64_t lost_bytes;
+};
+
+/* Everything one CPU needs; found through the per-CPU pointer below. */
+struct rst_cpu {
+	struct rst_context context;	/* first: the two convert into each other */
+	unsigned int busy;
+	unsigned long irq_flags;
+	char *scratch_start;
+	struct rst_counters *counters;	/* by probe index */
+	uint64_t entered;		/* cycle counter at entry */
+	uint64_t interval_start;	/* overload check */
+	uint64_t interval_cycles;
+	uint64_t truncated;
+	bool output_is_discarded;	/* cursor is in `discard`, the ring was full */
+	char *discard;
+	uint64_t random;
+	struct rst_ring ring;
+};
+
+#define RST_OUTPUT_LIMIT	8192	/* bytes of a message with its header */
+
+extern struct rst_cpu __percpu *rst_cpus;
+extern unsigned int rst_cpu_count;	/* nr_cpu_ids */
+
+static __always_inline struct rst_cpu *rst_cpu_of(struct rst_context *c)
+{
+	return (struct rst_cpu *)c;
+}
+
+/* ---- limits, copied from the script into one cache line -------------------- */
+
+struct rst_limits {
+	long actions;
+	unsigned long minimum_stack;
+	uint64_t overload_interval;	/* 0: not measured */
+	uint64_t overload_threshold;
+	bool measures;			/* cycle counters are read */
+	bool has_timing;
+};
+
+extern struct rst_limits rst_limits;
+
+/* ---- entry and exit of a handler ------------------------------------------ */
+
+/* The cold half of rst_enter(): counts why, restores interrupts. */
+void rst_refuse(struct rst_probe_state *state, struct rst_cpu *cpu, unsigned long flags);
+/* The cold parts of rst_leave(). */
+void rst_report_error(struct rst_context *c);
+void rst_output_commit(struct rst_context *c);
+void rst_account(struct rst_cpu *cpu, struct rst_counters *counters, uint64_t now);
+
+static __always_inline bool rst_stack_is_low(void)
+{
+	unsigned long here = (unsigned long)__builtin_frame_address(0);
+
+	/* on another stack (irq, exception) the difference is huge: those start empty */
+	return here - (unsigned long)current->stack < rst_limits.minimum_stack;
+}
+
+/*
+ * Claims this CPU's context for a probe hit. NULL: do not run. Otherwise
+ * interrupts are off until rst_leave(). The caller may come with interrupts on
+ * or off, preemptible or in an NMI: an NMI that finds the flag clear is done
+ * before this function goes on, so a plain load and store are enough.
+ */
+static __always_inline struct rst_context *rst_enter(struct rst_probe_state *state)
+{
+	unsigned long flags;
+	struct rst_cpu *cpu;
+	struct rst_context *c;
+
+	local_irq_save(flags);
+	cpu = this_cpu_ptr(rst_cpus);
+	if (unlikely(READ_ONCE(rst_state) != RST_STATE_RUNNING || !state->enabled ||
+		     READ_ONCE(cpu->busy) || rst_stack_is_low())) {
+		rst_refuse(state, cpu, flags);
+		return NULL;
+	}
+	WRITE_ONCE(cpu->busy, 1);
+	barrier();
+	cpu->irq_flags = flags;
+	if (rst_limits.measures)
+		cpu->entered = get_cycles();
+	c = &cpu->context;
+	c->probe = state->probe;
+	c->actions = rst_limits.actions;
+	c->regs = NULL;
+	c->saved = NULL;
+	c->address = state->address;
+	c->user_mode = false;
+	c->aborted = false;
+	c->next = false;
+	c->is_return = false;
+	return c;
+}
+
+static __always_inline void rst_finish(struct rst_context *c, unsigned int index)
+{
+	struct rst_cpu *cpu = rst_cpu_of(c);
+	struct rst_counters *counters = &cpu->counters[index];
+
+	if (unlikely(c->error))
+		rst_report_error(c);
+	if (c->output.cursor != c->output.start)
+		rst_output_commit(c);
+	c->scratch = cpu->scratch_start;
+	counters->hits++;
+	if (rst_limits.measures)
+		rst_account(cpu, counters, get_cycles());
+	barrier();
+	WRITE_ONCE(cpu->busy, 0);
+}
+
+static __always_inline void rst_leave(struct rst_context *c, unsigned int index)
+{
+	unsigned long flags = rst_cpu_of(c)->irq_flags;
+
+	rst_finish(c, index);
+	local_irq_restore(flags);
+}
+
+/* A whole hit, for mechanisms that only bring registers. */
+static __always_inline void rst_hit(struct rst_probe_state *state, struct pt_regs *regs)
+{
+	struct rst_context *c = rst_enter(state);
+
+	if (!c)
+		return;
+	c->regs = (struct rst_regs *)regs;
+	if (regs)
+		c->user_mode = user_mode(regs);
+	state->handler(c);
+	rst_leave(c, state->index);
+}
+
+/*
+ * Process context: claims this CPU with preemption off and interrupts on,
+ * whatever the session's state, for begin, end, error and procfs probes.
+ */
+struct rst_context *rst_enter_process(struct rst_probe_state *state);
+void rst_leave_process(struct rst_context *c, unsigned int index);
+
+/*
+ * Keeps this CPU's handlers out, so that process context may take a lock that
+ * handlers take. Returns what rst_unguard() wants.
+ */
+struct rst_guard {
+	unsigned long flags;
+	unsigned int busy;
+};
+
+static inline struct rst_guard rst_guard(void)
+{
+	struct rst_guard guard;
+	struct rst_cpu *cpu;
+
+	local_irq_save(guard.flags);
+	cpu = this_cpu_ptr(rst_cpus);
+	guard.busy = cpu->busy;
+	WRITE_ONCE(cpu->busy, 1);
+	barrier();
+	return guard;
+}
+
+static inline void rst_unguard(struct rst_guard guard)
+{
+	barrier();
+	WRITE_ONCE(this_cpu_ptr(rst_cpus)->busy, guard.busy);
+	local_irq_restore(guard.flags);
+}
+
+int rst_contexts_create(void);
+void rst_contexts_destroy(void);
+void rst_conditions_evaluate(void);
+
+/* ---- session.c ------------------------------------------------------------- */
+
+extern int64_t rst_target_pid;
+extern struct mutex rst_session_mutex;
+
+int rst_session_create(void);
+void rst_session_destroy(void);
+int rst_session_start(int64_t target);
+/* Disarms; with_end: runs end (or error) probes and lets the account be read. */
+void rst_session_stop(bool with_end);
+int rst_session_set(const char *name, const char *value);
+int rst_session_toggle(unsigned int index, bool on);
+/* From any context: no handler runs any more, staprun is asked to stop. */
+void rst_session_request_exit(int state);
+/* From any context: the session has failed with this text. */
+void rst_session_fail(const char *text, unsigned int length);
+void rst_count_skip(struct rst_probe_state *state, struct rst_cpu *cpu,
+		    enum rst_skip_reason reason);
+/* Says why a probe could not be armed, as SystemTap does. */
+void rst_probe_failed(struct rst_probe_state *state, int error);
+
+extern atomic64_t rst_error_count;
+extern atomic64_t rst_suppressed_count;
+
+/* ---- control.c ------------------------------------------------------------- */
+
+int rst_control_create(struct proc_dir_entry *directory);
+void rst_control_close(void);
+void rst_control_destroy(void);
+/* From any context; text may be cut to RST_CONTROL_MAXIMUM. */
+void rst_control_post(unsigned int type, const char *text, unsigned int length);
+void rst_control_format(unsigned int type, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void rst_control_wake(void);
+void rst_control_started(int result);
+
+/* ---- account.c ------------------------------------------------------------- */
+
+/* Writes summary line number *step or a later one; 0: none left. */
+unsigned int rst_account_line(char *buffer, unsigned int size, unsigned long *step);
+
+/* ---- transport.c ------------------------------------------------------------ */
+
+int rst_transport_create(struct proc_dir_entry *directory);
+void rst_transport_destroy(void);
+void rst_transport_wake_all(void);
+void rst_transport_losses(uint64_t *messages, uint64_t *bytes);
+extern bool rst_overwrites;
+extern unsigned int rst_buffer_kb;
+
+/* ---- memory of the runtime --------------------------------------------------- */
+
+uint64_t rst_allocated_bytes(void);
+bool rst_memory_refused(void);
+
+/* ---- relocate.c ---------------------------------------------------------------- */
+
+int rst_symbol_learn(const char *name, uint64_t address);
+int rst_section_learn(const char *module, const char *section, uint64_t address);
+/* 0 when not known (yet). */
+unsigned long rst_address_of(const struct rst_probe *probe);
+uint64_t rst_symbol_address(const char *name);
+void rst_relocate_destroy(void);
+
+/* ---- log.c ------------------------------------------------------------------------ */
+
+void rst_log_destroy(void);
+
+/* ---- mechanisms: each arms all probes of its kinds, and disarms what it armed ---- */
+
+struct rst_mechanism {
+	const char *name;
+	int (*arm)(void);
+	void (*disarm)(void);
+	/* counts of misses that the kernel keeps, for the account */
+	uint64_t (*missed)(struct rst_probe_state *state);
+	/* frees what `missed` needed after disarm; may be NULL */
+	void (*release)(void);
+};
+
+extern const struct rst_mechanism rst_ftrace_mechanism, rst_kprobe_mechanism, rst_return_mechanism,
+	rst_tracepoint_mechanism, rst_timer_mechanism, rst_perf_mechanism, rst_procfs_mechanism,
+	rst_uprobe_mechanism, rst_breakpoint_mechanism, rst_netfilter_mechanism, rst_task_mechanism;
+
+/* probe_begin.c: runs all of a kind in order of sequence */
+void rst_run_kind(enum rst_probe_kind kind);
+
+extern struct proc_dir_entry *rst_directory;
+
+#define rst_for_each_probe(state) \
+	for ((state) = rst_states; (state) < rst_states + rst_script.probe_count; (state)++)
+
+#endif /* RST_RUNTIME_H */

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * session.c - from START to ENDED: what exists, what is armed, what state the
+ * handlers see. All of it runs in process context under one mutex, but for the
+ * requests to stop, which come from handlers.
+ */
+#include <linux/rcupdate.h>
+
+#include "runtime.h"
+
+int rst_state = RST_STATE_LOADED;
+struct rst_probe_state *rst_states;
+int64_t rst_target_pid;
+DEFINE_MUTEX(rst_session_mutex);
+atomic64_t rst_error_count = ATOMIC64_INIT(0);
+atomic64_t rst_suppressed_count = ATOMIC64_INIT(0);
+
+static const struct rst_mechanism *const mechanisms[] = {
+	&rst_ftrace_mechanism,	  &rst_kprobe_mechanism,     &rst_return_mechanism,
+	&rst_tracepoint_mechanism, &rst_uprobe_mechanism,    &rst_task_mechanism,
+	&rst_breakpoint_mechanism, &rst_perf_mechanism,	     &rst_netfilter_mechanism,
+	&rst_procfs_mechanism,	  &rst_timer_mechanism,
+};
+
+static unsigned int armed_mechanisms;
+
+/* ---- creation ----------------------------------------------------------------- */
+
+static int create_string_parameters(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < rst_script.parameter_count; i++) {
+		struct rst_parameter *parameter = &rst_script.parameters[i];
+		struct rst_string_variable *variable = parameter->value;
+
+		if (parameter->type == RST_STRING && !variable->text)
+			pr_warn("%s: no storage for string global %s\n", THIS_MODULE->name,
+				parameter->name);
+	}
+	return 0;
+}
+
+int rst_session_create(void)
+{
+	unsigned int i;
+
+	rst_states = rst_allocate(sizeof(*rst_states) * (rst_script.probe_count + 1ul));
+	if (!rst_states)
+		return -ENOMEM;
+	for (i = 0; i < rst_script.probe_count; i++) {
+		struct rst_probe *probe = &rst_script.probes[i];
+
+		rst_states[i].probe = probe;
+		rst_states[i].handler = probe->handler;
+		rst_states[i].index = i;
+		rst_states[i].enabled = true;
+		probe->index = i;
+		probe->state = &rst_states[i];
+	}
+	for (i = 0; i < rst_script.map_count; i++) {
+		struct rst_map_spec *spec = &rst_script.maps[i];
+
+		*spec->map = rst_map_create(spec, rst_script.string_size, rst_cpu_count);
+		if (!*spec->map)
+			return -ENOMEM;
+	}
+	for (i = 0; i < rst_script.stat_count; i++) {
+		struct rst_stat_variable_spec *spec = &rst_script.stats[i];
+
+		*spec->variable = rst_stat_create(&spec->spec, rst_cpu_count);
+		if (!*spec->variable)
+			return -ENOMEM;
+	}
+	if (rst_script.initialise)
+		rst_script.initialise();
+	return create_string_parameters();
+}
+
+void rst_session_destroy(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(mechanisms); i++)
+		if (mechanisms[i]->release)
+			mechanisms[i]->release();
+	for (i = 0; i < rst_script.map_count; i++) {
+		rst_map_destroy(*rst_script.maps[i].map);
+		*rst_script.maps[i].map = NULL;
+	}
+	for (i = 0; i < rst_script.stat_count; i++) {
+		rst_stat_destroy(*rst_script.stats[i].variable);
+		*rst_script.stats[i].variable = NULL;
+	}
+	rst_free(rst_states);
+	rst_states = NULL;
+	rst_relocate_destroy();
+}
+
+/* ---- ends that come from handlers -------------------------------------------------- */
+
+void rst_session_request_exit(int state)
+{
+	int now = READ_ONCE(rst_state);
+
+	/* an error outranks an exit() of another CPU, nothing outranks an error */
+	while (now < state && now != RST_STATE_LOADED && now != RST_STATE_ENDED) {
+		int before = cmpxchg(&rst_state, now, state);
+
+		if (before == now)
+			break;
+		now = before;
+	}
+	rst_control_post(RST_CONTROL_REQUEST_EXIT, NULL, 0);
+}
+
+void rst_session_fail(const char *text, unsigned int length)
+{
+	rst_control_post(RST_CONTROL_ERROR, text, length);
+	rst_session_request_exit(RST_STATE_ERROR);
+}
+
+void rst_probe_failed(struct rst_probe_state *state, int error)
+{
+	if (state->probe->is_optional)
+		return;
+	if (state->address)
+		rst_control_format(RST_CONTROL_WARNING,
+				   "probe %s (address 0x%lx) registration error [man warning::pass5] (rc %d)",
+				   state->probe->name, state->address, error);
+	else
+		rst_control_format(RST_CONTROL_WARNING,
+				   "probe %s registration error [man warning::pass5] (rc %d)",
+				   state->probe->name, error);
+}
+
+/* ---- start and stop ------------------------------------------------------------------ */
+
+static bool is_armable(const struct rst_probe *probe)
+{
+	return probe->kind != RST_PROBE_BEGIN && probe->kind != RST_PROBE_END &&
+	       probe->kind != RST_PROBE_ERROR;
+}
+
+static void disarm_all(void)
+{
+	while (armed_mechanisms)
+		mechanisms[--armed_mechanisms]->disarm();
+}
+
+static int arm_all(void)
+{
+	struct rst_probe_state *state;
+	unsigned int wanted = 0, armed = 0;
+
+	for (armed_mechanisms = 0; armed_mechanisms < ARRAY_SIZE(mechanisms);) {
+		int error = mechanisms[armed_mechanisms++]->arm();
+
+		if (error) {
+			rst_control_format(RST_CONTROL_ERROR, "cannot set up %s probes (rc %d)",
+					   mechanisms[armed_mechanisms - 1]->name, error);
+			return error;
+		}
+	}
+	rst_for_each_probe(state) {
+		if (!is_armable(state->probe) || state->probe->is_optional)
+			continue;
+		wanted++;
+		armed += state->is_armed;
+	}
+	if (wanted && !armed) {
+		rst_control_format(RST_CONTROL_ERROR,
+				   "none of the script's %u probes could be armed", wanted);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+int rst_session_start(int64_t target)
+{
+	int error;
+
+	if (rst_state != RST_STATE_LOADED)
+		return -EALREADY;
+	rst_target_pid = target;
+	rst_conditions_evaluate();
+	WRITE_ONCE(rst_state, RST_STATE_STARTING);
+	rst_run_kind(RST_PROBE_BEGIN);
+	if (READ_ONCE(rst_state) != RST_STATE_STARTING)
+		return 0;	/* exit() or an error in begin: staprun was told */
+	rst_conditions_evaluate();
+	error = arm_all();
+	if (error) {
+		rst_session_request_exit(RST_STATE_ERROR);
+		return error;
+	}
+	cmpxchg(&rst_state, RST_STATE_STARTING, RST_STATE_RUNNING);
+	return 0;
+}
+
+void rst_session_stop(bool with_end)
+{
+	int state = READ_ONCE(rst_state);
+
+	if (state == RST_STATE_ENDED)
+		return;
+	if (state == RST_STATE_LOADED) {
+		WRITE_ONCE(rst_state, RST_STATE_ENDED);
+		return;
+	}
+	/* handlers stop at once, taking the hooks out takes its time */
+	if (state != RST_STATE_ERROR)
+		cmpxchg(&rst_state, state, RST_STATE_STOPPING);
+	disarm_all();
+	synchronize_rcu();
+	if (with_end) {
+		/* a handler may have failed while it was being disarmed */
+		if (READ_ONCE(rst_state) == RST_STATE_ERROR)
+			rst_run_kind(RST_PROBE_ERROR);
+		else
+			rst_run_kind(RST_PROBE_END);
+	}
+	WRITE_ONCE(rst_state, RST_STATE_ENDED);
+}
+
+/* ---- requests of staprun ------------------------------------------------------------------ */
+
+int rst_session_set(const char *name, const char *value)
+{
+	unsigned int i;
+
+	if (rst_state != RST_STATE_LOADED)
+		return -EBUSY;
+	for (i = 0; i < rst_script.parameter_count; i++) {
+		struct rst_parameter *parameter = &rst_script.parameters[i];
+		struct rst_string_variable *variable = parameter->value;
+		unsigned int length = strlen(value);
+
+		if (strcmp(parameter->name, name))
+			continue;
+		if (parameter->type == RST_LONG)
+			return kstrtoll(value, 0, (long long *)parameter->value);
+		if (length >= rst_script.string_size)
+			return -E2BIG;
+		if (!variable->text)
+			return -ENOMEM;
+		memcpy(variable->text, value, length + 1);
+		variable->length = length;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int rst_session_toggle(unsigned int index, bool on)
+{
+	if (index >= rst_script.probe_count)
+		return -EINVAL;
+	rst_states[index].paused = !on;
+	rst_conditions_evaluate();
+	return 0;
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * stat.c - statistics: count, sum, extremes, variance by Welford's method in
+ * integers (each value shifted left first, as @variance(x, shift) asks), and
+ * histograms. Every CPU updates a part of its own; a read merges them.
+ */
+#include "pure.h"
+
+struct rst_stat_part {
+	struct rst_lock lock;
+	struct rst_stat stat;	/* its histogram follows */
+};
+
+struct rst_stat_variable {
+	struct rst_stat_spec spec;
+	unsigned int cpus;
+	unsigned int stride;
+	char *parts;
+};
+
+/* 0 for 0; otherwise the number of the highest bit, from 1. */
+static unsigned int highest_bit(uint64_t value)
+{
+	return value ? 64 - __builtin_clzll(value) : 0;
+}
+
+int64_t rst_histogram_buckets(const struct rst_stat_spec *spec)
+{
+	uint64_t count;
+
+	if (spec->histogram != RST_HISTOGRAM_LINEAR)
+		return RST_HISTOGRAM_BUCKETS;
+	if (spec->step <= 0 || spec->high < spec->low)
+		return 3;
+	/* one more at each end for what lies outside */
+	count = ((uint64_t)spec->high - (uint64_t)spec->low) / (uint64_t)spec->step + 3;
+	return count < RST_HISTOGRAM_BUCKETS ? (int64_t)count : RST_HISTOGRAM_BUCKETS;
+}
+
+/* Logarithmic: 64 holds zero, 65 one, 66 two and three, ...; 63 minus one, ... */
+static unsigned int bucket_of(const struct rst_stat_spec *spec, int64_t value)
+{
+	uint64_t distance;
+	unsigned int last;
+
+	if (spec->histogram == RST_HISTOGRAM_LOG) {
+		if (value >= 0)
+			return 64 + highest_bit(value);
+		return 64 - highest_bit(0 - (uint64_t)value);
+	}
+	if (value < spec->low)
+		return 0;
+	last = rst_histogram_buckets(spec) - 1;
+	distance = ((uint64_t)value - (uint64_t)spec->low) /
+		   (uint64_t)(spec->step > 0 ? spec->step : 1);
+	return distance + 1 < last ? distance + 1 : last;
+}
+
+unsigned int rst_stat_size(const struct rst_stat_spec *spec)
+{
+	unsigned int size = sizeof(struct rst_stat);
+
+	if (spec->histogram != RST_HISTOGRAM_NONE)
+		size += RST_HISTOGRAM_BUCKETS * sizeof(uint64_t);
+	return size;
+}
+
+void rst_stat_initialise(struct rst_stat *s, const struct rst_stat_spec *spec)
+{
+	memset(s, 0, rst_stat_size(spec));
+	if (spec->histogram != RST_HISTOGRAM_NONE)
+		s->histogram = (uint64_t *)(s + 1);
+}
+
+void rst_stat_update(struct rst_stat *s, const struct rst_stat_spec *spec, int64_t value)
+{
+	s->sum = (int64_t)((uint64_t)s->sum + (uint64_t)value);
+	if (s->count++) {
+		if (value < s->minimum)
+			s->minimum = value;
+		if (value > s->maximum)
+			s->maximum = value;
+	} else {
+		s->minimum = value;
+		s->maximum = value;
+	}
+	if (spec->needs_variance) {
+		int64_t shifted = (int64_t)((uint64_t)value << spec->variance_shift);
+		int64_t before = (int64_t)((uint64_t)shifted - (uint64_t)s->shifted_average);
+		int64_t after;
+
+		s->shifted_average += before / s->count;
+		after = (int64_t)((uint64_t)shifted - (uint64_t)s->shifted_average);
+		s->m2 = (int64_t)((uint64_t)s->m2 + (uint64_t)before * (uint64_t)after);
+	}
+	if (spec->histogram != RST_HISTOGRAM_NONE)
+		s->histogram[bucket_of(spec, value)]++;
+}
+
+void rst_stat_merge(struct rst_stat *into, const struct rst_stat *from,
+		    const struct rst_stat_spec *spec)
+{
+	unsigned int i;
+
+	if (!from->count)
+		return;
+	if (spec->needs_variance) {
+		/* Chan's rule for two sets; the quotient first, to stay within 64 bits */
+		int64_t total = into->count + from->count;
+		int64_t delta = (int64_t)((uint64_t)from->shifted_average -
+					  (uint64_t)into->shifted_average);
+		uint64_t square = (uint64_t)delta * (uint64_t)delta;
+		uint64_t quotient = square / (uint64_t)total;
+		uint64_t remainder = square % (uint64_t)total;
+		uint64_t product = (uint64_t)into->count * (uint64_t)from->count;
+
+		into->m2 = (int64_t)((uint64_t)into->m2 + (uint64_t)from->m2 + quotient * product +
+				     remainder * product / (uint64_t)total);
+		into->shifted_average += (int64_t)((uint64_t)delta * (uint64_t)from->count) / total;
+	}
+	if (!into->count || from->minimum < into->minimum)
+		into->minimum = from->minimum;
+	if (!into->count || from->maximum > into->maximum)
+		into->maximum = from->maximum;
+	into->count += from->count;
+	into->sum = (int64_t)((uint64_t)into->sum + (uint64_t)from->sum);
+	if (into->histogram && from->histogram)
+		for (i = 0; i < RST_HISTOGRAM_BUCKETS; i++)
+			into->histogram[i] += from->histogram[i];
+}
+
+void rst_stat_finish(struct rst_stat *s, const struct rst_stat_spec *spec)
+{
+	if (!s->count)
+		return;
+	s->average = s->sum / s->count;
+	if (spec->needs_variance && s->count > 1)
+		s->variance = (s->m2 / (s->count - 1)) >> (2 * spec->variance_shift);
+}
+
+/* ---- scalars -------------------------------------------------------------- */
+
+static struct rst_stat_part *part_of(struct rst_stat_variable *v, unsigned int cpu)
+{
+	return (struct rst_stat_part *)(v->parts + (unsigned long)cpu * v->stride);
+}
+
+struct rst_stat_variable *rst_stat_create(const struct rst_stat_spec *spec, unsigned int cpus)
+{
+	struct rst_stat_variable *v = rst_allocate(sizeof(*v));
+	unsigned int cpu;
+
+	if (!v)
+		return NULL;
+	v->spec = *spec;
+	v->cpus = cpus;
+	/* whole cache lines, so that CPUs do not share one */
+	v->stride = (sizeof(struct rst_stat_part) - sizeof(struct rst_stat) + rst_stat_size(spec) +
+		     63) & ~63u;
+	v->parts = rst_allocate((unsigned long)v->stride * cpus);
+	if (!v->parts) {
+		rst_free(v);
+		return NULL;
+	}
+	for (cpu = 0; cpu < cpus; cpu++)
+		rst_stat_initialise(&part_of(v, cpu)->stat, &v->spec);
+	return v;
+}
+
+void rst_stat_destroy(struct rst_stat_variable *v)
+{
+	if (!v)
+		return;
+	rst_free(v->parts);
+	rst_free(v);
+}
+
+void rst_stat_add(struct rst_context *c, struct rst_stat_variable *v, int64_t value)
+{
+	struct rst_stat_part *part = part_of(v, c->cpu);
+
+	/* nobody but a reader that merges can hold it */
+	rst_lock(&part->lock);
+	rst_stat_update(&part->stat, &v->spec, value);
+	rst_unlock(&part->lock);
+}
+
+const struct rst_stat *rst_stat_get(struct rst_context *c, struct rst_stat_variable *v)
+{
+	struct rst_stat *merged = rst_scratch(c, rst_stat_size(&v->spec));
+	unsigned int cpu;
+
+	if (!merged)
+		return NULL;
+	rst_stat_initialise(merged, &v->spec);
+	for (cpu = 0; cpu < v->cpus; cpu++) {
+		struct rst_stat_part *part = part_of(v, cpu);
+
+		if (!__atomic_load_n(&part->stat.count, __ATOMIC_RELAXED))
+			continue;
+		rst_lock(&part->lock);
+		rst_stat_merge(merged, &part->stat, &v->spec);
+		rst_unlock(&part->lock);
+	}
+	rst_stat_finish(merged, &v->spec);
+	return merged;
+}
+
+void rst_stat_clear(struct rst_context *c, struct rst_stat_variable *v)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < v->cpus; cpu++) {
+		struct rst_stat_part *part = part_of(v, cpu);
+
+		rst_lock(&part->lock);
+		rst_stat_initialise(&part->stat, &v->spec);
+		rst_unlock(&part->lock);
+	}
+}
+
+int64_t rst_histogram_bucket(const struct rst_stat *s, const struct rst_stat_spec *spec, int64_t n)
+{
+	if (!s || !s->histogram || n < 0 || n >= rst_histogram_buckets(spec))
+		return 0;
+	return s->histogram[n];
+}

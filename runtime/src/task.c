@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* task.c - who is running. */
+#include <linux/cred.h>
+#include <linux/pid.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/uidgid.h>
+
+#include "runtime.h"
+
+uint64_t rst_current(void)
+{
+	return (unsigned long)current;
+}
+
+struct rst_string rst_execname(struct rst_context *c)
+{
+	char *buffer = rst_scratch(c, TASK_COMM_LEN);
+	struct rst_string s = { .text = "", .length = 0 };
+
+	if (!buffer)
+		return s;
+	memcpy(buffer, current->comm, TASK_COMM_LEN);
+	buffer[TASK_COMM_LEN - 1] = 0;
+	s.text = buffer;
+	/* most names are short: cheaper than a call of strlen() */
+	while (buffer[s.length])
+		s.length++;
+	return s;
+}
+
+int64_t rst_pid(void)
+{
+	return current->tgid;
+}
+
+int64_t rst_tid(void)
+{
+	return current->pid;
+}
+
+int64_t rst_ppid(void)
+{
+	struct task_struct *parent;
+	int64_t pid;
+
+	rcu_read_lock_sched_notrace();
+	parent = rcu_dereference_raw(current->real_parent);
+	pid = parent ? parent->tgid : 0;
+	rcu_read_unlock_sched_notrace();
+	return pid;
+}
+
+int64_t rst_uid(void)
+{
+	return __kuid_val(current_uid());
+}
+
+int64_t rst_euid(void)
+{
+	return __kuid_val(current_euid());
+}
+
+int64_t rst_gid(void)
+{
+	return __kgid_val(current_gid());
+}
+
+int64_t rst_egid(void)
+{
+	return __kgid_val(current_egid());
+}
+
+/* Interrupts are off, so RCU cannot free what signal->pids points to. */
+static int64_t id_of(enum pid_type type)
+{
+	struct pid *pid = current->signal ? rcu_dereference_raw(current->signal->pids[type]) : NULL;
+
+	return pid ? pid->numbers[0].nr : 0;
+}
+
+int64_t rst_pgrp(void)
+{
+	return id_of(PIDTYPE_PGID);
+}
+
+int64_t rst_sid(void)
+{
+	return id_of(PIDTYPE_SID);
+}
+
+int64_t rst_target(void)
+{
+	return rst_target_pid;
+}
+
+int64_t rst_module_name_copy(char *buffer, unsigned int size)
+{
+	return strscpy(buffer, THIS_MODULE->name, size);
+}
+
+struct rst_string rst_module_name(struct rst_context *c)
+{
+	return (struct rst_string){ .text = THIS_MODULE->name, .length = strlen(THIS_MODULE->name) };
+}

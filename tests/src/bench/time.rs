@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! How long the compiler takes on this machine, and how much memory.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rstap_vm::KernelSet;
+
+use super::{Options, print_table};
+use crate::programs::Programs;
+
+/// A job of the table.
+struct Job {
+    title: &'static str,
+    systemtap: &'static str,
+    limit: f64,
+    /// Arguments of rstap; `{}` becomes a number that was not used before.
+    arguments: &'static [&'static str],
+    /// The number stays the same, so that the cache has the result.
+    cached: bool,
+    /// With an empty cache each time.
+    first: bool,
+}
+
+const TWO_PROBES: &str = "probe kernel.function(\"vfs_read\") { println($file$$) } \
+    probe kernel.function(\"vfs_write\") { println($file$$) } probe end { println({}) }";
+
+const JOBS: &[Job] = &[
+    Job {
+        title: "-p4 of hello world, new script",
+        systemtap: "1.73 s",
+        limit: 0.10,
+        arguments: &["-p4", "-e", "probe begin { println(\"hello {}\") exit() }"],
+        cached: false,
+        first: false,
+    },
+    Job {
+        title: "-p2 of hello world",
+        systemtap: "",
+        limit: 0.03,
+        arguments: &["-p2", "-e", "probe begin { println(\"hello {}\") exit() }"],
+        cached: false,
+        first: false,
+    },
+    Job {
+        title: "-p4 with two DWARF function probes and $file$$",
+        systemtap: "2.75 s",
+        limit: 0.25,
+        arguments: &["-p4", "-e", TWO_PROBES],
+        cached: false,
+        first: false,
+    },
+    Job {
+        title: "the same again, cached",
+        systemtap: "0.15 s",
+        limit: 0.02,
+        arguments: &["-p4", "-e", TWO_PROBES],
+        cached: true,
+        first: false,
+    },
+    Job {
+        title: "first script ever on a kernel",
+        systemtap: "9.2 s",
+        limit: 3.0,
+        arguments: &["-p4", "-e", "probe begin { println(\"hello {}\") exit() }"],
+        cached: false,
+        first: true,
+    },
+    Job {
+        title: "-l 'kernel.function(\"*\")'",
+        systemtap: "97 s, 1.3 GB",
+        limit: 1.0,
+        arguments: &["-l", "kernel.function(\"*\")"],
+        cached: false,
+        first: false,
+    },
+    Job {
+        title: "-L 'kernel.function(\"vfs_*\")'",
+        systemtap: "0.39 s",
+        limit: 0.1,
+        arguments: &["-L", "kernel.function(\"vfs_*\")"],
+        cached: false,
+        first: false,
+    },
+    Job {
+        title: "-L 'kernel.trace(\"*\")'",
+        systemtap: "0.36 s",
+        limit: 0.1,
+        arguments: &["-L", "kernel.trace(\"*\")"],
+        cached: false,
+        first: false,
+    },
+    Job {
+        title: "-L 'syscall.*'",
+        systemtap: "1.45 s",
+        limit: 0.3,
+        arguments: &["-L", "syscall.*"],
+        cached: false,
+        first: false,
+    },
+];
+
+/// Runs per job; the median counts.
+const RUNS: usize = 5;
+
+/// Measures all selected jobs and prints the table.
+pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Result<(), String> {
+    let place = tempfile::Builder::new()
+        .prefix("rstap-bench-")
+        .tempdir()
+        .map_err(|error| format!("cannot create a temporary folder: {error}"))?;
+    println!("Times on this machine, warm, median of {RUNS}\n");
+    let mut rows = vec![
+        [
+            "job",
+            "SystemTap 5.6",
+            "to reach",
+            "rstap",
+            "peak memory",
+            "",
+        ]
+        .map(str::to_string)
+        .to_vec(),
+    ];
+    for job in JOBS.iter().filter(|job| options.selects(job.title)) {
+        let mut cells = vec![
+            format!("`{}`", job.title),
+            job.systemtap.to_string(),
+            format!("≤ {} s", job.limit),
+        ];
+        match measure(job, programs, kernel, place.path()) {
+            Ok((seconds, kilobytes)) => cells.extend([
+                format!("{seconds:.3} s"),
+                format!("{} MB", kilobytes / 1024),
+                if seconds <= job.limit {
+                    "reached"
+                } else {
+                    "over"
+                }
+                .to_string(),
+            ]),
+            Err(problem) => {
+                cells.extend(["–".to_string(), "–".to_string(), "failed".to_string()]);
+                eprintln!("{}: {problem}", job.title);
+            }
+        }
+        rows.push(cells);
+    }
+    print_table(&rows);
+    Ok(())
+}
+
+/// The median time in seconds and the largest memory in kB.
+fn measure(
+    job: &Job,
+    programs: &Programs,
+    kernel: &KernelSet,
+    place: &Path,
+) -> Result<(f64, u64), String> {
+    let mut times = Vec::new();
+    let mut memory = 0;
+    // One more than counted, to warm up.
+    for index in 0..=RUNS {
+        let number = if job.cached { 0 } else { unique() };
+        let mut command = Command::new(&programs.rstap);
+        command
+            .args(["-r", &kernel.release])
+            .arg("--sysroot")
+            .arg(&kernel.sysroot);
+        for argument in job.arguments {
+            command.arg(argument.replace("{}", &number.to_string()));
+        }
+        if job.first {
+            let cache = place.join(format!("cache-{index}"));
+            command
+                .env("RSTAP_CACHE_DIR", &cache)
+                .env("XDG_CACHE_HOME", &cache);
+        }
+        command.current_dir(place);
+        let (seconds, kilobytes) = run(&mut command)?;
+        memory = memory.max(kilobytes);
+        if index > 0 {
+            times.push(seconds);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    Ok((times.get(times.len() / 2).copied().unwrap_or(0.0), memory))
+}
+
+/// A number that differs from run to run and from day to day.
+fn unique() -> u128 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos())
+        % 1_000_000_000_000_000
+}
+
+/// Runs to the end; gives seconds and the peak of resident memory in kB. The peak is read from
+/// `/proc` while it runs, so a rise in the last millisecond can be missed.
+fn run(command: &mut Command) -> Result<(f64, u64), String> {
+    let start = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cannot start rstap: {error}"))?;
+    let status_file = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    loop {
+        if let Ok(text) = std::fs::read_to_string(&status_file) {
+            peak = peak_memory(&text).unwrap_or(peak);
+        }
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => {
+                return Ok((start.elapsed().as_secs_f64(), peak));
+            }
+            Ok(None) if start.elapsed() < Duration::from_secs(120) => {}
+            Ok(None) => {
+                // It may have ended just now; then there is nothing to kill.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err("not done after 120 s".to_string());
+            }
+            Ok(Some(_)) => {
+                use std::io::Read;
+                let mut text = String::new();
+                if let Some(mut pipe) = child.stderr.take() {
+                    pipe.read_to_string(&mut text)
+                        .map_err(|error| error.to_string())?;
+                }
+                return Err(text);
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn peak_memory(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peak_memory_is_read_from_the_status() {
+        assert_eq!(peak_memory("Name:\tx\nVmHWM:\t  1234 kB\n"), Some(1234));
+        assert_eq!(peak_memory("Name:\tx\n"), None);
+    }
+}
