@@ -302,6 +302,10 @@ impl Expander<'_> {
         let mut bodies = state.before.clone();
         bodies.push(state.body.clone());
         bodies.extend(state.after.iter().cloned());
+        let mut conditions = state.conditions.clone();
+        if found.is_never {
+            conditions.push((Rc::new(never(components)), state.body.unit));
+        }
         let (script_name, span) = state.script.clone().unwrap_or_default();
         let mut derivation = state.derivation.clone();
         if derivation.is_empty() {
@@ -315,7 +319,7 @@ impl Expander<'_> {
             keyword: state.keyword,
             span,
             bodies,
-            conditions: state.conditions.clone(),
+            conditions,
             is_optional: state.is_optional,
             derivation,
             context: found.context,
@@ -560,4 +564,10 @@ fn show_definition(alias: &ast::Alias) -> String {
         ast::AliasKind::Epilogue => "+=",
     };
     format!("{} {operator} {}", names.join(" = "), points.join(", "))
+}
+
+/// The condition of `never`.
+fn never(components: &[ast::Component]) -> ast::Expr {
+    let span = components.first().map(name_span).unwrap_or_default();
+    ast::Expr::new(ast::ExprKind::Number(0), span, span)
 }

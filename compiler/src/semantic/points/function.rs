@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! `kernel.function`, `module().function` and all that follows them.
+//! `kernel.function`, `module().function`, `process().function` and all that follows them.
 
-use std::rc::Rc;
-
-use rstap_debuginfo::{Address, Function, FunctionKind, ModuleId, Probeable};
+use rstap_debuginfo::{Address, AddressRange, Function, FunctionKind};
 use rstap_syntax::diag::Diagnostic;
 
 use super::pattern::{CodePattern, Lines};
-use super::place::{self, Copies};
-use super::{Build, CodeContext, Context, Found, Request, error, from_target, no_match};
-use crate::ir::ProbeKind;
+use super::place::{self, Copies, Site};
+use super::{Build, Found, Request, error, from_target, no_match};
 
 /// What is asked of each function.
 enum Variant {
@@ -69,28 +66,29 @@ impl Variant {
 
 pub(super) fn build(request: &Request) -> Build {
     let variant = Variant::of(request)?;
-    let modules = place::modules(request)?;
+    let sites = place::sites(request)?;
     if let Some(address) = request.number("function") {
-        return at_address(request, &modules, address.cast_unsigned(), &variant);
+        return at_address(request, &sites, address.cast_unsigned(), &variant);
     }
     let Some(text) = request.string("function") else { return Err(no_match("", &[])) };
     let pattern = CodePattern::parse(&text).map_err(error)?;
-    let mut finder = Finder { request, variant, found: Vec::new() };
+    let is_wide = pattern.has_wildcard() || sites.len() > 1 || request.is_one_of_many;
+    let mut finder = Finder { suffix: suffix(request), variant, is_wide, found: Vec::new() };
     let mut has_function = false;
-    let is_wide = pattern.has_wildcard() || modules.len() > 1;
-    for &module in &modules {
-        let mut functions =
-            match place::functions(request, module, &pattern, finder.variant.copies()) {
-                Ok(functions) => functions,
-                Err(_) if modules.len() > 1 => continue,
-                Err(error) => return Err(error),
-            };
+    for site in &sites {
+        let functions = place::functions(site, &pattern, finder.variant.copies());
+        let mut functions = match functions {
+            Ok(functions) => functions,
+            // Of many modules some have no debug information.
+            Err(_) if sites.len() > 1 => continue,
+            Err(error) => return Err(error),
+        };
         if pattern.has_wildcard() {
-            keep_lines(request, module, &pattern, &mut functions)?;
+            keep_lines(site, &pattern, &mut functions)?;
         }
         has_function |= !functions.is_empty();
-        for function in functions {
-            finder.function(&function, is_wide)?;
+        for function in &functions {
+            finder.function(site, function)?;
         }
     }
     if !finder.found.is_empty() {
@@ -105,7 +103,7 @@ pub(super) fn build(request: &Request) -> Build {
     if has_function || request.is_one_of_many {
         return Err(no_match("", &[]));
     }
-    Err(place::no_function(request.session, &modules, &text))
+    Err(place::no_function(request.session, &sites, &text))
 }
 
 fn not_inlined_callee() -> Diagnostic {
@@ -115,8 +113,7 @@ fn not_inlined_callee() -> Diagnostic {
 
 /// With `*@file:LINE`, only functions that have code of these lines.
 fn keep_lines(
-    request: &Request,
-    module: ModuleId,
+    site: &Site,
     pattern: &CodePattern,
     functions: &mut Vec<Function>,
 ) -> Result<(), Diagnostic> {
@@ -125,105 +122,91 @@ fn keep_lines(
     };
     let mut addresses = Vec::new();
     for &(first, last) in ranges {
-        let lines = request.session.target.lines(module, file, first, last);
+        let lines = site.session().target.lines(site.module, file, first, last);
         let lines = lines.map_err(|error| from_target(&error))?;
         addresses.extend(lines.into_iter().map(|line| line.address.value));
     }
     functions.retain(|function| {
-        function.ranges.iter().any(|range| {
-            addresses.iter().any(|address| range.contains(*address))
-        })
+        let has = |range: &AddressRange| addresses.iter().any(|address| range.contains(*address));
+        function.ranges.iter().any(has)
     });
     Ok(())
 }
 
-struct Finder<'r> {
-    request: &'r Request<'r>,
+struct Finder {
     variant: Variant,
+    /// Components behind `function(...)` as written.
+    suffix: String,
+    /// Functions that cannot be probed are left out.
+    is_wide: bool,
     found: Vec<Found>,
 }
 
-impl Finder<'_> {
-    fn function(&mut self, function: &Function, is_wide: bool) -> Result<(), Diagnostic> {
-        let session = self.request.session;
+impl Finder {
+    fn function(&mut self, site: &Site, function: &Function) -> Result<(), Diagnostic> {
         if matches!(self.variant, Variant::Exported) && !function.external {
             return Ok(());
         }
-        let request =
-            Request { is_one_of_many: self.request.is_one_of_many || is_wide, ..*self.request };
-        let Some(probeable) = place::check(&request, function)? else { return Ok(()) };
-        let module = function.entry.module;
-        let prefix = place::prefix(session, module);
-        let front = format!("{prefix}.function(\"{}\")", place::qualified(function));
+        let Some(probeable) = site.check(function, self.is_wide)? else { return Ok(()) };
+        let front = |qualified: &str| format!("{}.function(\"{qualified}\")", site.prefix());
+        let name = || format!("{}{}", front(&place::qualified(function)), self.suffix);
+        let entry = function.entry.value;
         match &self.variant {
             Variant::Label(label) => {
-                let labels = session.target.labels(function, label);
+                let labels = site.session().target.labels(function, label);
                 for label in labels.map_err(|error| from_target(&error))? {
                     let qualified = match &label.declaration {
                         Some(position) => format!("{}@{position}", function.name),
                         None => place::qualified(function),
                     };
-                    let name =
-                        format!("{prefix}.function(\"{qualified}\").label(\"{}\")", label.name);
-                    self.address(function, label.address, name)?;
+                    let name = format!("{}.label(\"{}\")", front(&qualified), label.name);
+                    self.address(site, function, label.address, name)?;
                 }
                 Ok(())
             }
             Variant::Callee(callee) => {
                 let pattern = CodePattern::parse(callee).map_err(error)?;
-                let copies = place::functions(&request, module, &pattern, Copies::Inlined)?;
-                let inside = copies.iter().filter(|copy| {
+                let copies = place::functions(site, &pattern, Copies::Inlined)?;
+                let is_inside = |copy: &&Function| {
                     function.ranges.iter().any(|range| range.contains(copy.entry.value))
-                });
-                for copy in inside {
+                };
+                for copy in copies.iter().filter(is_inside) {
+                    let front = front(&place::qualified(function));
                     let name = format!("{front}.callee(\"{}\")", place::qualified(copy));
-                    self.address(copy, copy.entry, name)?;
+                    self.address(site, copy, copy.entry, name)?;
                 }
                 Ok(())
             }
             Variant::Return { maxactive } => {
-                let maxactive = *maxactive;
-                let place = place::place(session, function.entry)?;
-                let name = format!("{front}{}", self.suffix());
-                let kind = ProbeKind::Return { place, maxactive };
-                self.push(kind, name, context(function, function.entry.value, true));
+                let kind = site.returning(function, *maxactive)?;
+                let context = site.context(Some(function), entry, true);
+                self.found.push(Found::new(kind, name(), context));
                 Ok(())
             }
             _ if function.kind == FunctionKind::Inlined => {
-                let name = format!("{front}{}", self.suffix());
-                self.address(function, function.entry, name)
+                let name = name();
+                self.address(site, function, function.entry, name)
             }
             _ => {
-                let place = place::place(session, function.entry)?;
-                let name = format!("{front}{}", self.suffix());
-                let kind = match probeable {
-                    Probeable::Ftrace(_) => ProbeKind::Function(place),
-                    _ => ProbeKind::Address(place),
-                };
-                self.push(kind, name, context(function, function.entry.value, false));
+                let kind = site.entry(function, &probeable)?;
+                let context = site.context(Some(function), entry, false);
+                self.found.push(Found::new(kind, name(), context));
                 Ok(())
             }
         }
     }
 
-    /// Components behind `function(...)` as written.
-    fn suffix(&self) -> String {
-        suffix(self.request)
-    }
-
     fn address(
         &mut self,
+        site: &Site,
         function: &Function,
         address: Address,
         name: String,
     ) -> Result<(), Diagnostic> {
-        let place = place::place(self.request.session, address)?;
-        self.push(ProbeKind::Address(place), name, context(function, address.value, false));
+        let kind = site.address(address)?;
+        let context = site.context(Some(function), address.value, false);
+        self.found.push(Found::new(kind, name, context));
         Ok(())
-    }
-
-    fn push(&mut self, kind: ProbeKind, name: String, context: Context) {
-        self.found.push(Found { kind, name, context });
     }
 }
 
@@ -236,37 +219,28 @@ fn suffix(request: &Request) -> String {
     }
 }
 
-/// What `$` means at an address of a function.
-pub(super) fn context(function: &Function, pc: u64, is_return: bool) -> Context {
-    Context::Code(Rc::new(CodeContext {
-        module: function.entry.module,
-        is_entry: pc == function.entry.value && function.kind != FunctionKind::Inlined,
-        function: Some(function.clone()),
-        pc,
-        is_return,
-        is_user: false,
-    }))
-}
-
 /// `kernel.function(0x...)`: the function that has code at the address.
-fn at_address(request: &Request, modules: &[ModuleId], value: u64, variant: &Variant) -> Build {
-    let session = request.session;
-    let Some(&module) = modules.first() else { return Err(no_match("", &[])) };
-    let function = session.target.function_at(Address { module, value });
+fn at_address(request: &Request, sites: &[Site], value: u64, variant: &Variant) -> Build {
+    let Some(site) = sites.first() else { return Err(no_match("", &[])) };
+    let function = request.session.target.function_at(Address { module: site.module, value }, false);
     let Some(function) = function.map_err(|error| from_target(&error))? else {
         return Err(no_match("", &[]));
     };
     if matches!(variant, Variant::Exported) && !function.external {
         return Err(no_match("", &[]));
     }
-    let Some(probeable) = place::check(request, &function)? else { return Ok(Vec::new()) };
-    let place = place::place(session, function.entry)?;
-    let (kind, is_return) = match (variant, probeable) {
-        (Variant::Return { maxactive }, _) => {
-            (ProbeKind::Return { place, maxactive: *maxactive }, true)
-        }
-        (_, Probeable::Ftrace(_)) => (ProbeKind::Function(place), false),
-        _ => (ProbeKind::Address(place), false),
+    let Some(probeable) = site.check(&function, request.is_one_of_many)? else {
+        return Ok(Vec::new());
     };
-    request.found(kind, context(&function, function.entry.value, is_return))
+    let entry = function.entry.value;
+    match variant {
+        Variant::Return { maxactive } => {
+            let kind = site.returning(&function, *maxactive)?;
+            request.found(kind, site.context(Some(&function), entry, true))
+        }
+        _ => {
+            let kind = site.entry(&function, &probeable)?;
+            request.found(kind, site.context(Some(&function), entry, false))
+        }
+    }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `kprobe.*`: functions by their symbols alone, and addresses.
 
-use rstap_debuginfo::{Probeable, SymbolKind, glob};
+use rstap_debuginfo::{SymbolKind, glob};
 
 use super::place;
 use super::{Build, Context, Found, Request, error, no_match};
@@ -18,9 +18,10 @@ pub(super) fn build(request: &Request) -> Build {
         return Err(error(format!("maxactive value out of range ({maxactive})")));
     };
     let is_pattern = glob::is_pattern(&name);
-    let modules = place::modules(request)?;
+    let sites = place::sites(request)?;
     let mut found = Vec::new();
-    for &module in &modules {
+    for site in &sites {
+        let module = site.module;
         let symbols = match session.target.symbol(module, &name) {
             Some(symbol) if !is_pattern => vec![symbol],
             _ => session.target.symbols(module, &name),
@@ -32,23 +33,19 @@ pub(super) fn build(request: &Request) -> Build {
                 continue;
             }
             let function = place::symbol_only(symbol);
-            let asked =
-                Request { is_one_of_many: request.is_one_of_many || is_pattern, ..*request };
-            let Some(probeable) = place::check(&asked, &function)? else { continue };
-            let place = place::place(session, function.entry)?;
+            let is_wide = request.is_one_of_many || is_pattern;
+            let Some(probeable) = site.check(&function, is_wide)? else { continue };
             let kind = if request.has("return") {
-                ProbeKind::Return { place, maxactive }
-            } else if matches!(probeable, Probeable::Ftrace(_)) {
-                ProbeKind::Function(place)
+                site.returning(&function, maxactive)?
             } else {
-                ProbeKind::Address(place)
+                site.entry(&function, &probeable)?
             };
             let name = renamed(request, &function.name);
-            found.push(Found { kind, name, context: Context::Empty });
+            found.push(Found::new(kind, name, Context::Empty));
         }
     }
     if found.is_empty() {
-        return Err(place::no_function(session, &modules, &name));
+        return Err(place::no_function(session, &sites, &name));
     }
     Ok(found)
 }

@@ -107,6 +107,14 @@ pub(crate) struct Found {
     /// Resolved name.
     pub name: String,
     pub context: Context,
+    /// `never`: gets a condition that is always false.
+    pub is_never: bool,
+}
+
+impl Found {
+    pub fn new(kind: ir::ProbeKind, name: String, context: Context) -> Found {
+        Found { kind, name, context, is_never: false }
+    }
 }
 
 /// What a family is asked: a point whose wildcards over component names are gone.
@@ -148,7 +156,7 @@ impl Request<'_> {
 
     /// A single probe that keeps its name.
     pub fn found(&self, kind: ir::ProbeKind, context: Context) -> Build {
-        Ok(vec![Found { kind, name: self.text(), context }])
+        Ok(vec![Found::new(kind, self.text(), context)])
     }
 }
 

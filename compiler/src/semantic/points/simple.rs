@@ -2,7 +2,7 @@
 //! `begin`, `end`, `error` with their sequence numbers, and `never`.
 
 use super::table::Family;
-use super::{Build, Context, Request};
+use super::{Build, Context, Found, Request};
 use crate::ir::ProbeKind;
 
 pub(super) fn build(request: &Request) -> Build {
@@ -11,7 +11,10 @@ pub(super) fn build(request: &Request) -> Build {
         Family::Begin => ProbeKind::Begin { sequence: sequence("begin") },
         Family::End => ProbeKind::End { sequence: sequence("end") },
         Family::Error => ProbeKind::Error { sequence: sequence("error") },
-        _ => ProbeKind::Never,
+        // Accepted, checked, and never run.
+        _ => ProbeKind::Begin { sequence: 0 },
     };
-    request.found(kind, Context::Empty)
+    let mut found = Found::new(kind, request.text(), Context::Empty);
+    found.is_never = request.family == Family::Never;
+    Ok(vec![found])
 }
