@@ -12,6 +12,7 @@ mod number;
 pub mod parse;
 pub mod preproc;
 pub mod print;
+pub mod scan;
 pub mod span;
 pub mod version;
 
