@@ -161,8 +161,9 @@ impl Guest {
     }
 
     /// Runs a script. What it writes goes to `stdout` and `stderr` as it comes. Failure to write
-    /// there interrupts the script and is an error, except that a closed pipe is none. When `interrupts` (a count) rises, the script gets SIGINT once for the
-    /// first, and the machine ends at the second.
+    /// there interrupts the script and is an error, except that a closed pipe is none. When
+    /// `interrupts` (a count) rises, the script gets SIGINT for the first, and the machine ends at
+    /// the second.
     pub fn run(
         &mut self,
         case: &Case,
