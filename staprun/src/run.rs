@@ -52,6 +52,9 @@ fn print(text: &str) {
 }
 
 fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
+    // First of all: a signal that comes while loading waits for the session,
+    // also where a shell made background jobs ignore it.
+    block_signals()?;
     let access = privilege::access()?;
     let running = kernel::running()?;
     let wanted = options
@@ -76,7 +79,6 @@ fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     }
     let symbols = load::resolve(&mut module, reporter)?;
 
-    block_signals()?;
     let mut guard = Guard::start(&module.name)?;
     guard.module_is_loaded();
     if let Err(failure) = load::insert(&module, options.buffer_megabytes) {
@@ -147,6 +149,7 @@ fn start(
 }
 
 fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
+    block_signals()?;
     if privilege::access()? != Access::Any {
         return Err(Failure::new(
             "attaching (-A) is for root and members of stapdev",
@@ -159,7 +162,6 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
             .map(String::as_str)
             .unwrap_or_default(),
     )?;
-    block_signals()?;
     if !kernel::is_rstap_module(name) {
         return Err(Failure::new(format!(
             "no module {name} of rstap is running"
