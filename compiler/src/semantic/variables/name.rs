@@ -344,7 +344,7 @@ impl Resolver<'_> {
             }
             return self.saved_local(code, function, variable);
         }
-        let unit = function.declaration.as_ref().map(|position| position.file.as_str());
+        let unit = function.declaration.as_ref().map(|position| &*position.file);
         if unit.is_some()
             && let Ok(globals) = target.globals(code.module, name, unit)
             && let Some(variable) = globals.first()
@@ -404,7 +404,7 @@ impl Resolver<'_> {
             return Ok(Selected::new(Spot::ReturnValue, self.long_type()?));
         };
         if self.bare(prototype.return_type)?.id.is_void() {
-            let file = function.declaration.as_ref().map_or("", |position| &position.file);
+            let file = function.declaration.as_ref().map_or("", |position| &*position.file);
             let message = format!("function {} ({file}) has no return value", function.name);
             return Err(error(message).at(self.token));
         }
@@ -430,7 +430,7 @@ impl Resolver<'_> {
         let names = variables.iter().map(|variable| variable.name.as_str());
         let names = suggest::sorted(name, names);
         let names: Vec<String> = names.iter().map(|name| format!("${name}")).collect();
-        let file = function.declaration.as_ref().map_or("", |position| position.file.as_str());
+        let file = function.declaration.as_ref().map_or("", |position| &*position.file);
         let alternatives = match names.as_slice() {
             [] => String::new(),
             names => format!(" (alternatives: {})", names.join(", ")),
