@@ -12,5 +12,6 @@ pub mod cli;
 pub mod codegen;
 pub mod driver;
 pub mod ir;
+pub mod library;
 pub mod semantic;
 pub mod target;
