@@ -134,6 +134,35 @@ void rst_fail_called_from(struct rst_context *c, const char *location);
 /* catch: clears the error, gives its text in scratch memory. */
 struct rst_string rst_catch(struct rst_context *c);
 
+/* ---- copying ------------------------------------------------------------ */
+
+/* Most texts are short: two overlapping moves are cheaper than a call of memcpy(). */
+RST_INLINE void rst_copy(void *to, const void *from, unsigned long size)
+{
+	char *t = to;
+	const char *f = from;
+	uint64_t first, last;
+	uint32_t head, tail;
+
+	if (__builtin_constant_p(size) || size > 16) {
+		__builtin_memcpy(to, from, size);
+	} else if (size >= 8) {
+		__builtin_memcpy(&first, f, 8);
+		__builtin_memcpy(&last, f + size - 8, 8);
+		__builtin_memcpy(t, &first, 8);
+		__builtin_memcpy(t + size - 8, &last, 8);
+	} else if (size >= 4) {
+		__builtin_memcpy(&head, f, 4);
+		__builtin_memcpy(&tail, f + size - 4, 4);
+		__builtin_memcpy(t, &head, 4);
+		__builtin_memcpy(t + size - 4, &tail, 4);
+	} else if (size) {
+		t[0] = f[0];
+		t[size / 2] = f[size / 2];
+		t[size - 1] = f[size - 1];
+	}
+}
+
 /* ---- scratch memory ----------------------------------------------------- */
 
 void rst_scratch_exhausted(struct rst_context *c);
@@ -302,7 +331,7 @@ RST_INLINE void rst_key_string(struct rst_key *key, struct rst_string s)
 	key->words[key->count++] = s.length;
 	if (words) {
 		key->words[key->count + words - 1] = 0;
-		__builtin_memcpy(&key->words[key->count], s.text, s.length);
+		rst_copy(&key->words[key->count], s.text, s.length);
 		key->count += words;
 	}
 }
@@ -383,7 +412,7 @@ void rst_put_slow(struct rst_output *o, const char *text, unsigned int length);
 RST_INLINE void rst_put(struct rst_output *o, const char *text, unsigned int length)
 {
 	if (RST_LIKELY(length <= (unsigned long)(o->end - o->cursor))) {
-		__builtin_memcpy(o->cursor, text, length);
+		rst_copy(o->cursor, text, length);
 		o->cursor += length;
 	} else {
 		rst_put_slow(o, text, length);

@@ -119,19 +119,19 @@ static void hits_line(struct rst_text *t, const struct rst_probe_state *state)
 		struct rst_counters *counters =
 			&per_cpu_ptr(rst_cpus, cpu)->counters[state->index];
 
-		if (!counters->hits)
-			continue;
-		hits += counters->hits;
+		hits += per_cpu_ptr(rst_cpus, cpu)->hits[state->index];
 		cycles += counters->cycles;
-		minimum = min(minimum, counters->minimum_cycles);
+		if (counters->minimum_cycles)
+			minimum = min(minimum, counters->minimum_cycles);
 		maximum = max(maximum, counters->maximum_cycles);
 	}
 	if (!hits)
 		return;
 	add_number(t, "kind=probe hits=", hits);
-	add_number(t, " minimum=", minimum);
-	add_number(t, " average=", cycles / hits);
-	add_number(t, " maximum=", maximum);
+	/* without -t only a sample is measured: no figures rather than wrong ones */
+	add_number(t, " minimum=", rst_limits.has_timing ? minimum : 0);
+	add_number(t, " average=", rst_limits.has_timing ? cycles / hits : 0);
+	add_number(t, " maximum=", rst_limits.has_timing ? maximum : 0);
 	add_number(t, " index=", state->index);
 	add_probe(t, state->probe);
 }

@@ -12,6 +12,9 @@ struct rst_cpu __percpu *rst_cpus;
 unsigned int rst_cpu_count;
 struct rst_limits rst_limits;
 
+/* Overload is estimated from one run in so many. */
+#define SAMPLE_EVERY	16
+
 /* ---- memory ----------------------------------------------------------------- */
 
 static atomic64_t allocated = ATOMIC64_INIT(0);
@@ -74,6 +77,7 @@ void rst_contexts_destroy(void)
 		struct rst_cpu *this = per_cpu_ptr(rst_cpus, cpu);
 
 		rst_free(this->scratch_start);
+		rst_free(this->hits);
 		rst_free(this->counters);
 		rst_free(this->discard);
 		rst_free(this->context.match_buffer);
@@ -91,7 +95,10 @@ int rst_contexts_create(void)
 	rst_limits.overload_interval = rst_script.overload_interval;
 	rst_limits.overload_threshold = rst_script.overload_threshold;
 	rst_limits.has_timing = rst_script.has_timing;
-	rst_limits.measures = rst_script.has_timing || rst_script.overload_interval;
+	if (rst_script.has_timing)
+		rst_limits.sample_mask = 0;
+	else
+		rst_limits.sample_mask = rst_script.overload_interval ? SAMPLE_EVERY - 1 : ~0u;
 
 	rst_cpu_count = nr_cpu_ids;
 	rst_cpus = __alloc_percpu(sizeof(struct rst_cpu), 64);
@@ -104,9 +111,12 @@ int rst_contexts_create(void)
 		this->scratch_start = rst_allocate(rst_script.scratch_size);
 		this->counters = rst_allocate(sizeof(*this->counters) *
 					      (rst_script.probe_count + 1ul));
+		this->hits = rst_allocate(sizeof(*this->hits) * (rst_script.probe_count + 1ul));
 		this->discard = rst_allocate(RST_OUTPUT_LIMIT);
 		c->match_buffer = rst_allocate(rst_script.string_size);
-		if (!this->scratch_start || !this->counters || !this->discard || !c->match_buffer)
+		this->is_stopped = 1;
+		if (!this->scratch_start || !this->hits || !this->counters || !this->discard ||
+		    !c->match_buffer)
 			return -ENOMEM;
 		this->random = (uint64_t)get_cycles() * (2 * cpu + 1);
 		c->scratch = this->scratch_start;
@@ -117,6 +127,14 @@ int rst_contexts_create(void)
 		c->output.context = c;
 	}
 	return 0;
+}
+
+void rst_contexts_stop(bool stop)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		WRITE_ONCE(per_cpu_ptr(rst_cpus, cpu)->is_stopped, stop);
 }
 
 /* ---- refusals ------------------------------------------------------------------ */
@@ -152,7 +170,9 @@ void rst_refuse(struct rst_probe_state *state, struct rst_cpu *cpu, unsigned lon
 
 struct rst_context *rst_probe_enter(struct rst_probe *probe)
 {
-	return rst_enter(probe->state);
+	struct rst_context *c;
+
+	return rst_enter(probe->state, NULL, &c) ? c : NULL;
 }
 
 void rst_probe_run(struct rst_context *c)
@@ -189,7 +209,7 @@ struct rst_context *rst_enter_process(struct rst_probe_state *state)
 	c->aborted = false;
 	c->next = false;
 	c->is_return = false;
-	if (rst_limits.measures)
+	if (rst_limits.has_timing)
 		cpu->entered = get_cycles();
 	return c;
 }
@@ -204,10 +224,12 @@ void rst_leave_process(struct rst_context *c, unsigned int index)
 
 /* ---- overload ----------------------------------------------------------------------- */
 
-void rst_account(struct rst_cpu *cpu, struct rst_counters *counters, uint64_t now)
+void rst_account(struct rst_cpu *cpu, struct rst_counters *counters)
 {
+	uint64_t now = get_cycles();
 	uint64_t spent = now - cpu->entered;
 
+	cpu->entered = 0;
 	if (rst_limits.has_timing) {
 		counters->cycles += spent;
 		if (!counters->minimum_cycles || spent < counters->minimum_cycles)
@@ -217,7 +239,7 @@ void rst_account(struct rst_cpu *cpu, struct rst_counters *counters, uint64_t no
 	}
 	if (!rst_limits.overload_interval || rst_state != RST_STATE_RUNNING)
 		return;
-	cpu->interval_cycles += spent;
+	cpu->interval_cycles += rst_limits.has_timing ? spent : SAMPLE_EVERY * spent;
 	if (likely(now - cpu->interval_start <= rst_limits.overload_interval))
 		return;
 	if (cpu->interval_cycles > rst_limits.overload_threshold) {

@@ -19,6 +19,7 @@ struct site {
 };
 
 struct sites {
+	struct rst_probe_state *only;	/* of the only function, else NULL */
 	struct site *table;
 	unsigned int shift;		/* 64 - log2 of the table's size */
 	unsigned int mask;
@@ -51,14 +52,14 @@ static __always_inline struct rst_probe_state *find(const struct sites *sites, u
 static __always_inline void hit(const struct sites *sites, unsigned long ip, unsigned long parent_ip,
 				struct pt_regs *regs)
 {
-	struct rst_probe_state *state;
+	struct rst_probe_state *state = sites->only;
+	struct rst_context *c;
 
-	for (state = find(sites, ip); state; state = state->next) {
-		struct rst_context *c = rst_enter(state);
-
-		if (!c)
+	if (!state)
+		state = find(sites, ip);
+	for (; state; state = state->next) {
+		if (!rst_enter(state, regs, &c))
 			continue;
-		c->regs = (struct rst_regs *)regs;
 		c->return_address = parent_ip;
 		state->handler(c);
 		rst_leave(c, state->index);
@@ -136,6 +137,7 @@ static int set_filters(struct sites *sites, unsigned int count)
 	struct rst_probe_state *state;
 	unsigned int used = 0, i;
 	int error = 0, accepted = 0;
+	bool is_single = true;
 
 	if (!addresses)
 		return -ENOMEM;
@@ -162,9 +164,14 @@ static int set_filters(struct sites *sites, unsigned int count)
 	rst_for_each_probe(state) {
 		if (!belongs(sites, state) || !state->is_armed)
 			continue;
+		if (!sites->only)
+			sites->only = state;
+		is_single &= sites->only->address == state->address;
 		table_add(sites, state->address, state);
 		table_add(sites, state->address + SITE_DISTANCE, state);
 	}
+	if (!is_single)
+		sites->only = NULL;
 	return accepted;
 }
 
@@ -191,6 +198,7 @@ static int sites_arm(struct sites *sites, ftrace_func_t function, unsigned long 
 	if (error)
 		return error;
 	memset(&sites->ops, 0, sizeof(sites->ops));
+	sites->only = NULL;
 	sites->ops.func = function;
 	sites->ops.flags = flags | RST_FTRACE_SELF_PROTECTED | FTRACE_OPS_FL_PERMANENT;
 	accepted = set_filters(sites, count);

@@ -17,10 +17,10 @@ struct netfilter_probe {
 static unsigned int hit(void *private, struct sk_buff *skb, const struct nf_hook_state *hook)
 {
 	struct netfilter_probe *this = private;
-	struct rst_context *c = rst_enter(this->state);
+	struct rst_context *c;
 	unsigned int verdict;
 
-	if (!c)
+	if (!rst_enter(this->state, NULL, &c))
 		return NF_ACCEPT;
 	c->probe_data = skb;
 	c->arguments[0] = hook->hook;

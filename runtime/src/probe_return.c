@@ -20,16 +20,16 @@ static struct return_probe *probe_of(struct kretprobe *kretprobe)
 static int entry(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
 	struct rst_probe_state *state = probe_of(rst_get_kretprobe(instance))->state;
-	struct rst_context *c = rst_enter(state);
+	struct rst_context *c;
 
-	if (!c)
+	if (!rst_enter(state, regs, &c))
 		return 1;
-	c->regs = (struct rst_regs *)regs;
 	c->saved = (uint64_t *)instance->data;
 	c->saved_size = state->probe->saved_size;
 	memset(instance->data, 0, state->probe->saved_size);
 	state->probe->entry_handler(c);
-	rst_leave(c, state->index);
+	/* the slot behind the last probe: a hit of this one is its return */
+	rst_leave(c, rst_script.probe_count);
 	return 0;
 }
 
@@ -43,10 +43,8 @@ static int hit(struct kretprobe_instance *instance, struct pt_regs *regs)
 	if (unlikely(!kretprobe))
 		return 0;
 	state = probe_of(kretprobe)->state;
-	c = rst_enter(state);
-	if (!c)
+	if (!rst_enter(state, regs, &c))
 		return 0;
-	c->regs = (struct rst_regs *)regs;
 	c->is_return = true;
 	c->return_address = rst_get_kretprobe_caller(instance);
 	if (state->probe->entry_handler) {

@@ -40,10 +40,8 @@ static void run(enum rst_task_event event)
 		if (state->probe->kind != RST_PROBE_TASK || state->probe->task_event != event ||
 		    !is_meant(state))
 			continue;
-		c = rst_enter(state);
-		if (!c)
+		if (!rst_enter(state, current_pt_regs(), &c))
 			continue;
-		c->regs = (struct rst_regs *)current_pt_regs();
 		c->user_mode = true;
 		state->handler(c);
 		rst_leave(c, state->index);
@@ -85,10 +83,8 @@ static void run_syscall(struct pt_regs *regs, enum rst_task_event event, long nu
 		if (state->probe->kind != RST_PROBE_SYSCALL || state->probe->task_event != event ||
 		    !is_meant(state))
 			continue;
-		c = rst_enter(state);
-		if (!c)
+		if (!rst_enter(state, regs, &c))
 			continue;
-		c->regs = (struct rst_regs *)regs;
 		c->user_mode = true;
 		c->arguments[0] = number;
 		syscall_get_arguments(current, regs, (unsigned long *)&c->arguments[1]);

@@ -23,10 +23,8 @@ static void run(struct rst_probe_state *state, struct pt_regs *regs, unsigned lo
 
 	if (!rst_is_target(state->probe))
 		return;
-	c = rst_enter(state);
-	if (!c)
+	if (!rst_enter(state, regs, &c))
 		return;
-	c->regs = (struct rst_regs *)regs;
 	c->user_mode = true;
 	c->is_return = function != 0;
 	c->address = function ? function : instruction_pointer(regs);

@@ -50,7 +50,6 @@ enum rst_skip_reason {
 
 /* One per probe and CPU; only that CPU writes, with single instructions. */
 struct rst_counters {
-	uint64_t hits;
 	uint64_t cycles;
 	uint64_t minimum_cycles;
 	uint64_t maximum_cycles;
@@ -97,11 +96,19 @@ struct rst_ring {
 /* Everything one CPU needs; found through the per-CPU pointer below. */
 struct rst_cpu {
 	struct rst_context context;	/* first: the two convert into each other */
-	unsigned int busy;
+	union {
+		struct {
+			uint8_t busy;		/* written by this CPU alone */
+			uint8_t is_stopped;	/* the session does not run; written by any CPU */
+		};
+		uint16_t gate;			/* 0: a handler may run */
+	};
+	unsigned int runs;		/* counts entries, to measure a sample of them */
 	unsigned long irq_flags;
 	char *scratch_start;
+	uint64_t *hits;			/* by probe index, one more for what counts as none */
 	struct rst_counters *counters;	/* by probe index */
-	uint64_t entered;		/* cycle counter at entry */
+	uint64_t entered;		/* cycle counter at entry, 0: this run is not measured */
 	uint64_t interval_start;	/* overload check */
 	uint64_t interval_cycles;
 	uint64_t truncated;
@@ -126,9 +133,9 @@ static __always_inline struct rst_cpu *rst_cpu_of(struct rst_context *c)
 struct rst_limits {
 	long actions;
 	unsigned long minimum_stack;
-	uint64_t overload_interval;	/* 0: not measured */
+	uint64_t overload_interval;	/* 0: no check */
 	uint64_t overload_threshold;
-	bool measures;			/* cycle counters are read */
+	unsigned int sample_mask;	/* runs with these bits clear are measured */
 	bool has_timing;
 };
 
@@ -141,7 +148,7 @@ void rst_refuse(struct rst_probe_state *state, struct rst_cpu *cpu, unsigned lon
 /* The cold parts of rst_leave(). */
 void rst_report_error(struct rst_context *c);
 void rst_output_commit(struct rst_context *c);
-void rst_account(struct rst_cpu *cpu, struct rst_counters *counters, uint64_t now);
+void rst_account(struct rst_cpu *cpu, struct rst_counters *counters);
 
 static __always_inline bool rst_stack_is_low(void)
 {
@@ -152,12 +159,13 @@ static __always_inline bool rst_stack_is_low(void)
 }
 
 /*
- * Claims this CPU's context for a probe hit. NULL: do not run. Otherwise
+ * Claims this CPU's context for a probe hit. False: do not run. Otherwise
  * interrupts are off until rst_leave(). The caller may come with interrupts on
- * or off, preemptible or in an NMI: an NMI that finds the flag clear is done
+ * or off, preemptible or in an NMI: an NMI that finds the gate open is done
  * before this function goes on, so a plain load and store are enough.
  */
-static __always_inline struct rst_context *rst_enter(struct rst_probe_state *state)
+static __always_inline bool rst_enter(struct rst_probe_state *state, struct pt_regs *regs,
+				      struct rst_context **context)
 {
 	unsigned long flags;
 	struct rst_cpu *cpu;
@@ -165,42 +173,41 @@ static __always_inline struct rst_context *rst_enter(struct rst_probe_state *sta
 
 	local_irq_save(flags);
 	cpu = this_cpu_ptr(rst_cpus);
-	if (unlikely(READ_ONCE(rst_state) != RST_STATE_RUNNING || !state->enabled ||
-		     READ_ONCE(cpu->busy) || rst_stack_is_low())) {
+	if (unlikely(READ_ONCE(cpu->gate) || !state->enabled || rst_stack_is_low())) {
 		rst_refuse(state, cpu, flags);
-		return NULL;
+		return false;
 	}
 	WRITE_ONCE(cpu->busy, 1);
 	barrier();
 	cpu->irq_flags = flags;
-	if (rst_limits.measures)
+	if (unlikely(!(++cpu->runs & rst_limits.sample_mask)))
 		cpu->entered = get_cycles();
 	c = &cpu->context;
 	c->probe = state->probe;
 	c->actions = rst_limits.actions;
-	c->regs = NULL;
+	c->regs = (struct rst_regs *)regs;
 	c->saved = NULL;
 	c->address = state->address;
 	c->user_mode = false;
 	c->aborted = false;
 	c->next = false;
 	c->is_return = false;
-	return c;
+	*context = c;
+	return true;
 }
 
 static __always_inline void rst_finish(struct rst_context *c, unsigned int index)
 {
 	struct rst_cpu *cpu = rst_cpu_of(c);
-	struct rst_counters *counters = &cpu->counters[index];
 
 	if (unlikely(c->error))
 		rst_report_error(c);
 	if (c->output.cursor != c->output.start)
 		rst_output_commit(c);
 	c->scratch = cpu->scratch_start;
-	counters->hits++;
-	if (rst_limits.measures)
-		rst_account(cpu, counters, get_cycles());
+	cpu->hits[index]++;
+	if (unlikely(cpu->entered))
+		rst_account(cpu, &cpu->counters[index]);
 	barrier();
 	WRITE_ONCE(cpu->busy, 0);
 }
@@ -216,11 +223,10 @@ static __always_inline void rst_leave(struct rst_context *c, unsigned int index)
 /* A whole hit, for mechanisms that only bring registers. */
 static __always_inline void rst_hit(struct rst_probe_state *state, struct pt_regs *regs)
 {
-	struct rst_context *c = rst_enter(state);
+	struct rst_context *c;
 
-	if (!c)
+	if (!rst_enter(state, regs, &c))
 		return;
-	c->regs = (struct rst_regs *)regs;
 	if (regs)
 		c->user_mode = user_mode(regs);
 	state->handler(c);
@@ -240,7 +246,7 @@ void rst_leave_process(struct rst_context *c, unsigned int index);
  */
 struct rst_guard {
 	unsigned long flags;
-	unsigned int busy;
+	uint8_t busy;
 };
 
 static inline struct rst_guard rst_guard(void)
@@ -266,6 +272,8 @@ static inline void rst_unguard(struct rst_guard guard)
 int rst_contexts_create(void);
 void rst_contexts_destroy(void);
 void rst_conditions_evaluate(void);
+/* Opens or closes the gates of all CPUs. */
+void rst_contexts_stop(bool stop);
 
 /* ---- session.c ------------------------------------------------------------- */
 

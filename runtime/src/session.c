@@ -111,6 +111,7 @@ void rst_session_request_exit(int state)
 			break;
 		now = before;
 	}
+	rst_contexts_stop(true);
 	rst_control_post(RST_CONTROL_REQUEST_EXIT, NULL, 0);
 }
 
@@ -194,7 +195,13 @@ int rst_session_start(int64_t target)
 		rst_session_request_exit(RST_STATE_ERROR);
 		return error;
 	}
-	cmpxchg(&rst_state, RST_STATE_STARTING, RST_STATE_RUNNING);
+	if (cmpxchg(&rst_state, RST_STATE_STARTING, RST_STATE_RUNNING) != RST_STATE_STARTING)
+		return 0;
+	rst_contexts_stop(false);
+	/* a first hit may have ended the session while the gates were being opened */
+	smp_mb();
+	if (READ_ONCE(rst_state) != RST_STATE_RUNNING)
+		rst_contexts_stop(true);
 	return 0;
 }
 
@@ -211,6 +218,7 @@ void rst_session_stop(bool with_end)
 	/* handlers stop at once, taking the hooks out takes its time */
 	if (state != RST_STATE_ERROR)
 		cmpxchg(&rst_state, state, RST_STATE_STOPPING);
+	rst_contexts_stop(true);
 	disarm_all();
 	synchronize_rcu();
 	if (with_end) {

@@ -129,8 +129,8 @@ void rst_output_commit(struct rst_context *c)
 	header->magic = RST_OUTPUT_MAGIC;
 	header->length = length;
 	header->sequence = atomic64_inc_return(&sequence);
-	/* zeros up to the next header */
-	memset(o->cursor, 0, ALIGN(length, 8) - length);
+	/* zeros up to the next header; 8 bytes behind the text were kept for it */
+	memset(o->cursor, 0, 8);
 	smp_store_release(&ring->head, ring->head + HEADER + ALIGN(length, 8));
 	output_close(o);
 	wake_reader(ring);

@@ -14,7 +14,7 @@ checker=$(cat "$build/src/.main.o.cmd" "$build/.rstap_runtime.o.cmd" |
 	sed -n 's/^[^#]*; *\([^ ]*objtool\/objtool .*--module\).*/\1/p' | head -1)
 case $compile in *" -c -o /"*) cd "$headers" ;; *) cd "$build" ;; esac
 flags=$(echo "$compile" | sed 's/-Wp,-MMD,[^ ]*//; s/ -c -o .*//; s/-DKBUILD_[A-Z]*=[^ ]*//g')
-eval "$flags -I$build/include -c -o $object $script"
+eval "$flags $EXTRA -I$build/include -c -o $object $script"
 cd "$headers"
 [ -z "$checker" ] || $checker "$object"
 common=

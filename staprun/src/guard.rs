@@ -75,7 +75,8 @@ impl Guard {
         let _ = self.requests.write_all(&[LOADED]);
     }
 
-    /// Unloads the module; waits until it is gone.
+    /// Unloads the module; waits until it is gone. That somebody else unloaded it
+    /// is as good.
     ///
     /// # Errors
     /// The module is still in use, or the guard is gone.
@@ -86,6 +87,7 @@ impl Guard {
         let result = match answered {
             Ok(()) => match i32::from_ne_bytes(answer) {
                 0 => Ok(()),
+                number if number == Errno::ENOENT as i32 => Ok(()),
                 number => Err(unload_failure(name, Errno::from_raw(number))),
             },
             Err(_) => delete_with_retries(name, ATTEMPTS_ASKED)

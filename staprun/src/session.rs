@@ -351,6 +351,9 @@ impl<'a> Session<'a> {
                         return Ok(Some(ending));
                     }
                 }
+                Err(Errno::EIO | Errno::ENODEV) => {
+                    return Err(Failure::new("the module was unloaded by somebody else"));
+                }
                 Err(errno) => {
                     return Err(Failure::new(format!("lost the module: {}", errno.desc())));
                 }

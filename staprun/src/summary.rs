@@ -145,6 +145,10 @@ impl Account {
     #[must_use]
     pub fn timing_report(&self) -> String {
         let mut report = String::new();
+        // Hits are always counted, cycles only when asked for.
+        if self.total("probe", "maximum") == 0 {
+            return report;
+        }
         for line in self.of("probe") {
             if report.is_empty() {
                 report.push_str("----- probe hit report: \n");

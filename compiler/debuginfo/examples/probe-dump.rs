@@ -5,7 +5,7 @@
 //! `paths`, `list PATTERN[@FILE]` (as `stap -L kernel.function` does), `fn NAME`,
 //! `at NAME OFFSET`, `type NAME`, `member TYPE NAME`, `enum NAME`, `global NAME`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -82,6 +82,58 @@ fn main() -> Outcome {
                 println!("{}:{name} {location:?}", variable.name);
             }
         }
+        "lines" => {
+            let line: u32 = argument(1)?.parse()?;
+            for row in info.lines(module, argument(0)?, line..=line)? {
+                println!(
+                    "{} {:x} {}",
+                    row.position, row.address.value, row.is_statement
+                );
+            }
+        }
+        "body" => {
+            for function in info.functions(module, &query(argument(0)?))? {
+                println!(
+                    "{} {:?}",
+                    point(&info, &function)?,
+                    info.probeable(&function)?
+                );
+                if function.source != rstap_debuginfo::Source::Dwarf {
+                    continue;
+                }
+                for row in info.lines_of(&function)? {
+                    println!("  {:x} {}", row.address.value, row.position);
+                }
+                println!("  {:?}", info.labels(&function, "*")?);
+                println!("  {:?}", info.call_sites(&function)?);
+            }
+        }
+        "probeable" => {
+            let mut counts = BTreeMap::<String, u32>::new();
+            for function in info.functions(module, &query(argument(0)?))? {
+                if function.kind == FunctionKind::Concrete {
+                    let kind = match info.probeable(&function)? {
+                        rstap_debuginfo::Probeable::Ftrace(_) => "ftrace".to_string(),
+                        other => format!("{other:?}"),
+                    };
+                    *counts.entry(kind).or_default() += 1;
+                }
+            }
+            println!("{counts:#?}");
+        }
+        "files" => println!("{:#?}", info.source_files(module, argument(0)?)?),
+        "trace" => {
+            for tracepoint in info.tracepoints(module, argument(0)?)? {
+                print!(
+                    "kernel.trace(\"{}:{}\")",
+                    tracepoint.system, tracepoint.name
+                );
+                for one in tracepoint.arguments.as_deref().unwrap_or_default() {
+                    print!(" ${}:{}", one.name, info.type_name(one.type_id));
+                }
+                println!();
+            }
+        }
         other => return Err(format!("unknown command {other}").into()),
     }
     eprintln!("{:?}", start.elapsed());
@@ -117,20 +169,30 @@ fn point(info: &DebugInfo, function: &Function) -> Result<String, Box<dyn Error>
     Ok(format!("{family}.function(\"{}{place}\")", function.name))
 }
 
+/// As `stap -L` does it: of several places with one name, what all have.
 fn list(info: &DebugInfo, module: ModuleId, pattern: &str) -> Outcome {
-    let mut lines = BTreeSet::new();
+    let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for function in info.functions(module, &query(pattern))? {
-        let mut line = point(info, &function)?;
+        let mut variables = Vec::new();
         for variable in info.variables_at(&function, function.entry.value)? {
-            if variable.available {
+            if variable.available && variable.scope_depth == 0 {
                 let name = info.type_name(variable.type_id);
-                line.push_str(&format!(" ${}:{name}", variable.name));
+                variables.push(format!("${}:{name}", variable.name));
             }
         }
-        lines.insert(line);
+        match lines.entry(point(info, &function)?) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(variables);
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                entry
+                    .get_mut()
+                    .retain(|variable| variables.contains(variable));
+            }
+        }
     }
-    for line in lines {
-        println!("{line}");
+    for (point, variables) in lines {
+        println!("{} {}", point, variables.join(" "));
     }
     Ok(())
 }

@@ -51,10 +51,12 @@ mod exports;
 pub mod glob;
 mod locate;
 mod mapped;
+mod probeable;
 mod queries;
 mod reloc;
 mod session;
 mod symbols;
+mod tracepoints;
 mod type_queries;
 mod types;
 

@@ -2,14 +2,19 @@
 
 //! Questions about functions, variables and symbols.
 
+use std::collections::{BTreeSet, HashSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
 use crate::btf::NameSpace;
 use crate::error::{Error, Result};
 use crate::glob;
 use crate::session::{DebugInfo, Module, ModuleKind};
 use crate::symbols::{Entry, SymbolList};
 use crate::types::{
-    Address, CallSite, EntityId, Function, FunctionKind, FunctionQuery, Label, Location, ModuleId,
-    Placement, Prototype, Source, Symbol, SymbolKind, TypeId, Variable, VariableKind,
+    Address, CallSite, EntityId, Function, FunctionKind, FunctionQuery, Label, LineAddress,
+    Location, ModuleId, Placement, Prototype, Source, SourcePosition, Symbol, SymbolKind, TypeId,
+    Variable, VariableKind,
 };
 
 impl DebugInfo {
@@ -20,7 +25,25 @@ impl DebugInfo {
         let empty = SymbolList::default();
         if let Some(dwarf) = &module.dwarf {
             let symbols = self.symbols_of(&module).unwrap_or(&empty);
-            return Ok(dwarf.functions(module.id, symbols, query));
+            let mut found = dwarf.functions(module.id, symbols, query);
+            // Code that DWARF does not describe: parts split off, assembly, trampolines.
+            if query.file.is_none() {
+                let described: HashSet<u64> = found
+                    .iter()
+                    .filter(|function| function.kind == FunctionKind::Concrete)
+                    .map(|function| function.entry.value)
+                    .collect();
+                found.extend(
+                    symbols
+                        .matching(&query.name)
+                        .filter(|symbol| {
+                            symbol.kind == SymbolKind::Function
+                                && !described.contains(&symbol.address)
+                        })
+                        .map(|symbol| from_symbol(module.id, symbol)),
+                );
+            }
+            return Ok(found);
         }
         if query.file.is_some() {
             return Err(self.no_debug_info(&module));
@@ -113,6 +136,7 @@ impl DebugInfo {
                     kind: VariableKind::Parameter,
                     available: pc == function.entry.value,
                     line: 0,
+                    scope_depth: 0,
                     parameter_index: Some(index),
                     id: EntityId {
                         offset: u64::from(index),
@@ -191,6 +215,7 @@ impl DebugInfo {
                 kind: VariableKind::Global,
                 available: self.symbol(module.id, name).is_some(),
                 line: 0,
+                scope_depth: 0,
                 parameter_index: None,
                 id: EntityId {
                     module: module.id,
@@ -212,6 +237,42 @@ impl DebugInfo {
     pub fn call_sites(&self, function: &Function) -> Result<Vec<CallSite>> {
         let module = self.get(function.id.module)?;
         self.need_dwarf(&module)?.call_sites(function)
+    }
+
+    /// Names of source files that match a pattern.
+    pub fn source_files(&self, module: ModuleId, pattern: &str) -> Result<BTreeSet<Arc<str>>> {
+        let module = self.get(module)?;
+        Ok(self.need_dwarf(&module)?.source_files(pattern))
+    }
+
+    /// All rows of the line tables for some lines of files that match. A line
+    /// has several rows where its code is split, inlined or unrolled.
+    pub fn lines(
+        &self,
+        module: ModuleId,
+        file: &str,
+        lines: RangeInclusive<u32>,
+    ) -> Result<Vec<LineAddress>> {
+        let module = self.get(module)?;
+        Ok(self.need_dwarf(&module)?.lines(module.id, file, &lines))
+    }
+
+    /// All rows of the line table inside a function, inlined code included.
+    pub fn lines_of(&self, function: &Function) -> Result<Vec<LineAddress>> {
+        let module = self.get(function.id.module)?;
+        if function.id.source != Source::Dwarf {
+            return Err(self.no_debug_info(&module));
+        }
+        self.need_dwarf(&module)?.lines_of(function)
+    }
+
+    /// The source line of an address.
+    pub fn line_at(&self, address: Address) -> Result<Option<SourcePosition>> {
+        let module = self.get(address.module)?;
+        match &module.dwarf {
+            Some(dwarf) => dwarf.line_at(address.value),
+            None => Ok(None),
+        }
     }
 
     /// The symbol with a name.
@@ -300,17 +361,9 @@ fn public(module: ModuleId, entry: &Entry) -> Symbol {
     }
 }
 
-/// The source name of a symbol: without a compiler's suffix.
-fn source_name(symbol: &str) -> &str {
-    match symbol.split_once('.') {
-        Some((name, _)) if !name.is_empty() => name,
-        _ => symbol,
-    }
-}
-
 fn from_symbol(module: ModuleId, symbol: &Entry) -> Function {
     Function {
-        name: source_name(symbol.name).into(),
+        name: symbol.name.into(),
         linkage_name: symbol.name.into(),
         kind: FunctionKind::SymbolOnly,
         declaration: None,

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::glob;
 use crate::locate::{KernelPaths, MissingPart, build_id_path};
 use crate::mapped;
+use crate::probeable::ProbeSites;
 use crate::symbols::SymbolList;
 use crate::types::{ModuleId, Source, Type, TypeId};
 
@@ -42,6 +43,7 @@ pub(crate) struct Module {
     pub dwarf: Option<DwarfFile>,
     btf: OnceLock<Result<Option<Arc<Btf>>>>,
     symbols: OnceLock<Result<SymbolList>>,
+    pub sites: OnceLock<ProbeSites>,
 }
 
 /// Debug information of one kernel, its modules, and of user binaries.
@@ -77,6 +79,7 @@ impl DebugInfo {
             dwarf,
             btf: OnceLock::new(),
             symbols: OnceLock::new(),
+            sites: OnceLock::new(),
         };
         let by_name = ["kernel", "vmlinux"].map(|name| (name.to_string(), ModuleId::KERNEL));
         Ok(DebugInfo {
@@ -344,6 +347,7 @@ impl DebugInfo {
             dwarf,
             btf: OnceLock::new(),
             symbols: OnceLock::new(),
+            sites: OnceLock::new(),
         })
     }
 

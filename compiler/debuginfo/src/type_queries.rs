@@ -424,6 +424,13 @@ impl DebugInfo {
                         out.push(')');
                         self.write_parameters(prototype, depth, out);
                     }
+                    // What a parameter of type va_list is on x86_64 (System V ABI).
+                    Ok(Type {
+                        kind: TypeKind::Aggregate { name, .. },
+                        ..
+                    }) if name == "__va_list_tag" => {
+                        out.push_str("va_list");
+                    }
                     _ => {
                         self.write_name(*target, depth + 1, out);
                         out.push_str(mark);

@@ -199,6 +199,10 @@ pub struct Variable {
     pub available: bool,
     /// Line of its declaration, 0 when unknown.
     pub line: u32,
+    /// 0 for the function's own scope, more for blocks inside it. SystemTap
+    /// shows only the function's own scope in `.function` probes, and all
+    /// scopes in `.statement` probes.
+    pub scope_depth: u32,
     /// Position among the parameters, from 0.
     pub parameter_index: Option<u32>,
     /// Handle for `DebugInfo::location`.

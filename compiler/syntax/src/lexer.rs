@@ -281,11 +281,8 @@ impl Lexer<'_> {
                 let text = format!("command line argument out of range [1-{count}]");
                 self.junk("E0104", &text, span);
             }
-            let kind = if quoted {
-                TokenKind::String
-            } else {
-                TokenKind::Number
-            };
+            // A string may stand nearly everywhere: one error is enough.
+            let kind = TokenKind::RawString;
             self.out.tokens.push(Token { kind, span });
             return;
         };
@@ -359,7 +356,17 @@ pub fn describe_token(sources: &SourceMap, span: Span) -> (&'static str, Option<
         TokenKind::Number => ("number", Some(content.to_owned())),
         TokenKind::Operator => ("operator", Some(content.to_owned())),
         TokenKind::EmbeddedC => ("embedded-code", None),
-        TokenKind::Junk => ("junk", Some(content.escape_debug().to_string())),
+        TokenKind::Junk => {
+            // One byte, as the file has it.
+            let byte = content
+                .bytes()
+                .next()
+                .filter(|byte| !matches!(byte, b'"' | b'%'));
+            (
+                "junk",
+                Some(byte.map_or(String::new(), |byte| byte.escape_ascii().to_string())),
+            )
+        }
         TokenKind::String | TokenKind::RawString => {
             let inner = content
                 .strip_prefix('"')

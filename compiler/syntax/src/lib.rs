@@ -12,9 +12,11 @@ mod number;
 pub mod parse;
 pub mod preproc;
 pub mod print;
+pub mod scan;
 pub mod span;
 pub mod version;
 
 pub use environment::{Environment, Privilege};
 pub use parse::parse_script;
 pub use preproc::{LibraryMacros, parse_library_macros};
+pub use scan::scan_names;

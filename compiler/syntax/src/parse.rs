@@ -26,6 +26,9 @@ type Result<T> = std::result::Result<T, Box<Diagnostic>>;
 /// Nodes inside one another in one item. What walks the tree recursively relies on it.
 pub const MAX_TREE_DEPTH: u32 = 1000;
 
+/// Errors of one file; each makes the parser look at the rest of the file again.
+const MAX_ERRORS: usize = 50;
+
 /// Parses a script or a tapset file.
 ///
 /// `name` is for messages, `args` are `$1`, `$2`... of the command line. The tree holds all items
@@ -41,7 +44,9 @@ pub fn parse_script(
     let id = sources.add(name, text);
     let out = preproc::preprocess(sources, id, environment, library, args);
     let mut diagnostics = out.diagnostics;
-    let items = if out.tokens.is_empty() && diagnostics.is_empty() {
+    let items = if out.exhausted {
+        Vec::new()
+    } else if out.tokens.is_empty() && diagnostics.is_empty() {
         let text = format!("Input file '{name}' is empty or missing.");
         diagnostics.push(Diagnostic::parse_error("E0140", text, Span::new(id, 0, 0)).at_end());
         Vec::new()
@@ -84,6 +89,7 @@ fn parse_items(
 ) -> Vec<Item> {
     let mut items = Vec::new();
     let mut start = 0;
+    let mut errors = 0;
     while start < tokens.len() {
         let end = item_end(sources, tokens, start);
         let slice = tokens.get(start..end).unwrap_or_default();
@@ -104,6 +110,10 @@ fn parse_items(
                     slice.iter().rposition(seen).map(|index| start + index)
                 });
                 diagnostics.push(*failure);
+                errors += 1;
+                if errors == MAX_ERRORS {
+                    break;
+                }
                 let from = at.map_or(end, |at| at.max(start + 1));
                 let next = (from..tokens.len()).find(|&at| begins_item(sources, tokens, at));
                 start = next.unwrap_or(tokens.len());

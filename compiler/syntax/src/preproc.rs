@@ -97,6 +97,8 @@ pub(crate) struct Preprocessed {
     pub diagnostics: Vec<Diagnostic>,
     pub used_args: Vec<usize>,
     pub counted_args: bool,
+    /// A limit was hit: the tokens end too early.
+    pub exhausted: bool,
 }
 
 /// Expands a file of the map.
@@ -178,6 +180,7 @@ fn run(
         diagnostics: preprocessor.diagnostics,
         used_args: lexed.used_args.into_iter().collect(),
         counted_args: lexed.counted_args,
+        exhausted: preprocessor.exhausted,
     };
     (out, preprocessor.local)
 }

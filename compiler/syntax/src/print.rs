@@ -372,6 +372,3 @@ fn print_foreach(out: &mut String, foreach: &Foreach, depth: usize) {
     out.push(')');
     print_nested(out, &foreach.body, depth);
 }
-
-#[cfg(test)]
-mod tests;

@@ -242,17 +242,23 @@ impl Describer<'_> {
         let dwarf = &self.file.dwarf;
         let entry = self.unit.entry(die).ok()?;
         let ranges = self.unit.ranges(dwarf, &entry);
-        let first = ranges.first()?.begin;
+        // An inlined copy may have shrunk to nothing and still have a place.
+        let low = self
+            .unit
+            .address(dwarf, &entry, dw::DW_AT_low_pc)
+            .filter(|low| *low != 0);
+        let first = ranges.first().map(|range| range.begin).or(low);
         let entry_address = match entry.attr_value(dw::DW_AT_entry_pc) {
             Some(value) => match dwarf.attr_address(&self.unit.unit, value) {
                 Ok(Some(address)) => address,
                 // A number counts from the base address of the entry (DWARF 5 §2.18).
-                _ => value
-                    .udata_value()
-                    .map_or(first, |offset| first.wrapping_add(offset)),
+                _ => first?.wrapping_add(value.udata_value().unwrap_or(0)),
             },
-            None => first,
+            None => first?,
         };
+        if entry_address == 0 {
+            return None;
+        }
         let inlined_into = around.and_then(|around| self.linkage_name_of(around));
         let linkage_name = match around {
             Some(_) => origin.name.clone(),

@@ -7,6 +7,7 @@
 mod cfi;
 mod functions;
 mod index;
+mod lines;
 mod location;
 mod scan;
 mod types;

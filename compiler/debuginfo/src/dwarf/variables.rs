@@ -7,7 +7,7 @@ use gimli::constants as dw;
 use super::location::Context;
 use super::unit::{Entry, Unit};
 use super::{Class, DwarfFile};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::glob;
 use crate::types::{
     Address, CallSite, EntityId, Function, Label, Location, ModuleId, Parameter, Prototype, Source,
@@ -67,6 +67,7 @@ impl DwarfFile {
                     .along_origins(offset, |_, entry| Unit::number(entry, dw::DW_AT_decl_line))
                     .and_then(|line| u32::try_from(line).ok())
                     .unwrap_or(0),
+                scope_depth: depth,
                 parameter_index: (kind == VariableKind::Parameter)
                     .then_some(u32::try_from(parameters).unwrap_or(u32::MAX)),
                 id: EntityId {
@@ -262,6 +263,7 @@ impl DwarfFile {
                     .along_origins(offset, |_, entry| Unit::number(entry, dw::DW_AT_decl_line))
                     .and_then(|line| u32::try_from(line).ok())
                     .unwrap_or(0),
+                scope_depth: 0,
                 parameter_index: None,
                 id: EntityId {
                     module,
@@ -357,11 +359,6 @@ impl DwarfFile {
             visit(entry);
         }
         Ok(())
-    }
-
-    /// An error for an entity that is not one of DWARF.
-    pub(crate) fn foreign(&self, what: &str) -> Error {
-        Error::in_file(&self.path, format!("{what} does not come from DWARF"))
     }
 }
 

@@ -137,6 +137,7 @@ impl Renderer {
 
     /// `source: LINE` and the caret below; `width` is the column at which the line begins.
     fn source(&self, out: &mut String, span: Span, sources: &SourceMap, width: usize) {
+        let span = in_script(span, sources);
         let position = sources.line_column(span);
         let line = sources
             .file(span.file)

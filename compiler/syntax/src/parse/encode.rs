@@ -11,7 +11,7 @@ use crate::span::{SourceMap, Span};
 const MAX_NESTING: usize = 256;
 
 /// `@words` of the language; others are unknown, for macros are gone by now.
-const OPERATORS: [&str; 22] = [
+const OPERATORS: [&str; 21] = [
     "@cast",
     "@var",
     "@entry",
@@ -33,7 +33,6 @@ const OPERATORS: [&str; 22] = [
     "@uderef",
     "@kregister",
     "@uregister",
-    "@task",
 ];
 
 /// Tokens of one item and their spelling.
@@ -86,6 +85,7 @@ pub(super) fn encode(sources: &SourceMap, tokens: &[Token]) -> Result<Encoded> {
         });
         text.push(' ');
     }
+    text.push_str("E ");
     Ok(Encoded {
         tokens,
         text,

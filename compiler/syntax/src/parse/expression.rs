@@ -385,7 +385,7 @@ impl Builder<'_> {
         let span = expr.span.to(self.span(&pair));
         let mut height = self.height;
         let bare = match expr.kind {
-            ExprKind::Ident(_) => kind == Rule::identifier,
+            ExprKind::Ident(_) => kind == Rule::variable_name,
             ExprKind::Hist(_) => kind != Rule::parentheses,
             _ => false,
         };

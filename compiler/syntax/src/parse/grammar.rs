@@ -51,19 +51,15 @@ fn expected_tokens(text: &str) -> Option<(usize, BTreeSet<String>)> {
     let attempts = error?.parse_attempts()?;
     let tokens = attempts.expected_tokens().into_iter().map(|token| {
         let token = token.to_string();
-        match token.as_str() {
-            "BUILTIN_RULE" => END.to_owned(),
-            range if range.contains("..") => STATEMENT.to_owned(),
-            word => word.trim_end().to_owned(),
-        }
+        token.trim_end().to_owned()
     });
     Some((attempts.max_position, tokens.collect()))
 }
 
-/// Stands for any word that begins a statement.
-const STATEMENT: &str = "statement";
-/// Stands for the item's end.
-const END: &str = "end";
+/// Only a statement can begin with this word.
+const STATEMENT: &str = "while";
+/// Only an expression can begin with this token.
+const EXPRESSION: &str = "U";
 
 /// Tokens that may always follow an operand; nobody wants to read them.
 const CONTINUATIONS: [&str; 44] = [
@@ -82,8 +78,9 @@ fn failure(
     let (offset, expected) = expected_tokens(&encoded.text).unwrap_or((offset, BTreeSet::new()));
     let index = encoded.token_at(offset);
     let seen = encoded.tokens.get(index).copied();
-    let mut message = wording(&expected, seen);
     let mut code = "E0101";
+    let word = seen.map_or("", |token| sources.text(token.span));
+    let mut message = wording(&expected, seen, word);
     let Some(token) = seen else {
         // The item ends too early: at the end of the file, or where the next item begins.
         let end = encoded
@@ -97,8 +94,7 @@ fn failure(
             diagnostic
         });
     };
-    let word = sources.text(token.span);
-    if token.kind == TokenKind::Operator && word.starts_with('@') && expected.contains("U") {
+    if token.kind == TokenKind::Operator && word.starts_with('@') && expected.contains(EXPRESSION) {
         message = format!("unknown operator {word}");
         code = "E0106";
     }
@@ -130,67 +126,75 @@ fn hint(
 }
 
 /// SystemTap's sentence for a set of possible tokens.
-fn wording(expected: &BTreeSet<String>, seen: Option<Token>) -> String {
+fn wording(expected: &BTreeSet<String>, seen: Option<Token>, word: &str) -> String {
     let has = |token: &str| expected.contains(token);
+    let all = |tokens: &[&str]| tokens.iter().all(|token| has(token));
     let keyword = seen.is_some_and(|token| token.kind == TokenKind::Keyword);
-    if has(END) || has("probe") && has("global") && has("function") && has("C") {
-        return "expected 'probe', 'global', 'private', 'function', or '%{'".to_owned();
-    }
-    if has("N") && has("X") && has("@cast") {
+    let fixed = if has("E") || all(&["probe", "global", "function", "C"]) {
+        "expected 'probe', 'global', 'private', 'function', or '%{'"
+    } else if has(EXPRESSION) {
         let statement = has(STATEMENT);
-        return match seen {
+        match seen {
             None if statement => "expected statement",
             None => "expected value",
             Some(_) if statement && keyword => "expected statement",
             Some(_) => "expected literal string or number",
         }
-        .to_owned();
-    }
-    if has("{") && has("=") && has("+=") {
-        return "expected one of ', { } = +='".to_owned();
-    }
-    if has("X") && has("W") {
-        return "expected identifier or '*' or '{'".to_owned();
-    }
-    if has("X") && has("@hist_log") {
-        return "expected identifier or statistical operation".to_owned();
-    }
-    if has("X") && has(STATEMENT) {
-        return "expected identifier or keyword".to_owned();
-    }
-    if has("N") && has("S") {
-        return "expected literal string or number".to_owned();
-    }
-    if has("@count") && has("+") {
-        // Inside the head of a foreach.
-        return "expected ')'".to_owned();
+    } else if all(&["{", "=", "+="]) {
+        "expected one of ', { } = +='"
+    } else if all(&[",", "?", "if"]) && matches!(word, "=" | "+=") {
+        "expected probe point specifier"
+    } else if all(&[",", "?", "if"]) || expected.len() == 2 && all(&[",", "{"]) {
+        "expected one of ', { } = +='"
+    } else if seen.is_none() && (all(&["N", "S"]) || all(&["X", "W"])) {
+        "unexpected end-of-file"
+    } else if all(&["X", "W"]) {
+        "expected identifier or '*' or '{'"
+    } else if all(&["X", "@hist_log"]) {
+        "expected identifier or statistical operation"
+    } else if all(&["X", "function"]) && !has("while") {
+        "expected 'function' or identifier"
+    } else if all(&["X", "while"]) {
+        "expected identifier or keyword"
+    } else if all(&["N", "S"]) {
+        "expected literal string or number"
+    } else if has("@count") {
+        // Inside the head of a foreach, behind the array.
+        "expected ')'"
+    } else if has("in") && !has("N") && !has("&&") {
+        "expected 'in'"
+    } else if all(&["]", ",", "+"]) && !has("&&") {
+        "expected ',' or ']'"
+    } else if has("X") {
+        "expected identifier"
+    } else if all(&["C", "{"]) {
+        "expected '{'"
+    } else if all(&[":", "("]) && !has("&&") {
+        "expected '('"
+    } else if all(&[")", ",", ":"]) {
+        "expected ',' or ')'"
+    } else if all(&["long", "string"]) {
+        "expected 'string' or 'long'"
+    } else if expected.len() == 2 && all(&["+", "-"]) {
+        "expected sort directive"
+    } else {
+        ""
+    };
+    if !fixed.is_empty() {
+        return fixed.to_owned();
     }
     let wanted = |token: &&String| !CONTINUATIONS.contains(&token.as_str());
     let mut rest: Vec<&str> = expected.iter().filter(wanted).map(String::as_str).collect();
     if rest.is_empty() {
         rest = expected.iter().map(String::as_str).collect();
     }
-    let word = |token: &str| match token {
-        "X" => "identifier".to_owned(),
-        "N" => "number".to_owned(),
-        "S" => "string".to_owned(),
-        "C" => "'%{'".to_owned(),
-        other => format!("'{other}'"),
-    };
+    // A closing bracket first: `] ,`.
+    rest.sort_by_key(|token| *token == ",");
     match rest.as_slice() {
         [] => "unexpected token".to_owned(),
-        [one] => format!("expected {}", word(one)),
-        ["+", "-"] => "expected sort directive".to_owned(),
-        [one, two] if word(one).starts_with('\'') != word(two).starts_with('\'') => {
-            format!("expected {} or {}", word(one), word(two))
-        }
-        ["long", "string"] => "expected 'string' or 'long'".to_owned(),
-        many if many.iter().all(|token| word(token).starts_with('\'')) => {
-            format!("expected one of '{}'", many.join(" "))
-        }
-        many => {
-            let words: Vec<_> = many.iter().map(|token| word(token)).collect();
-            format!("expected {}", words.join(" or "))
-        }
+        ["N"] => "expected number".to_owned(),
+        ["S"] => "expected string".to_owned(),
+        [one] => format!("expected '{one}'"),
+        many => format!("expected one of '{}'", many.join(" ")),
     }
 }

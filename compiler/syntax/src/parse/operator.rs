@@ -29,7 +29,13 @@ impl Builder<'_> {
                     ExprKind::Call { name, args }
                 }
             }
-            Rule::identifier => ExprKind::Ident(self.word(&pair)),
+            Rule::variable_name => {
+                let name = self.word(&pair);
+                if PrintFunction::from_name(&name).is_some() {
+                    return error("E0101", "expected '('", self.token_behind(&pair).span);
+                }
+                ExprKind::Ident(name)
+            }
             Rule::number => ExprKind::Number(self.number(&pair)?),
             Rule::string => ExprKind::String(self.string(&pair)),
             Rule::target => ExprKind::Target(self.target(token)),

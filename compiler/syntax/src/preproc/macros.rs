@@ -84,10 +84,10 @@ impl Preprocessor<'_, '_> {
             None => (Vec::new(), at + 1),
             Some(params) => match self.arguments(tokens, at, name, params.len(), scope) {
                 Some(found) => found,
-                // Go on behind the call as if it had been a number: one error is enough.
+                // Go on behind the call as if it had been a string: one error is enough.
                 None => {
                     let token = Token {
-                        kind: TokenKind::Number,
+                        kind: TokenKind::RawString,
                         span: call,
                     };
                     self.emit(token, &Scope::FILE);

@@ -160,9 +160,10 @@ impl Guest {
             .map_err(|error| Error::new(format!("the virtual machine is gone: {error}")))
     }
 
-    /// Runs a script. What it writes goes to `stdout` and `stderr` as it comes; failure to write
-    /// there is an error. When `interrupts` (a count) rises, the script gets SIGINT once for the
-    /// first, and the machine ends at the second.
+    /// Runs a script. What it writes goes to `stdout` and `stderr` as it comes. Failure to write
+    /// there interrupts the script and is an error, except that a closed pipe is none. When
+    /// `interrupts` (a count) rises, the script gets SIGINT for the first, and the machine ends at
+    /// the second.
     pub fn run(
         &mut self,
         case: &Case,
@@ -247,6 +248,8 @@ impl Guest {
         log_start: usize,
         trouble: Option<std::io::Error>,
     ) -> Result<Outcome> {
+        // A reader that had enough is no failure; the script was told to end.
+        let trouble = trouble.filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
         if let Some(error) = trouble {
             return Err(Error::new(format!(
                 "cannot write what the guest printed: {error}"

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Which functions the kernel lets be probed, and by which means: ftrace call
+//! sites from `__mcount_loc` or the code itself, and what kprobes refuse
+//! (`kernel/kprobes.c`, `arch/x86/kernel/kprobes/core.c`).
+
+use crate::elf::Elf;
+use crate::error::Result;
+use crate::session::{DebugInfo, Module, ModuleKind};
+use crate::symbols::SymbolList;
+use crate::types::{Address, AddressRange, Function, FunctionKind, Probeable};
+
+/// What is known about one file, read once.
+#[derive(Debug, Default)]
+pub(crate) struct ProbeSites {
+    /// Ftrace call sites, sorted; empty if the file does not tell.
+    ftrace: Vec<u64>,
+    /// Code that kprobes refuse, with the reason, sorted.
+    refused: Vec<(AddressRange, &'static str)>,
+    /// Code that is thrown away after start.
+    discarded: Vec<AddressRange>,
+}
+
+const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
+const NOP5: [u8; 5] = [0x0f, 0x1f, 0x44, 0x00, 0x00];
+const ENTRY: &str = "it is entry code, where no probe can run";
+const NOINSTR: &str = "it is marked noinstr, because no probe may run there";
+const KPROBES: &str = "it is part of the probe mechanism itself (__kprobes)";
+const BLACKLIST: &str = "the kernel's source forbids it (NOKPROBE_SYMBOL)";
+const INIT: &str = "its code is discarded once the kernel has started (__init)";
+
+/// Pairs of symbols around code of the kernel that kprobes refuse.
+const FORBIDDEN: [(&str, &str, &str); 3] = [
+    ("__entry_text_start", "__entry_text_end", ENTRY),
+    ("__noinstr_text_start", "__noinstr_text_end", NOINSTR),
+    ("__kprobes_text_start", "__kprobes_text_end", KPROBES),
+];
+
+impl DebugInfo {
+    /// How a function's entry can be probed. Inlined copies are probed like
+    /// any other address.
+    pub fn probeable(&self, function: &Function) -> Result<Probeable> {
+        let module = self.get(function.entry.module)?;
+        if module.kind == ModuleKind::Binary {
+            return Ok(Probeable::Kprobe);
+        }
+        let sites = module.sites.get_or_init(|| self.read_sites(&module));
+        let entry = function.entry.value;
+        if let Some(reason) = sites.refusal(entry) {
+            return Ok(Probeable::Refused(reason.to_string()));
+        }
+        if function.kind == FunctionKind::Inlined {
+            return Ok(Probeable::Kprobe);
+        }
+        let site = if sites.ftrace.is_empty() {
+            module
+                .elf
+                .as_deref()
+                .and_then(|elf| self.site_in_code(&module, elf, entry))
+        } else {
+            // At the entry, or after endbr64; with call padding never further.
+            let after = sites.ftrace.partition_point(|site| *site < entry);
+            sites
+                .ftrace
+                .get(after)
+                .copied()
+                .filter(|site| *site <= entry.saturating_add(4))
+        };
+        Ok(match site {
+            Some(value) => Probeable::Ftrace(Address {
+                module: function.entry.module,
+                value,
+            }),
+            None => Probeable::Kprobe,
+        })
+    }
+
+    /// Why a probe at an address is refused, if it is.
+    pub fn refusal(&self, address: Address) -> Result<Option<String>> {
+        let module = self.get(address.module)?;
+        if module.kind == ModuleKind::Binary {
+            return Ok(None);
+        }
+        let sites = module.sites.get_or_init(|| self.read_sites(&module));
+        Ok(sites.refusal(address.value).map(str::to_string))
+    }
+
+    fn read_sites(&self, module: &Module) -> ProbeSites {
+        let mut sites = ProbeSites::default();
+        let empty = SymbolList::default();
+        let symbols = self.symbols_of(module).unwrap_or(&empty);
+        let Some(elf) = module.elf.as_deref() else {
+            return sites;
+        };
+        match module.kind {
+            ModuleKind::Kernel => kernel_sites(elf, symbols, &mut sites),
+            _ => module_sites(module, elf, symbols, &mut sites),
+        }
+        sites.ftrace.sort_unstable();
+        sites.refused.sort_unstable();
+        sites
+    }
+
+    /// Looks for the call of `__fentry__`, or the nop the build put there.
+    fn site_in_code(&self, module: &Module, elf: &Elf, entry: u64) -> Option<u64> {
+        let bytes = elf.bytes_at(entry, 9)?;
+        let skip = if bytes.starts_with(&ENDBR64) {
+            ENDBR64.len()
+        } else {
+            0
+        };
+        let (at, code) = (entry.wrapping_add(skip as u64), bytes.get(skip..skip + 5)?);
+        if code == NOP5 {
+            return Some(at);
+        }
+        let [0xe8, distance @ ..] = code else {
+            return None;
+        };
+        let distance = i32::from_le_bytes(distance.try_into().ok()?);
+        let target = at.wrapping_add(5).wrapping_add_signed(i64::from(distance));
+        let fentry = self.symbols_of(module).ok()?.by_name("__fentry__")?;
+        (fentry.address == target).then_some(at)
+    }
+}
+
+impl ProbeSites {
+    fn refusal(&self, address: u64) -> Option<&'static str> {
+        let inside = |range: &AddressRange| range.contains(address);
+        if self.discarded.iter().any(inside) {
+            return Some(INIT);
+        }
+        self.refused
+            .iter()
+            .find(|(range, _)| inside(range))
+            .map(|(_, reason)| *reason)
+    }
+}
+
+fn words(elf: &Elf, begin: u64, end: u64) -> Vec<u64> {
+    let Some(size) = end
+        .checked_sub(begin)
+        .and_then(|size| usize::try_from(size).ok())
+    else {
+        return Vec::new();
+    };
+    let bytes = elf.bytes_at(begin, size).unwrap_or_default();
+    let words = bytes
+        .chunks_exact(8)
+        .map(|word| word.try_into().map_or(0, u64::from_le_bytes));
+    words.filter(|word| *word != 0).collect()
+}
+
+fn range_of(symbols: &SymbolList, address: u64) -> AddressRange {
+    let size = symbols
+        .exactly_at(address)
+        .map(|symbol| symbol.size)
+        .max()
+        .unwrap_or(0);
+    AddressRange {
+        begin: address,
+        end: address.saturating_add(size.max(1)),
+    }
+}
+
+fn kernel_sites(elf: &Elf, symbols: &SymbolList, sites: &mut ProbeSites) {
+    let between = |begin: &str, end: &str| {
+        let begin = symbols.by_name(begin)?.address;
+        Some(AddressRange {
+            begin,
+            end: symbols.by_name(end)?.address,
+        })
+    };
+    if let Some(range) = between("__start_mcount_loc", "__stop_mcount_loc") {
+        sites.ftrace = words(elf, range.begin, range.end);
+    }
+    if let Some(range) = between("__start_kprobe_blacklist", "__stop_kprobe_blacklist") {
+        for address in words(elf, range.begin, range.end) {
+            sites.refused.push((range_of(symbols, address), BLACKLIST));
+        }
+    }
+    for (begin, end, reason) in FORBIDDEN {
+        sites
+            .refused
+            .extend(between(begin, end).map(|range| (range, reason)));
+    }
+    for section in &elf.sections {
+        if matches!(section.name.as_str(), ".init.text" | ".exit.text") {
+            let end = section.address.saturating_add(section.size);
+            sites.discarded.push(AddressRange {
+                begin: section.address,
+                end,
+            });
+        }
+    }
+}
+
+fn module_sites(module: &Module, elf: &Elf, symbols: &SymbolList, sites: &mut ProbeSites) {
+    let image = module.image.as_deref().unwrap_or(elf);
+    // Addresses of the module itself, which may be laid out unlike its debug file.
+    let translate = |address: u64| {
+        let section = image.section_at(address)?;
+        let same = elf
+            .sections
+            .iter()
+            .find(|other| other.name == section.name)?;
+        Some(
+            address
+                .wrapping_sub(section.address)
+                .wrapping_add(same.address),
+        )
+    };
+    let table = |name: &str| {
+        let bytes = image.section_data(name).unwrap_or_default();
+        let words = bytes
+            .chunks_exact(8)
+            .map(|word| word.try_into().map_or(0, u64::from_le_bytes));
+        words.filter_map(translate).collect::<Vec<u64>>()
+    };
+    sites.ftrace = table("__mcount_loc");
+    if sites.ftrace.is_empty() {
+        sites.ftrace = table("__patchable_function_entries");
+    }
+    for address in table("_kprobe_blacklist") {
+        sites.refused.push((range_of(symbols, address), BLACKLIST));
+    }
+    for section in &elf.sections {
+        let end = section.address.saturating_add(section.size);
+        let range = AddressRange {
+            begin: section.address,
+            end,
+        };
+        match section.name.as_str() {
+            ".noinstr.text" => sites.refused.push((range, NOINSTR)),
+            ".kprobes.text" => sites.refused.push((range, KPROBES)),
+            _ => {}
+        }
+    }
+}
