@@ -37,7 +37,7 @@ pub(super) struct Uses {
     /// Names of a foreach that are mentioned only in bodies of foreach: their
     /// bytes can stay in the iteration's scratch memory.
     pub confined: BTreeSet<LocalId>,
-    mentions: BTreeMap<LocalId, u32>,
+    pub(super) mentions: BTreeMap<LocalId, u32>,
     pub has_loop: bool,
     pub has_next: bool,
     /// Registers, saved words, memory or output may change.
