@@ -484,6 +484,8 @@ int64_t rst_gid(void);
 int64_t rst_egid(void);
 int64_t rst_pgrp(void);
 int64_t rst_sid(void);
+/* struct task_struct * of a thread or process id of the initial namespace; 0: none. */
+uint64_t rst_pid_to_task(int64_t pid);
 int64_t rst_target(void);	/* -x PID or the pid of -c CMD, 0 if none */
 int64_t rst_gettimeofday_ns(void);	/* realtime, NMI-safe */
 int64_t rst_monotonic_ns(void);

@@ -28,7 +28,7 @@ static int arm_one(struct rst_probe_state *state)
 {
 	const struct rst_probe *probe = state->probe;
 	struct perf_event_attr attributes;
-	struct perf_event *__percpu *events;
+	void *generic;
 
 	state->address = rst_address_of(probe);
 	if (!state->address)
@@ -37,10 +37,11 @@ static int arm_one(struct rst_probe_state *state)
 	attributes.bp_addr = state->address;
 	attributes.bp_len = length_type(probe->breakpoint_length);
 	attributes.bp_type = probe->breakpoint_reads ? HW_BREAKPOINT_RW : HW_BREAKPOINT_W;
-	events = register_wide_hw_breakpoint(&attributes, hit, state);
-	if (IS_ERR((void __force *)events))
-		return PTR_ERR((void __force *)events);
-	state->mechanism = (void __force *)events;
+	/* by way of a number: recent kernels give per-CPU pointers an address space of their own */
+	generic = (void *)(unsigned long)register_wide_hw_breakpoint(&attributes, hit, state);
+	if (IS_ERR(generic))
+		return PTR_ERR(generic);
+	state->mechanism = generic;
 	state->is_armed = true;
 	return 0;
 }
@@ -68,7 +69,8 @@ static void disarm(void)
 	rst_for_each_probe(state) {
 		if (state->probe->kind != RST_PROBE_BREAKPOINT || !state->mechanism)
 			continue;
-		unregister_wide_hw_breakpoint((struct perf_event * __percpu __force *)state->mechanism);
+		unregister_wide_hw_breakpoint(
+			(struct perf_event *__percpu *)(unsigned long)state->mechanism);
 		state->mechanism = NULL;
 		state->is_armed = false;
 	}

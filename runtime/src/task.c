@@ -2,6 +2,7 @@
 /* task.c - who is running. */
 #include <linux/cred.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -99,6 +100,22 @@ int64_t rst_pgrp(void)
 int64_t rst_sid(void)
 {
 	return id_of(PIDTYPE_SID);
+}
+
+/*
+ * RCU lists only: safe wherever a handler runs. The task may end before its
+ * address is used; reads of its memory survive that.
+ */
+uint64_t rst_pid_to_task(int64_t pid)
+{
+	struct task_struct *task;
+
+	if (pid <= 0 || pid > INT_MAX)
+		return 0;
+	rcu_read_lock_sched_notrace();
+	task = pid_task(find_pid_ns(pid, &init_pid_ns), PIDTYPE_PID);
+	rcu_read_unlock_sched_notrace();
+	return (unsigned long)task;
 }
 
 int64_t rst_target(void)

@@ -66,8 +66,6 @@ pub fn resolve(module: &mut ModuleFile, reporter: &mut Reporter) -> Result<Vec<(
     } else {
         for symbol in &weak {
             match symbols.address(&symbol.name) {
-                // The kernel does those itself, and checks their version.
-                Some(_) if symbols.is_exported(&symbol.name) => {}
                 Some(address) => {
                     reporter.step(2, || format!("{} is at {address:#x}", symbol.name));
                     symbol.define(&mut module.image, address);
@@ -113,19 +111,22 @@ fn refusal(module: &ModuleFile, errno: Errno) -> Failure {
         Errno::EPERM if kernel::modules_disabled() => "loading modules was switched off until the \
              next boot (kernel.modules_disabled=1)"
             .to_owned(),
+        Errno::EKEYREJECTED | Errno::EBADMSG if module.is_signed() => format!(
+            "its signature is not valid ({}); sign it again with: rstap --sign-module",
+            errno.desc()
+        ),
+        Errno::ENOKEY if module.is_signed() => {
+            "this machine does not know the key that signed it; \
+             enroll the key's certificate (mokutil --import) and boot again"
+                .to_owned()
+        }
         Errno::EPERM | Errno::ENOKEY | Errno::EKEYREJECTED | Errno::EBADMSG => {
             let reason = kernel::lockdown_reason()
                 .unwrap_or("root or CAP_SYS_MODULE is needed, or a security policy forbids it");
-            match errno {
-                Errno::EKEYREJECTED | Errno::EBADMSG => format!(
-                    "its signature is not valid ({}); sign it again with: rstap --sign-module",
-                    errno.desc()
-                ),
-                _ => format!(
-                    "{reason}; if modules must be signed, build it with rstap --sign-module and \
-                     enroll the key (mokutil --import)"
-                ),
-            }
+            format!(
+                "{reason}; where modules must be signed, build it with rstap --sign-module and \
+                 enroll the key (mokutil --import)"
+            )
         }
         Errno::ENOEXEC => "the kernel finds its format or version magic wrong; the last lines of \
              dmesg say what, and building it again with rstap -p4 usually helps"

@@ -52,6 +52,9 @@ fn print(text: &str) {
 }
 
 fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
+    // First of all: a signal that comes while loading waits for the session,
+    // also where a shell made background jobs ignore it.
+    block_signals()?;
     let access = privilege::access()?;
     let running = kernel::running()?;
     let wanted = options
@@ -76,7 +79,6 @@ fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     }
     let symbols = load::resolve(&mut module, reporter)?;
 
-    block_signals()?;
     let mut guard = Guard::start(&module.name)?;
     guard.module_is_loaded();
     if let Err(failure) = load::insert(&module, options.buffer_megabytes) {
@@ -147,6 +149,7 @@ fn start(
 }
 
 fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
+    block_signals()?;
     if privilege::access()? != Access::Any {
         return Err(Failure::new(
             "attaching (-A) is for root and members of stapdev",
@@ -159,7 +162,6 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
             .map(String::as_str)
             .unwrap_or_default(),
     )?;
-    block_signals()?;
     if !kernel::is_rstap_module(name) {
         return Err(Failure::new(format!(
             "no module {name} of rstap is running"
@@ -245,19 +247,13 @@ fn delete(options: &Options, reporter: &mut Reporter) -> Result<i32> {
         let names: Vec<String> = match wanted.as_str() {
             "*" => kernel::loaded_rstap_modules()
                 .into_iter()
-                .filter(|(_, uses)| *uses == 0)
+                .filter(|(name, uses)| *uses == 0 && !channel::is_attached(name))
                 .map(|(name, _)| name)
                 .collect(),
             name => vec![running_name(name)?.to_owned()],
         };
         for name in names {
-            let result = match kernel::is_loaded(&name) && !kernel::is_rstap_module(&name) {
-                true => Err(Failure::new(format!(
-                    "cannot unload module {name}: it is none of rstap's; use rmmod"
-                ))),
-                false => guard::delete_with_retries(&name, DELETE_ATTEMPTS)
-                    .map_err(|errno| guard::unload_failure(&name, errno)),
-            };
+            let result = delete_one(&name);
             match result {
                 Ok(()) => reporter.step(1, || format!("unloaded {name}")),
                 Err(failure) => {
@@ -268,6 +264,23 @@ fn delete(options: &Options, reporter: &mut Reporter) -> Result<i32> {
         }
     }
     Ok(status)
+}
+
+fn delete_one(name: &str) -> Result<()> {
+    if kernel::is_loaded(name) {
+        if !kernel::is_rstap_module(name) {
+            return Err(Failure::new(format!(
+                "cannot unload module {name}: it is none of rstap's; use rmmod"
+            )));
+        }
+        if channel::is_attached(name) {
+            return Err(Failure::new(format!(
+                "cannot unload module {name}: a staprun is attached to it; end that one first"
+            )));
+        }
+    }
+    guard::delete_with_retries(name, DELETE_ATTEMPTS)
+        .map_err(|errno| guard::unload_failure(name, errno))
 }
 
 /// The name in the kernel of a module given by name or by path.

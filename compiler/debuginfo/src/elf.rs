@@ -63,13 +63,13 @@ impl Elf {
             let object::SectionFlags::Elf { sh_flags, .. } = section.flags() else {
                 continue;
             };
-            let allocated = sh_flags.0 & u64::from(object::elf::SHF_ALLOC.0) != 0;
+            let allocated = sh_flags.0 & object::elf::SHF_ALLOC.0 != 0;
             let mut address = section.address();
             if relocatable && allocated {
                 let align = section.align().clamp(1, 1 << 20).next_power_of_two();
                 next = next.next_multiple_of(align);
                 address = next;
-                next = next.saturating_add(section.size().max(1).min(1 << 40));
+                next = next.saturating_add(section.size().clamp(1, 1 << 40));
             }
             sections.push(Section {
                 name: String::from_utf8_lossy(section.name_bytes().map_err(failed)?).into_owned(),
@@ -77,7 +77,7 @@ impl Elf {
                 address,
                 size: section.size(),
                 allocated,
-                executable: sh_flags.0 & u64::from(object::elf::SHF_EXECINSTR.0) != 0,
+                executable: sh_flags.0 & object::elf::SHF_EXECINSTR.0 != 0,
             });
         }
         let contents = sections.iter().map(|_| OnceLock::new()).collect();

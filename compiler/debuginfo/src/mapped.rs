@@ -15,8 +15,11 @@ use crate::error::{Error, Result};
 /// What identifies one state of a file: device, inode, size, time of change.
 type Identity = (u64, u64, u64, i64, i64);
 
-fn cache() -> &'static Mutex<HashMap<(PathBuf, Identity), &'static [u8]>> {
-    static CACHE: OnceLock<Mutex<HashMap<(PathBuf, Identity), &'static [u8]>>> = OnceLock::new();
+/// Contents of what was opened so far.
+type Cache = Mutex<HashMap<(PathBuf, Identity), &'static [u8]>>;
+
+fn cache() -> &'static Cache {
+    static CACHE: OnceLock<Cache> = OnceLock::new();
     CACHE.get_or_init(Mutex::default)
 }
 

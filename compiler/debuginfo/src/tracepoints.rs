@@ -89,12 +89,12 @@ impl DebugInfo {
             }
         }
         if (unknown || names.is_empty()) && module.dwarf.is_some() {
-            self.from_dwarf(module, pattern, &mut names)?;
+            self.add_from_dwarf(module, pattern, &mut names)?;
         }
         Ok(names)
     }
 
-    fn from_dwarf(&self, module: &Module, pattern: &str, names: &mut Names) -> Result<()> {
+    fn add_from_dwarf(&self, module: &Module, pattern: &str, names: &mut Names) -> Result<()> {
         let dwarf = self.need_dwarf(module)?;
         let query = FunctionQuery {
             name: format!("__traceiter_{pattern}"),

@@ -15,6 +15,7 @@ pub mod arena;
 pub mod print;
 pub mod verify;
 pub mod visit;
+pub mod walk;
 
 use std::collections::BTreeSet;
 

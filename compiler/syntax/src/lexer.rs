@@ -26,6 +26,9 @@ pub enum TokenKind {
     Operator,
     /// `%{ ... %}`
     EmbeddedC,
+    /// `$1` or `@1` that cannot be replaced. An error only where the text counts: scripts ask
+    /// `%( $# > 0 %? $1 %)`.
+    BadArgument,
     /// A byte that no script may hold outside strings and comments.
     Junk,
 }
@@ -273,16 +276,7 @@ impl Lexer<'_> {
             .expansion_chain(span)
             .any(|expansion| expansion.kind == ExpansionKind::Argument);
         let Some(value) = value.filter(|_| !inside_argument) else {
-            let count = self.options.args.len();
-            if inside_argument {
-                let text = "invalid nested substitution of command line arguments";
-                self.junk("E0105", text, span);
-            } else {
-                let text = format!("command line argument out of range [1-{count}]");
-                self.junk("E0104", &text, span);
-            }
-            // A string may stand nearly everywhere: one error is enough.
-            let kind = TokenKind::RawString;
+            let kind = TokenKind::BadArgument;
             self.out.tokens.push(Token { kind, span });
             return;
         };
@@ -356,7 +350,7 @@ pub fn describe_token(sources: &SourceMap, span: Span) -> (&'static str, Option<
         TokenKind::Number => ("number", Some(content.to_owned())),
         TokenKind::Operator => ("operator", Some(content.to_owned())),
         TokenKind::EmbeddedC => ("embedded-code", None),
-        TokenKind::Junk => {
+        TokenKind::Junk | TokenKind::BadArgument => {
             // One byte, as the file has it.
             let byte = content
                 .bytes()

@@ -46,8 +46,8 @@ pub fn parse_script(
     let mut diagnostics = out.diagnostics;
     let items = if out.exhausted {
         Vec::new()
-    } else if out.tokens.is_empty() && diagnostics.is_empty() {
-        let text = format!("Input file '{name}' is empty or missing.");
+    } else if out.tokens.is_empty() && diagnostics.is_empty() && !environment.tapset {
+        let text = format!("Input file '{name}' is empty after preprocessing.");
         diagnostics.push(Diagnostic::parse_error("E0140", text, Span::new(id, 0, 0)).at_end());
         Vec::new()
     } else {

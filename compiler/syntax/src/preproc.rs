@@ -172,6 +172,7 @@ fn run(
         tokens: Vec::with_capacity(lexed.tokens.len()),
         diagnostics: lexed.diagnostics,
         expansions: 0,
+        args: args.len(),
         exhausted: false,
     };
     preprocessor.expand(&lexed.tokens, &Scope::FILE, 0);
@@ -212,6 +213,8 @@ struct Preprocessor<'a, 'e> {
     tokens: Vec<Token>,
     diagnostics: Vec<Diagnostic>,
     expansions: usize,
+    /// How many arguments the script has.
+    args: usize,
     /// A limit was hit and reported; nothing more is expanded.
     exhausted: bool,
 }
@@ -266,13 +269,39 @@ impl Preprocessor<'_, '_> {
 
     fn emit(&mut self, token: Token, scope: &Scope<'_>) {
         let span = self.placed(token.span, scope);
-        self.tokens.push(Token { span, ..token });
+        let kind = match token.kind {
+            TokenKind::BadArgument => {
+                self.report_argument(span);
+                // A string may stand nearly everywhere: one error is enough.
+                TokenKind::RawString
+            }
+            kind => kind,
+        };
+        self.tokens.push(Token { kind, span });
         if self.tokens.len() > MAX_TOKENS {
             self.limit(
                 span,
                 format!("macros expand to more than {MAX_TOKENS} tokens"),
             );
         }
+    }
+
+    /// Says why a `$1` has no text.
+    fn report_argument(&mut self, span: Span) {
+        let mut chain = self.sources.expansion_chain(span);
+        let nested = chain.any(|step| step.kind == ExpansionKind::Argument);
+        drop(chain);
+        let (code, text) = if nested {
+            let text = "invalid nested substitution of command line arguments";
+            ("E0105", text.to_owned())
+        } else {
+            let count = self.args;
+            (
+                "E0104",
+                format!("command line argument out of range [1-{count}]"),
+            )
+        };
+        self.report(Diagnostic::parse_error(code, text, span).blame_as("junk ''"));
     }
 
     fn limit(&mut self, span: Span, text: String) {

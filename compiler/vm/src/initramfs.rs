@@ -69,6 +69,7 @@ pub fn build(contents: &Contents) -> Result<Vec<u8>> {
     archive.file("rstap/settings", 0o644, contents.settings.as_bytes());
     archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n");
     archive.file("etc/group", 0o644, b"root:x:0:\n");
+    archive.file("etc/hostname", 0o644, b"guest\n");
     add_modules(&mut archive, contents)?;
     for file in contents.files {
         add_file(&mut archive, file)?;

@@ -79,7 +79,7 @@ pub(super) fn encode(sources: &SourceMap, tokens: &[Token]) -> Result<Encoded> {
             TokenKind::Number => "N",
             TokenKind::String | TokenKind::RawString => "S",
             TokenKind::EmbeddedC => "C",
-            TokenKind::Junk => "J",
+            TokenKind::Junk | TokenKind::BadArgument => "J",
             TokenKind::Operator if word.starts_with('@') && !OPERATORS.contains(&word) => "U",
             TokenKind::Keyword | TokenKind::Operator => word,
         });

@@ -227,13 +227,19 @@ impl Preprocessor<'_, '_> {
             Value::Text(wanted) if equality => {
                 Some(version::fnmatch(&wanted, value) == compare(Ordering::Equal))
             }
+            // SystemTap orders two options as texts, but not an option and a literal.
+            Value::Text(wanted) if right.kind == TokenKind::Identifier => {
+                Some(compare(value.cmp(wanted.as_str())))
+            }
             Value::Text(_) => self.bad_operator(operator),
         }
     }
 
     fn bad_operator(&mut self, operator: Token) -> Option<bool> {
         let text = "expected '==' or '!='";
-        self.report(Diagnostic::parse_error("E0125", text, operator.span).blame());
+        let note = "only versions and numbers have an order";
+        let diagnostic = Diagnostic::parse_error("E0125", text, operator.span);
+        self.report(diagnostic.blame().note(note));
         None
     }
 

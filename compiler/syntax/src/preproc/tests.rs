@@ -103,6 +103,7 @@ fn conditions_ask_about_the_world() {
         ("$1 == 7", true),
         ("@2 == \"b c\"", true),
         ("$# > 1", true),
+        ("CONFIG_SMP > CONFIG_MODULES", false),
     ] {
         let text = format!("%( {condition} %? yes %: no %)");
         assert_eq!(

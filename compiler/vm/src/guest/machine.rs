@@ -4,6 +4,7 @@
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -347,7 +348,11 @@ fn file_server() -> Result<FileServer> {
     }
 }
 
-/// True when [`Root::Host`] can be had.
+/// True when [`Root::Host`] can be had. Tries it once: the file server may be there and not be
+/// allowed to do its work, for instance in a container.
 pub fn can_share_host_files() -> bool {
-    file_server().is_ok()
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        tempfile::tempdir().is_ok_and(|folder| start_file_server(folder.path()).is_ok())
+    })
 }

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! The whole way on small programs: what GCC writes, and what is left of it
+//! after bytes were changed at random.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rstap_debuginfo::{
+    Address, DebugInfo, FunctionKind, FunctionQuery, KernelPaths, Location, ModuleId, TypeKind,
+};
+
+fn compile(name: &str, options: &[&str]) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sample.c");
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let status = Command::new("gcc")
+        .args(options)
+        .args(["-fno-pie", "-no-pie", "-o"])
+        .arg(&output)
+        .arg(&source)
+        .status()
+        .expect("gcc runs");
+    assert!(status.success());
+    output
+}
+
+fn open(path: &Path) -> (DebugInfo, ModuleId) {
+    let info = DebugInfo::open(KernelPaths::default()).expect("opens without a kernel");
+    let module = info
+        .module(&path.display().to_string())
+        .expect("opens the file");
+    (info, module)
+}
+
+fn query(name: &str) -> FunctionQuery {
+    FunctionQuery {
+        name: name.to_string(),
+        file: None,
+        inlined: true,
+    }
+}
+
+fn check(path: &Path) {
+    let (info, module) = open(path);
+    let plain = info.functions(module, &query("plain")).expect("functions");
+    assert_eq!(plain.len(), 1, "{plain:?}");
+    let plain = &plain[0];
+    assert_eq!(plain.kind, FunctionKind::Concrete);
+    let declaration = plain.declaration.as_ref().expect("declared");
+    assert!(declaration.file.ends_with("sample.c"), "{declaration}");
+    let variables = info
+        .variables_at(plain, plain.entry.value)
+        .expect("variables");
+    let shown: Vec<String> = variables
+        .iter()
+        .filter(|variable| variable.parameter_index.is_some())
+        .map(|variable| format!("{}:{}", variable.name, info.type_name(variable.type_id)))
+        .collect();
+    assert_eq!(
+        shown,
+        ["object:struct outer*", "colour:enum colour", "n:int"]
+    );
+    let location = info
+        .location(plain, &variables[0], plain.entry.value)
+        .expect("location");
+    assert!(matches!(location, Location::Register(5)), "{location:?}");
+
+    let outer = info
+        .type_by_name(module, "struct outer")
+        .expect("types")
+        .expect("found");
+    let field = info
+        .member(outer, "b")
+        .expect("members")
+        .expect("found")
+        .member;
+    let bits = field.bit_field.expect("a bit field");
+    assert_eq!(field.byte_offset * 8 + u64::from(bits.bit_offset), 3);
+    assert_eq!(bits.bit_size, 7);
+    let next = info
+        .member(outer, "next")
+        .expect("members")
+        .expect("found")
+        .member;
+    assert_eq!(info.type_name(next.type_id), "struct inner const*");
+    let call = info
+        .member(outer, "call")
+        .expect("members")
+        .expect("found")
+        .member;
+    assert_eq!(
+        info.type_name(call.type_id),
+        "int (*) (struct inner*, enum colour)"
+    );
+    let inner = info
+        .type_by_name(module, "inner")
+        .expect("types")
+        .expect("found");
+    assert_eq!(info.size_of(inner).expect("size"), 32);
+    let deep = info.member(inner, "d").expect("members").expect("found");
+    assert_eq!((deep.member.byte_offset, deep.through.len()), (24, 3));
+    let grid = info
+        .member(outer, "grid")
+        .expect("members")
+        .expect("found")
+        .member;
+    let read = info.type_of(grid.type_id).expect("type");
+    assert!(
+        matches!(&read.kind, TypeKind::Array { dimensions, .. } if *dimensions == [Some(2), Some(3)])
+    );
+    assert_eq!(
+        info.enumerator(module, "GREEN").expect("enumerators"),
+        Some(-2)
+    );
+    assert!(
+        info.type_by_name(module, "unsigned long")
+            .expect("types")
+            .is_some()
+    );
+
+    let twice = info.functions(module, &query("twice")).expect("functions");
+    assert!(
+        twice.iter().all(|copy| copy.kind == FunctionKind::Inlined),
+        "{twice:?}"
+    );
+    assert!(!twice.is_empty());
+    assert_eq!(twice[0].inlined_into.as_deref(), Some("plain"));
+    let around = info
+        .function_at(twice[0].entry, false)
+        .expect("function")
+        .expect("found");
+    assert_eq!(&*around.name, "plain");
+
+    let counter = info.globals(module, "counter", None).expect("globals");
+    let location = info.global_location(&counter[0]).expect("location");
+    assert!(matches!(location, Location::Memory(_)), "{location:?}");
+    let lines = info.lines_of(plain).expect("lines");
+    // The code starts at the opening brace, a line after the name.
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.position.line == declaration.line + 1)
+    );
+    assert!(
+        !info
+            .lines(module, "sample.c", 1..=100)
+            .expect("lines")
+            .is_empty()
+    );
+    assert!(info.line_at(plain.entry).expect("line").is_some());
+    assert!(info.labels(plain, "*").is_ok());
+}
+
+#[test]
+fn dwarf_5() {
+    check(&compile("sample5", &["-O2", "-gdwarf-5"]));
+}
+
+#[test]
+fn dwarf_4() {
+    check(&compile("sample4", &["-O2", "-gdwarf-4"]));
+}
+
+#[test]
+fn dwarf_3() {
+    check(&compile("sample3", &["-O2", "-gdwarf-3", "-gstrict-dwarf"]));
+}
+
+#[test]
+fn compressed_sections() {
+    check(&compile("sample_z", &["-O2", "-gdwarf-5", "-gz"]));
+}
+
+#[test]
+fn relocatable() {
+    let path = compile("sample.ko", &["-O2", "-g", "-c", "-ffunction-sections"]);
+    let (info, module) = open(&path);
+    let plain = &info.functions(module, &query("plain")).expect("functions")[0];
+    let placement = info.placement(plain.entry).expect("placement");
+    assert_eq!(
+        (placement.section.as_str(), placement.section_offset),
+        (".text.plain", 0)
+    );
+}
+
+#[test]
+fn stack_frames() {
+    let path = compile("sample_o0", &["-O0", "-g"]);
+    let (info, module) = open(&path);
+    let plain = &info.functions(module, &query("plain")).expect("functions")[0];
+    let sum = info
+        .variables_at(plain, plain.entry.value + 16)
+        .expect("variables");
+    let sum = sum
+        .iter()
+        .find(|variable| variable.name == "sum")
+        .expect("sum");
+    let location = info
+        .location(plain, sum, plain.entry.value + 16)
+        .expect("location");
+    assert!(matches!(location, Location::Memory(_)), "{location:?}");
+}
+
+/// Asks for everything; whatever comes back is fine as long as it does.
+fn ask_everything(path: &Path) {
+    let Ok(info) = DebugInfo::open(KernelPaths::default()) else {
+        return;
+    };
+    let Ok(module) = info.module(&path.display().to_string()) else {
+        return;
+    };
+    for function in info.functions(module, &query("*")).unwrap_or_default() {
+        for pc in [function.entry.value, function.entry.value.wrapping_add(9)] {
+            for variable in info.variables_at(&function, pc).unwrap_or_default() {
+                let _ = info.location(&function, &variable, pc);
+                let _ = info.type_name(variable.type_id);
+                let _ = info.size_of(variable.type_id);
+                let _ = info.members(variable.type_id);
+            }
+        }
+        let _ = info.prototype(&function);
+        let _ = info.lines_of(&function);
+        let _ = info.labels(&function, "*");
+        let _ = info.call_sites(&function);
+        let _ = info.placement(function.entry);
+        let _ = info.probeable(&function);
+    }
+    let _ = info.globals(module, "*", None);
+    let _ = info.lines(module, "*", 0..=u32::MAX);
+    let _ = info.tracepoints(module, "*");
+    let _ = info.enumerator(module, "GREEN");
+    let _ = info.type_by_name(module, "outer");
+    let _ = info.function_at(
+        Address {
+            module,
+            value: 0x401_000,
+        },
+        true,
+    );
+}
+
+#[test]
+fn corrupt_files_give_errors_not_panics() {
+    for (name, options) in [
+        ("corrupt5", vec!["-O2", "-gdwarf-5"]),
+        ("corrupt4", vec!["-O2", "-gdwarf-4"]),
+        ("corrupt_o", vec!["-O2", "-g", "-c"]),
+    ] {
+        let path = compile(name, &options);
+        let good = std::fs::read(&path).expect("reads");
+        let bad_path = path.with_extension("bad");
+        let mut random = 0x2545_f491_4f6c_dd1d_u64;
+        let mut next = |limit: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random % limit.max(1) as u64) as usize
+        };
+        for round in 0..150 {
+            let mut bad = good.clone();
+            for _ in 0..1 + next(24) {
+                let at = next(bad.len());
+                bad[at] = [0, 0xff, 0x80, 0x7f, next(256) as u8][next(5)];
+            }
+            if round % 10 == 0 {
+                bad.truncate(next(good.len()));
+            }
+            // A new inode each time: files stay mapped.
+            let _ = std::fs::remove_file(&bad_path);
+            std::fs::write(&bad_path, &bad).expect("writes");
+            ask_everything(&bad_path);
+        }
+    }
+}
