@@ -37,7 +37,7 @@ pub(super) struct Uses {
     /// Names of a foreach that are mentioned only in bodies of foreach: their
     /// bytes can stay in the iteration's scratch memory.
     pub confined: BTreeSet<LocalId>,
-    pub(super) mentions: BTreeMap<LocalId, u32>,
+    pub mentions: BTreeMap<LocalId, u32>,
     pub has_loop: bool,
     pub has_next: bool,
     /// Registers, saved words, memory or output may change.
@@ -183,14 +183,21 @@ impl Visitor for Collector {
             }
             ExprKind::Register(_) | ExprKind::ReturnValue => self.uses.registers = true,
             ExprKind::Argument(n) => {
-                self.uses.arguments |= 1u64.checked_shl(u32::try_from(*n).unwrap_or(64)).unwrap_or(0);
+                self.uses.arguments |= 1u64
+                    .checked_shl(u32::try_from(*n).unwrap_or(64))
+                    .unwrap_or(0);
             }
-            ExprKind::Assign { place, operator, .. } => {
+            ExprKind::Assign {
+                place, operator, ..
+            } => {
                 if let (Place::Global(id) | Place::Element(id, _), Some(_)) = (place, operator) {
                     self.read(*id);
                 }
             }
-            ExprKind::Step { place: Place::Global(id) | Place::Element(id, _), .. } => {
+            ExprKind::Step {
+                place: Place::Global(id) | Place::Element(id, _),
+                ..
+            } => {
                 self.read(*id);
             }
             ExprKind::EmbeddedC(code) => self.embedded(code),
@@ -208,10 +215,9 @@ impl Visitor for Collector {
                 self.uses.registers = true;
                 self.uses.has_other_effects = true;
             }
-            Place::Memory { .. }
-            | Place::Saved(_)
-            | Place::SavedString(_)
-            | Place::ProcfsValue => self.uses.has_other_effects = true,
+            Place::Memory { .. } | Place::Saved(_) | Place::SavedString(_) | Place::ProcfsValue => {
+                self.uses.has_other_effects = true
+            }
         }
         walk_place(self, place);
     }
@@ -226,7 +232,10 @@ impl Visitor for Collector {
 /// `g++`, `g += e` and so on as a statement: the global and `e` (None: a constant step).
 pub(super) fn as_add(expression: &Expr) -> Option<(GlobalId, Option<&Expr>)> {
     match &expression.kind {
-        ExprKind::Step { place: Place::Global(id), .. } => Some((*id, None)),
+        ExprKind::Step {
+            place: Place::Global(id),
+            ..
+        } => Some((*id, None)),
         ExprKind::Assign {
             place: Place::Global(id),
             operator: Some(BinaryOperator::Add | BinaryOperator::Subtract),
@@ -281,8 +290,11 @@ pub(super) struct Analysis {
 impl Analysis {
     /// `program` has passed the verifier, so all ids are in range.
     pub fn new(program: &Program) -> Self {
-        let handlers: IndexVec<HandlerId, Uses> =
-            program.handlers.values().map(|handler| uses_of_block(&handler.body)).collect();
+        let handlers: IndexVec<HandlerId, Uses> = program
+            .handlers
+            .values()
+            .map(|handler| uses_of_block(&handler.body))
+            .collect();
         let functions: IndexVec<FunctionId, Uses> =
             program.functions.values().map(uses_of_function).collect();
         let reachable = functions.ids().map(|id| closure(&functions, id)).collect();
@@ -327,11 +339,17 @@ impl Analysis {
 
     /// Functions that `uses` may run, directly or through others.
     pub fn callees(&self, uses: &Uses) -> BTreeSet<FunctionId> {
-        uses.functions.iter().flat_map(|id| self.reachable[*id].iter().copied()).collect()
+        uses.functions
+            .iter()
+            .flat_map(|id| self.reachable[*id].iter().copied())
+            .collect()
     }
 
     pub fn is_recursive(&self, id: FunctionId) -> bool {
-        self.functions[id].functions.iter().any(|callee| self.reachable[*callee].contains(&id))
+        self.functions[id]
+            .functions
+            .iter()
+            .any(|callee| self.reachable[*callee].contains(&id))
     }
 
     pub fn counts_handler(&self, id: HandlerId) -> bool {
@@ -372,19 +390,25 @@ impl Analysis {
 
     /// Whether registers are looked at, also by functions called.
     pub fn needs_registers(&self, uses: &Uses) -> bool {
-        uses.registers || self.callees(uses).iter().any(|id| self.functions[*id].registers)
+        uses.registers
+            || self
+                .callees(uses)
+                .iter()
+                .any(|id| self.functions[*id].registers)
     }
 
     /// Tracepoint arguments used, also by functions called.
     pub fn arguments(&self, uses: &Uses) -> u64 {
-        self.callees(uses)
-            .iter()
-            .fold(uses.arguments, |bits, id| bits | self.functions[*id].arguments)
+        self.callees(uses).iter().fold(uses.arguments, |bits, id| {
+            bits | self.functions[*id].arguments
+        })
     }
 
     /// Whether a global is written that some probe's condition reads.
     pub fn changes_conditions(&self, uses: &Uses) -> bool {
-        self.globals_written(uses).iter().any(|id| self.condition_globals.contains(id))
+        self.globals_written(uses)
+            .iter()
+            .any(|id| self.condition_globals.contains(id))
     }
 
     /// The locks that running `block` in a handler needs.
@@ -403,8 +427,11 @@ impl Analysis {
     }
 
     fn find_locks(&mut self, program: &Program) {
-        let all: Vec<(HandlerId, BTreeMap<GlobalId, Use>)> =
-            self.handlers.iter().map(|(id, uses)| (id, self.all_globals(uses))).collect();
+        let all: Vec<(HandlerId, BTreeMap<GlobalId, Use>)> = self
+            .handlers
+            .iter()
+            .map(|(id, uses)| (id, self.all_globals(uses)))
+            .collect();
         for (id, global) in program.globals.iter() {
             if global.is_parameter {
                 self.written.insert(id);
@@ -412,7 +439,9 @@ impl Analysis {
         }
         for (handler, globals) in &all {
             for (id, used) in globals {
-                let Some(global) = program.globals.get(*id) else { continue };
+                let Some(global) = program.globals.get(*id) else {
+                    continue;
+                };
                 if used.writes + used.adds + used.accumulates > 0 {
                     self.written.insert(*id);
                 }
@@ -423,7 +452,9 @@ impl Analysis {
                     // The runtime's per-CPU parts protect themselves.
                     GlobalKind::Scalar { ty: Type::Stat, .. } => false,
                     // Merging uses memory of the array; adding does not.
-                    GlobalKind::Array { value: Type::Stat, .. } => used.reads + used.writes > 0,
+                    GlobalKind::Array {
+                        value: Type::Stat, ..
+                    } => used.reads + used.writes > 0,
                     _ => used.writes + used.adds > 0,
                 };
                 if is_lockable {
@@ -560,7 +591,12 @@ fn closure(functions: &IndexVec<FunctionId, Uses>, start: FunctionId) -> BTreeSe
     let mut seen = BTreeSet::from([start]);
     let mut work = vec![start];
     while let Some(id) = work.pop() {
-        for callee in functions.get(id).map(|uses| &uses.functions).into_iter().flatten() {
+        for callee in functions
+            .get(id)
+            .map(|uses| &uses.functions)
+            .into_iter()
+            .flatten()
+        {
             if callee.index() < functions.len() && seen.insert(*callee) {
                 work.push(*callee);
             }

@@ -13,9 +13,19 @@ use super::writer::{bare, number};
 enum Target {
     /// A C lvalue of type int64_t.
     Lvalue(String),
-    Memory { space: Space, address: String, size: u8, is_signed: bool, bits: Option<(u8, u8)> },
+    Memory {
+        space: Space,
+        address: String,
+        size: u8,
+        is_signed: bool,
+        bits: Option<(u8, u8)>,
+    },
     /// An unsigned long of which the low `size` bytes are meant.
-    Register { lvalue: String, size: u8, is_signed: bool },
+    Register {
+        lvalue: String,
+        size: u8,
+        is_signed: bool,
+    },
 }
 
 impl Body<'_> {
@@ -79,14 +89,23 @@ impl Body<'_> {
                 self.combine(operator, &old, &right)
             }
         };
-        let stored = if is_wanted { self.simple(stored)? } else { stored };
+        let stored = if is_wanted {
+            self.simple(stored)?
+        } else {
+            stored
+        };
         self.store(&target, &stored, at);
         if matches!(place, Place::Local(_)) {
             return self.stored(place, &target, is_wanted);
         }
         match &target {
             Target::Lvalue(_) => Ok(stored),
-            Target::Memory { size, is_signed, .. } | Target::Register { size, is_signed, .. } => {
+            Target::Memory {
+                size, is_signed, ..
+            }
+            | Target::Register {
+                size, is_signed, ..
+            } => {
                 let cast = integer_type(*size, *is_signed);
                 Ok(stored.map(|text| format!("((int64_t)({cast}){text})")))
             }
@@ -107,18 +126,28 @@ impl Body<'_> {
             _ => format!("({a} {} {b})", symbol(operator).unwrap_or("+")),
         };
         let reads = left.reads.clone().and(&right.reads);
-        Value { text, ty: Type::Long, reads, home: Home::Outside }
+        Value {
+            text,
+            ty: Type::Long,
+            reads,
+            home: Home::Outside,
+        }
     }
 
     /// What an assignment gives: read back, or nothing.
     fn stored(&mut self, place: &Place, target: &Target, is_wanted: bool) -> Result<Value> {
-        let Target::Lvalue(lvalue) = target else { return Ok(Value::long("0")) };
+        let Target::Lvalue(lvalue) = target else {
+            return Ok(Value::long("0"));
+        };
         if !is_wanted {
             return Ok(Value::long("0"));
         }
         let value = Value::long(lvalue.clone());
         if let Place::Local(id) = place {
-            let reads = Reads { locals: [*id].into(), ..Reads::default() };
+            let reads = Reads {
+                locals: [*id].into(),
+                ..Reads::default()
+            };
             return Ok(Value { reads, ..value });
         }
         self.save(value)
@@ -152,9 +181,17 @@ impl Body<'_> {
         match place {
             Place::Local(id) => {
                 let ty = self.locals.get(*id)?.ty;
-                let reads = Reads { locals: [*id].into(), ..Reads::default() };
+                let reads = Reads {
+                    locals: [*id].into(),
+                    ..Reads::default()
+                };
                 let home = Home::Variable;
-                Some(Value { text: self.local(*id).to_owned(), ty, reads, home })
+                Some(Value {
+                    text: self.local(*id).to_owned(),
+                    ty,
+                    reads,
+                    home,
+                })
             }
             Place::Global(id) => {
                 let ty = self.unit.program.globals[*id].value_type();
@@ -163,8 +200,16 @@ impl Body<'_> {
                     Type::String => format!("script_string(&{name}.value)"),
                     _ => format!("{name}.value"),
                 };
-                let reads = Reads { globals: [*id].into(), ..Reads::default() };
-                Some(Value { text, ty, reads, home: Home::Variable })
+                let reads = Reads {
+                    globals: [*id].into(),
+                    ..Reads::default()
+                };
+                Some(Value {
+                    text,
+                    ty,
+                    reads,
+                    home: Home::Variable,
+                })
             }
             _ => None,
         }
@@ -178,9 +223,15 @@ impl Body<'_> {
                 let node = self.insert(*id, &operands, at)?;
                 let pointer = self.variable("p", |name| format!("int64_t *{name};"));
                 self.line(format!("{pointer} = rst_node_long({node});"));
-                Target::Lvalue(format!("*{pointer}"))
+                Target::Lvalue(format!("(*{pointer})"))
             }
-            Place::Memory { space, size, is_signed, bits, .. } => {
+            Place::Memory {
+                space,
+                size,
+                is_signed,
+                bits,
+                ..
+            } => {
                 let Some(address) = operands.into_iter().next() else {
                     return Err(CodegenError::new("a memory access without an address"));
                 };
@@ -193,7 +244,11 @@ impl Body<'_> {
                     bits: *bits,
                 }
             }
-            Place::Register { number, size, is_signed } => Target::Register {
+            Place::Register {
+                number,
+                size,
+                is_signed,
+            } => Target::Register {
                 lvalue: register_name(*number)?,
                 size: *size,
                 is_signed: *is_signed,
@@ -213,17 +268,32 @@ impl Body<'_> {
     fn load(&mut self, target: &Target, at: LocationId) -> Value {
         match target {
             Target::Lvalue(text) => Value::long(text.clone()),
-            Target::Register { lvalue, size, is_signed } => {
-                Value::long(format!("((int64_t)({}){lvalue})", integer_type(*size, *is_signed)))
-            }
-            Target::Memory { space, address, size, is_signed, bits } => {
+            Target::Register {
+                lvalue,
+                size,
+                is_signed,
+            } => Value::long(format!(
+                "((int64_t)({}){lvalue})",
+                integer_type(*size, *is_signed)
+            )),
+            Target::Memory {
+                space,
+                address,
+                size,
+                is_signed,
+                bits,
+            } => {
                 let raw = self.read(*space, address, *size, *is_signed);
                 self.check(Some(at));
-                let Some((low, width)) = *bits else { return Value::long(raw) };
+                let Some((low, width)) = *bits else {
+                    return Value::long(raw);
+                };
                 let left = 64u32.saturating_sub(u32::from(low) + u32::from(width));
                 let right = 64u32.saturating_sub(u32::from(width));
                 let ty = if *is_signed { "int64_t" } else { "uint64_t" };
-                Value::long(format!("((int64_t)(({ty})((uint64_t){raw} << {left}) >> {right}))"))
+                Value::long(format!(
+                    "((int64_t)(({ty})((uint64_t){raw} << {left}) >> {right}))"
+                ))
             }
         }
     }
@@ -241,7 +311,13 @@ impl Body<'_> {
                     "{lvalue} = ({lvalue} & ~{mask}) | ((uint64_t)({text}) & {mask});"
                 ));
             }
-            Target::Memory { space, address, size, bits, .. } => {
+            Target::Memory {
+                space,
+                address,
+                size,
+                bits,
+                ..
+            } => {
                 let function = match space {
                     Space::Kernel => "rst_write_kernel",
                     Space::User => "rst_write_user",
@@ -280,7 +356,11 @@ impl Body<'_> {
             && let Some(current) = self.current(place)
         {
             let conflicts = self.conflicts(&current, &uses_of_expression(value));
-            old = Some(if conflicts { self.save(current)? } else { current });
+            old = Some(if conflicts {
+                self.save(current)?
+            } else {
+                current
+            });
         }
         let mut operands = place_operands(place);
         operands.push(value);
@@ -337,12 +417,14 @@ impl Body<'_> {
                 let size = self.unit.string_size();
                 let mut right = self.simple(right)?;
                 if operator.is_some() {
-                    let old = format!(
-                        "rst_string_from_buffer((const char *)&c->saved[{n}], {size})"
-                    );
+                    let old =
+                        format!("rst_string_from_buffer((const char *)&c->saved[{n}], {size})");
                     right = self.concat(&[Value::string(old, Home::Frame), right], at);
                 }
-                self.line(format!("rst_string_copy(c, (char *)&c->saved[{n}], {});", right.text));
+                self.line(format!(
+                    "rst_string_copy(c, (char *)&c->saved[{n}], {});",
+                    right.text
+                ));
                 return Ok(right);
             }
             Place::ProcfsValue => {

@@ -62,21 +62,36 @@ pub(super) struct Value {
 
 impl Value {
     pub fn long(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ty: Type::Long, reads: Reads::default(), home: Home::Outside }
+        Self {
+            text: text.into(),
+            ty: Type::Long,
+            reads: Reads::default(),
+            home: Home::Outside,
+        }
     }
 
     pub fn string(text: impl Into<String>, home: Home) -> Self {
-        Self { text: text.into(), ty: Type::String, reads: Reads::default(), home }
+        Self {
+            text: text.into(),
+            ty: Type::String,
+            reads: Reads::default(),
+            home,
+        }
     }
 
     /// The same dependencies around another text.
     pub fn map(self, text: impl FnOnce(&str) -> String) -> Self {
-        Self { text: text(&self.text), ..self }
+        Self {
+            text: text(&self.text),
+            ..self
+        }
     }
 
     /// A name or a constant: may be written twice.
     pub fn is_simple(&self) -> bool {
-        self.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        self.text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_')
     }
 }
 
@@ -155,7 +170,11 @@ impl<'a> Body<'a> {
             .iter()
             .map(|(id, local)| {
                 let name = format!("l_{}", identifier(&local.name));
-                let name = if taken.contains(&name) { format!("{name}_{id}") } else { name };
+                let name = if taken.contains(&name) {
+                    format!("{name}_{id}")
+                } else {
+                    name
+                };
                 taken.insert(name.clone());
                 name
             })
@@ -196,7 +215,9 @@ impl<'a> Body<'a> {
 
     pub fn local(&self, id: LocalId) -> &str {
         use crate::ir::arena::EntityId;
-        self.names.get(id.index()).map_or("l_missing", String::as_str)
+        self.names
+            .get(id.index())
+            .map_or("l_missing", String::as_str)
     }
 
     pub fn is_parameter(&self, id: LocalId) -> bool {
@@ -269,7 +290,12 @@ impl<'a> Body<'a> {
         }
         let name = self.temporary(value.ty);
         self.line(format!("{name} = {};", super::writer::bare(&value.text)));
-        Ok(Value { text: name, ty: value.ty, reads: Reads::default(), home: value.home })
+        Ok(Value {
+            text: name,
+            ty: value.ty,
+            reads: Reads::default(),
+            home: value.home,
+        })
     }
 
     /// The value under a name or as a constant that may be written twice.
@@ -285,12 +311,21 @@ impl<'a> Body<'a> {
         } else {
             Reads::default()
         };
-        Ok(Value { text: name, ty: value.ty, reads, home: value.home })
+        Ok(Value {
+            text: name,
+            ty: value.ty,
+            reads,
+            home: value.home,
+        })
     }
 
     /// Whether evaluating something with `uses` may change a pending value.
     pub fn conflicts(&self, value: &Value, uses: &Uses) -> bool {
-        value.reads.locals.iter().any(|id| uses.assigned.contains(id))
+        value
+            .reads
+            .locals
+            .iter()
+            .any(|id| uses.assigned.contains(id))
             || (!value.reads.globals.is_empty()
                 && self
                     .unit
@@ -345,7 +380,10 @@ impl<'a> Body<'a> {
 
     pub fn fail(&mut self, text: &str, at: LocationId) {
         let location = self.unit.location(at);
-        self.line(format!("rst_fail(c, {}, {location});", quote(text.as_bytes())));
+        self.line(format!(
+            "rst_fail(c, {}, {location});",
+            quote(text.as_bytes())
+        ));
         self.fail_jump();
     }
 
@@ -410,7 +448,10 @@ impl<'a> Body<'a> {
             self.line(format!("{name} = {};", value.text));
         } else if in_loop {
             let slot = self.slot(id);
-            self.line(format!("{name} = rst_string_copy(c, {slot}, {});", value.text));
+            self.line(format!(
+                "{name} = rst_string_copy(c, {slot}, {});",
+                value.text
+            ));
         } else if value.home == Home::Statement {
             self.line(format!("{name} = {};", value.text));
             self.keeps_scratch = true;
@@ -460,8 +501,11 @@ impl<'a> Body<'a> {
         action(self)?;
         self.exits.pop();
         self.fail_label = outer;
-        let release: Vec<String> =
-            names.iter().rev().map(|name| format!("rst_unlock(&{name}.lock);")).collect();
+        let release: Vec<String> = names
+            .iter()
+            .rev()
+            .map(|name| format!("rst_unlock(&{name}.lock);"))
+            .collect();
         for line in &release {
             self.line(line);
         }
@@ -486,7 +530,7 @@ impl<'a> Body<'a> {
             .collect();
         let slots = std::mem::take(&mut self.slots);
         let mut out = Writer::default();
-        out.open(signature);
+        out.open_function(signature);
         for (id, local) in self.locals.iter() {
             if self.is_parameter(id) {
                 continue;
@@ -539,7 +583,9 @@ impl<'a> Body<'a> {
         }
         out.raw(&std::mem::take(&mut self.out).into_text());
         if self.used_labels.contains("out")
-            || cleanups.iter().any(|(label, _)| self.used_labels.contains(label))
+            || cleanups
+                .iter()
+                .any(|(label, _)| self.used_labels.contains(label))
         {
             out.label("out");
         }
@@ -564,7 +610,9 @@ impl<'a> Body<'a> {
         out.close("");
         out.blank();
         let slot_count = u64::try_from(slots.len()).unwrap_or(u64::MAX);
-        self.info.scratch = self.peak.saturating_add(slot_count.saturating_mul(slot_bytes));
+        self.info.scratch = self
+            .peak
+            .saturating_add(slot_count.saturating_mul(slot_bytes));
         (out.into_text(), self.info)
     }
 }

@@ -22,14 +22,17 @@ pub(super) fn functions(
             continue;
         };
         let text = expression(unit, condition)?;
-        let index = texts.iter().position(|known| *known == text).unwrap_or_else(|| {
-            texts.push(text);
-            texts.len() - 1
-        });
+        let index = texts
+            .iter()
+            .position(|known| *known == text)
+            .unwrap_or_else(|| {
+                texts.push(text);
+                texts.len() - 1
+            });
         names.push(Some(format!("script_condition_{index}")));
     }
     for (index, text) in texts.iter().enumerate() {
-        out.open(format!("static bool script_condition_{index}(void)"));
+        out.open_function(format!("static bool script_condition_{index}(void)"));
         out.line(format!("return ({}) != 0;", bare(text)));
         out.close("");
         out.blank();
@@ -119,10 +122,23 @@ fn expression(unit: &Unit, condition: &Expr) -> Result<String, CodegenError> {
         ExprKind::And(left, right) => format!("({} && {})", operand(left)?, operand(right)?),
         ExprKind::Or(left, right) => format!("({} || {})", operand(left)?, operand(right)?),
         ExprKind::Ternary(condition, left, right) => {
-            format!("({} ? {} : {})", operand(condition)?, operand(left)?, operand(right)?)
+            format!(
+                "({} ? {} : {})",
+                operand(condition)?,
+                operand(left)?,
+                operand(right)?
+            )
         }
-        ExprKind::Extend { value, size, is_signed } => {
-            format!("((int64_t)({}){})", integer_type(*size, *is_signed), operand(value)?)
+        ExprKind::Extend {
+            value,
+            size,
+            is_signed,
+        } => {
+            format!(
+                "((int64_t)({}){})",
+                integer_type(*size, *is_signed),
+                operand(value)?
+            )
         }
         ExprKind::CConstant(text) => format!("((int64_t)({text}))"),
         _ => return Err(unsupported("this kind of expression")),

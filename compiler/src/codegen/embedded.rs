@@ -68,7 +68,11 @@ pub(super) const HERE: &str = "#line here\n";
 
 /// Compiler errors inside `code` shall name the script.
 pub(super) fn source_line(out: &mut Writer, code: &EmbeddedCode) {
-    out.raw(&format!("#line {} {}\n", code.line.max(1), quote(code.file.as_bytes())));
+    out.raw(&format!(
+        "#line {} {}\n",
+        code.line.max(1),
+        quote(code.file.as_bytes())
+    ));
 }
 
 /// Gives every [`HERE`] the number of the line after it.
@@ -100,13 +104,21 @@ pub(super) fn global_macros(out: &mut Writer, unit: &Unit, code: &EmbeddedCode, 
         let object = global_name(global);
         match &global.kind {
             GlobalKind::Scalar { ty: Type::Long, .. } => {
-                out.raw(&format!("#define STAP_GLOBAL_GET_{name}() ({object}.value)\n"));
+                out.raw(&format!(
+                    "#define STAP_GLOBAL_GET_{name}() ({object}.value)\n"
+                ));
                 if *writes {
-                    out.raw(&format!("#define STAP_GLOBAL_SET_{name}(v) ({object}.value = (v))\n"));
+                    out.raw(&format!(
+                        "#define STAP_GLOBAL_SET_{name}(v) ({object}.value = (v))\n"
+                    ));
                 }
             }
-            GlobalKind::Scalar { ty: Type::String, .. } => {
-                out.raw(&format!("#define STAP_GLOBAL_GET_{name}() ({object}.value.text)\n"));
+            GlobalKind::Scalar {
+                ty: Type::String, ..
+            } => {
+                out.raw(&format!(
+                    "#define STAP_GLOBAL_GET_{name}() ({object}.value.text)\n"
+                ));
                 if *writes {
                     out.raw(&format!(
                         "#define STAP_GLOBAL_SET_{name}(v) ({object}.value.length = \
@@ -115,7 +127,11 @@ pub(super) fn global_macros(out: &mut Writer, unit: &Unit, code: &EmbeddedCode, 
                     ));
                 }
             }
-            GlobalKind::Array { keys, value: Type::Long | Type::String, .. } => {
+            GlobalKind::Array {
+                keys,
+                value: Type::Long | Type::String,
+                ..
+            } => {
                 let list = argument_list(keys.len());
                 out.raw(&format!(
                     "#define STAP_GLOBAL_GET_{name}({list}) {object}_get(c, {list})\n"
@@ -132,13 +148,18 @@ pub(super) fn global_macros(out: &mut Writer, unit: &Unit, code: &EmbeddedCode, 
 }
 
 fn argument_list(count: usize) -> String {
-    (0..count).map(|n| format!("k{n}")).collect::<Vec<_>>().join(", ")
+    (0..count)
+        .map(|n| format!("k{n}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Functions behind STAP_GLOBAL_GET/SET of an array.
 pub(super) fn array_accessors(out: &mut Writer, unit: &Unit, id: GlobalId) {
     let global = &unit.program.globals[id];
-    let GlobalKind::Array { keys, value, .. } = &global.kind else { return };
+    let GlobalKind::Array { keys, value, .. } = &global.kind else {
+        return;
+    };
     let object = global_name(global);
     let (value_type, missing) = match value {
         Type::Long => ("int64_t ", "0"),
@@ -153,16 +174,27 @@ pub(super) fn array_accessors(out: &mut Writer, unit: &Unit, id: GlobalId) {
             _ => format!(", int64_t k{n}"),
         })
         .collect();
-    let strings: Vec<usize> =
-        keys.iter().enumerate().filter(|(_, ty)| **ty == Type::String).map(|(n, _)| n).collect();
+    let strings: Vec<usize> = keys
+        .iter()
+        .enumerate()
+        .filter(|(_, ty)| **ty == Type::String)
+        .map(|(n, _)| n)
+        .collect();
     let build = |out: &mut Writer| {
         for n in &strings {
             out.line(format!(
                 "struct rst_string s{n} = rst_string_from_buffer(k{n}, MAXSTRINGLEN);"
             ));
         }
-        let bytes = strings.iter().map(|n| format!("s{n}.length")).collect::<Vec<_>>();
-        let bytes = if bytes.is_empty() { "0".to_owned() } else { bytes.join(" + ") };
+        let bytes = strings
+            .iter()
+            .map(|n| format!("s{n}.length"))
+            .collect::<Vec<_>>();
+        let bytes = if bytes.is_empty() {
+            "0".to_owned()
+        } else {
+            bytes.join(" + ")
+        };
         out.line(format!(
             "struct rst_key key = rst_key_begin(c, {}, {}, {bytes});",
             keys.len() - strings.len(),
@@ -179,7 +211,7 @@ pub(super) fn array_accessors(out: &mut Writer, unit: &Unit, id: GlobalId) {
             });
         }
     };
-    out.open(format!(
+    out.open_function(format!(
         "static inline {value_type}{object}_get(struct rst_context *c{parameters})"
     ));
     build(out);
@@ -193,7 +225,7 @@ pub(super) fn array_accessors(out: &mut Writer, unit: &Unit, id: GlobalId) {
     });
     out.close("");
     out.blank();
-    out.open(format!(
+    out.open_function(format!(
         "static inline void {object}_set(struct rst_context *c{parameters}, {value_type}value)"
     ));
     build(out);
@@ -260,9 +292,7 @@ pub(super) fn function(
                      rst_string_copy(c, result, rst_string_from_buffer((v), MAXSTRINGLEN))\n",
                 );
             }
-            out.raw(
-                "#define RST_RETURN(s) do { retvalue = (s); goto out; } while (0)\n",
-            );
+            out.raw("#define RST_RETURN(s) do { retvalue = (s); goto out; } while (0)\n");
         }
         // `STAP_RETURN()` of a function without a value.
         Type::Stat | Type::Void => out.raw("#define STAP_SET_RETURN(...) ((void)0)\n"),
@@ -271,7 +301,7 @@ pub(super) fn function(
         out.raw("#define THIS (&this_arguments)\n");
     }
     global_macros(out, unit, code, true);
-    out.open(signature);
+    out.open_function(signature);
     match function.returns {
         Type::Long => out.line("int64_t retvalue RST_MAYBE_UNUSED = 0;"),
         Type::String => out.line("struct rst_string retvalue = { NULL, 0 };"),
@@ -317,7 +347,10 @@ pub(super) fn function(
     }
     if traits.may_fail {
         out.line("if (RST_FAILED(c))");
-        out.line(format!("\trst_fail_at(c, {});", unit.location(function.location)));
+        out.line(format!(
+            "\trst_fail_at(c, {});",
+            unit.location(function.location)
+        ));
     }
     match function.returns {
         Type::Long if code.is_unmangled && code.text.contains("__retvalue") => {
@@ -372,6 +405,9 @@ mod tests {
 
     #[test]
     fn line_markers_name_the_next_line() {
-        assert_eq!(number_lines("a\n#line here\nb\n"), "a\n#line 3 \"script.c\"\nb\n");
+        assert_eq!(
+            number_lines("a\n#line here\nb\n"),
+            "a\n#line 3 \"script.c\"\nb\n"
+        );
     }
 }

@@ -20,17 +20,28 @@ impl Body<'_> {
             return self.atomic_add(id, expression, operand);
         }
         match &expression.kind {
-            ExprKind::Assign { place, operator, value } => {
+            ExprKind::Assign {
+                place,
+                operator,
+                value,
+            } => {
                 self.assign(place, *operator, value, expression.at, false)?;
             }
             ExprKind::Step { place, by, .. } => {
-                let one = Expr { kind: ExprKind::Number(*by), ty: Type::Long, at: expression.at };
+                let one = Expr {
+                    kind: ExprKind::Number(*by),
+                    ty: Type::Long,
+                    at: expression.at,
+                };
                 self.assign(place, Some(BinaryOperator::Add), &one, expression.at, false)?;
             }
             ExprKind::Accumulate { stat, value } => {
                 self.accumulate(stat, value, expression.at)?;
             }
-            ExprKind::Call { candidates, arguments } => {
+            ExprKind::Call {
+                candidates,
+                arguments,
+            } => {
                 self.call(candidates, arguments, expression, false)?;
             }
             ExprKind::Print(print) if !print.is_string => self.print(print, expression.at)?,
@@ -48,7 +59,11 @@ impl Body<'_> {
             }
             ExprKind::And(left, right) | ExprKind::Or(left, right) => {
                 let left = self.expression(left)?;
-                let not = if matches!(expression.kind, ExprKind::Or(..)) { "!" } else { "" };
+                let not = if matches!(expression.kind, ExprKind::Or(..)) {
+                    "!"
+                } else {
+                    ""
+                };
                 self.out.open(format!("if ({not}{})", left.text));
                 self.effect(right, false)?;
                 self.out.close("");
@@ -68,7 +83,12 @@ impl Body<'_> {
         Ok(())
     }
 
-    fn atomic_add(&mut self, id: GlobalId, expression: &Expr, operand: Option<&Expr>) -> Result<()> {
+    fn atomic_add(
+        &mut self,
+        id: GlobalId,
+        expression: &Expr,
+        operand: Option<&Expr>,
+    ) -> Result<()> {
         let name = self.global(id);
         let text = match (&expression.kind, operand) {
             (_, Some(operand)) => self.expression(operand)?.text,
@@ -76,7 +96,10 @@ impl Body<'_> {
             _ => number(1),
         };
         let function = match &expression.kind {
-            ExprKind::Assign { operator: Some(BinaryOperator::Subtract), .. } => "sub",
+            ExprKind::Assign {
+                operator: Some(BinaryOperator::Subtract),
+                ..
+            } => "sub",
             _ => "add",
         };
         self.line(format!(
@@ -95,10 +118,16 @@ impl Body<'_> {
             ExprKind::Local(id) => self.local_value(*id),
             ExprKind::Global(id) => self.global_value(*id),
             ExprKind::Element(id, keys) => self.element(*id, keys, at)?,
-            ExprKind::Assign { place, operator, value } => {
-                self.assign(place, *operator, value, at, true)?
-            }
-            ExprKind::Step { place, is_prefix, by } => self.step(place, *is_prefix, *by, at)?,
+            ExprKind::Assign {
+                place,
+                operator,
+                value,
+            } => self.assign(place, *operator, value, at, true)?,
+            ExprKind::Step {
+                place,
+                is_prefix,
+                by,
+            } => self.step(place, *is_prefix, *by, at)?,
             ExprKind::Accumulate { stat, value } => self.accumulate(stat, value, at)?,
             ExprKind::Unary(operator, value) => {
                 let value = self.expression(value)?;
@@ -130,7 +159,12 @@ impl Body<'_> {
                 let values = self.operands(&[left, right])?;
                 self.concat(&values, at)
             }
-            ExprKind::Match { string, pattern, negated, captures } => {
+            ExprKind::Match {
+                string,
+                pattern,
+                negated,
+                captures,
+            } => {
                 let string = self.expression(string)?;
                 let (index, scratch) = self.unit.regex(pattern, *captures)?;
                 let not = if *negated { "!" } else { "" };
@@ -146,9 +180,10 @@ impl Body<'_> {
                 Value::long(name)
             }
             ExprKind::In(id, keys) => self.contains(*id, keys, at)?,
-            ExprKind::Call { candidates, arguments } => {
-                self.call(candidates, arguments, expression, true)?
-            }
+            ExprKind::Call {
+                candidates,
+                arguments,
+            } => self.call(candidates, arguments, expression, true)?,
             ExprKind::Stat(operation, place) => self.stat_operation(*operation, place, at)?,
             ExprKind::HistogramBucket { stat, index, .. } => {
                 self.histogram_bucket(stat, index, at)?
@@ -158,19 +193,30 @@ impl Body<'_> {
                 self.print(print, at)?;
                 Value::long("0")
             }
-            ExprKind::Read { space, address, size, is_signed } => {
+            ExprKind::Read {
+                space,
+                address,
+                size,
+                is_signed,
+            } => {
                 let address = self.expression(address)?;
                 let name = self.read(*space, &address.text, *size, *is_signed);
                 self.check(Some(at));
                 Value::long(name)
             }
-            ExprKind::Extend { value, size, is_signed } => {
+            ExprKind::Extend {
+                value,
+                size,
+                is_signed,
+            } => {
                 let cast = integer_type(*size, *is_signed);
-                self.expression(value)?.map(|text| format!("((int64_t)({cast})({}))", bare(text)))
+                self.expression(value)?
+                    .map(|text| format!("((int64_t)({cast})({}))", bare(text)))
             }
-            ExprKind::Register(register) => {
-                other(Value::long(format!("((int64_t){})", register_name(*register)?)))
-            }
+            ExprKind::Register(register) => other(Value::long(format!(
+                "((int64_t){})",
+                register_name(*register)?
+            ))),
             ExprKind::ReturnValue => other(Value::long("((int64_t)rst_return_register(c))")),
             ExprKind::Argument(n) => {
                 if *n >= 12 {
@@ -189,28 +235,44 @@ impl Body<'_> {
                     Home::Frame,
                 )
             }
-            ExprKind::Relocated { module, section, offset } => {
+            ExprKind::Relocated {
+                module,
+                section,
+                offset,
+            } => {
                 let name = self.temporary(Type::Long);
                 let module = quote_or_null(module.as_deref());
                 let section = quote_or_null(section.as_deref());
-                self.line(format!("{name} = rst_relocate(c, {module}, {section}, {offset:#x});"));
+                self.line(format!(
+                    "{name} = rst_relocate(c, {module}, {section}, {offset:#x});"
+                ));
                 self.check(Some(at));
                 Value::long(name)
             }
             ExprKind::PerCpu(address) => {
                 let address = self.expression(address)?;
                 let name = self.temporary(Type::Long);
-                self.line(format!("{name} = rst_this_cpu_address(c, {});", bare(&address.text)));
+                self.line(format!(
+                    "{name} = rst_this_cpu_address(c, {});",
+                    bare(&address.text)
+                ));
                 Value::long(name)
             }
-            ExprKind::MemoryString { space, address, limit } => {
+            ExprKind::MemoryString {
+                space,
+                address,
+                limit,
+            } => {
                 let address = self.expression(address)?;
                 let function = match space {
                     Space::Kernel => "rst_kernel_string",
                     Space::User => "rst_user_string",
                 };
                 let name = self.temporary(Type::String);
-                self.line(format!("{name} = {function}(c, {}, {limit});", bare(&address.text)));
+                self.line(format!(
+                    "{name} = {function}(c, {}, {limit});",
+                    bare(&address.text)
+                ));
                 self.take_strings(1);
                 self.check(Some(at));
                 Value::string(name, Home::Statement)
@@ -233,14 +295,25 @@ impl Body<'_> {
         } else {
             Home::Frame
         };
-        let reads = Reads { locals: [id].into(), ..Reads::default() };
-        Value { text: self.local(id).to_owned(), ty, reads, home }
+        let reads = Reads {
+            locals: [id].into(),
+            ..Reads::default()
+        };
+        Value {
+            text: self.local(id).to_owned(),
+            ty,
+            reads,
+            home,
+        }
     }
 
     fn global_value(&self, id: GlobalId) -> Value {
         let name = self.global(id);
         let ty = self.unit.program.globals[id].value_type();
-        let reads = Reads { globals: [id].into(), ..Reads::default() };
+        let reads = Reads {
+            globals: [id].into(),
+            ..Reads::default()
+        };
         let is_written = self.unit.analysis.is_written(id);
         let text = match ty {
             Type::String => format!("script_string(&{name}.value)"),
@@ -249,8 +322,17 @@ impl Body<'_> {
             }
             _ => format!("{name}.value"),
         };
-        let home = if is_written { Home::Variable } else { Home::Outside };
-        Value { text, ty, reads, home }
+        let home = if is_written {
+            Home::Variable
+        } else {
+            Home::Outside
+        };
+        Value {
+            text,
+            ty,
+            reads,
+            home,
+        }
     }
 
     /// `left operator right`, with the check that a division needs.
@@ -296,13 +378,26 @@ impl Body<'_> {
             }
             BinaryOperator::Concat => String::new(),
         };
-        let text = if text.starts_with("(int64_t)") { format!("({text})") } else { text };
-        Ok(Value { text, ty: Type::Long, reads: left.reads.and(&right.reads), home: Home::Outside })
+        let text = if text.starts_with("(int64_t)") {
+            format!("({text})")
+        } else {
+            text
+        };
+        Ok(Value {
+            text,
+            ty: Type::Long,
+            reads: left.reads.and(&right.reads),
+            home: Home::Outside,
+        })
     }
 
     pub fn concat(&mut self, values: &[Value], at: LocationId) -> Value {
         let name = self.temporary(Type::String);
-        let list = values.iter().map(|value| value.text.as_str()).collect::<Vec<_>>().join(", ");
+        let list = values
+            .iter()
+            .map(|value| value.text.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
         self.line(format!("{name} = rst_string_concat(c, {list});"));
         self.take_strings(1);
         self.check(Some(at));
@@ -332,7 +427,12 @@ impl Body<'_> {
             (true, _) => format!("(rst_string_compare({}, {}) {symbol} 0)", a.text, b.text),
         };
         let reads = a.reads.clone().and(&b.reads);
-        Ok(Value { text, ty: Type::Long, reads, home: Home::Outside })
+        Ok(Value {
+            text,
+            ty: Type::Long,
+            reads,
+            home: Home::Outside,
+        })
     }
 
     /// Runs `action` with its statements going to a text of their own.
@@ -351,11 +451,17 @@ impl Body<'_> {
             let symbol = if is_and { "&&" } else { "||" };
             let reads = left.reads.and(&right.reads);
             let text = format!("({} {symbol} {})", left.text, right.text);
-            return Ok(Value { text, ty: Type::Long, reads, home: Home::Outside });
+            return Ok(Value {
+                text,
+                ty: Type::Long,
+                reads,
+                home: Home::Outside,
+            });
         }
         let name = self.temporary(Type::Long);
         self.line(format!("{name} = {} != 0;", left.text));
-        self.out.open(format!("if ({}{name})", if is_and { "" } else { "!" }));
+        self.out
+            .open(format!("if ({}{name})", if is_and { "" } else { "!" }));
         self.out.raw(&statements.into_text());
         self.line(format!("{name} = {} != 0;", right.text));
         self.out.close("");
@@ -370,7 +476,12 @@ impl Body<'_> {
         if first.is_empty() && second.is_empty() && ty != Type::Void {
             let reads = condition.reads.and(&a.reads).and(&b.reads);
             let text = format!("({} ? {} : {})", condition.text, a.text, b.text);
-            return Ok(Value { text, ty, reads, home });
+            return Ok(Value {
+                text,
+                ty,
+                reads,
+                home,
+            });
         }
         let name = self.temporary(ty);
         self.out.open(format!("if ({})", bare(&condition.text)));
@@ -385,7 +496,12 @@ impl Body<'_> {
         } else {
             Reads::default()
         };
-        Ok(Value { text: name, ty, reads, home })
+        Ok(Value {
+            text: name,
+            ty,
+            reads,
+            home,
+        })
     }
 
     /// Reads memory into a temporary; the caller checks for failure.
@@ -400,7 +516,10 @@ impl Body<'_> {
             String::new()
         };
         let name = self.temporary(Type::Long);
-        self.line(format!("{name} = {cast}{function}(c, {}, {size});", bare(address)));
+        self.line(format!(
+            "{name} = {cast}{function}(c, {}, {size});",
+            bare(address)
+        ));
         name
     }
 
@@ -422,7 +541,11 @@ impl Body<'_> {
             self.check(None);
         }
         let value = Value::string(name.clone(), Home::Statement);
-        if ty == Type::String { value } else { Value::long(name) }
+        if ty == Type::String {
+            value
+        } else {
+            Value::long(name)
+        }
     }
 
     /// A call of the first candidate, and of the next ones if it says `next`.
@@ -447,7 +570,10 @@ impl Body<'_> {
                 *value = self.simple(value.clone())?;
             }
         }
-        let infos: Vec<_> = candidates.iter().map(|id| self.unit.function_info(*id)).collect();
+        let infos: Vec<_> = candidates
+            .iter()
+            .map(|id| self.unit.function_info(*id))
+            .collect();
         let returns = expression.ty;
         let result = if infos.iter().any(|info| info.needs_result) {
             let buffer = self.variable("result_", |name| format!("char *{name};"));
@@ -477,8 +603,9 @@ impl Body<'_> {
             }
             list.extend(values.iter().map(|value| bare(&value.text).to_owned()));
             let name = self.unit.function_name(*id);
-            let assign =
-                target.as_ref().map_or_else(String::new, |target| format!("{target} = "));
+            let assign = target
+                .as_ref()
+                .map_or_else(String::new, |target| format!("{target} = "));
             self.line(format!("{assign}{name}({});", list.join(", ")));
             can_fail |= info.may_fail;
             if !info.may_say_next {
@@ -502,7 +629,9 @@ impl Body<'_> {
             self.fail_jump();
             self.out.close("");
         }
-        let Some(target) = target else { return Ok(Value::long("0")) };
+        let Some(target) = target else {
+            return Ok(Value::long("0"));
+        };
         if returns == Type::Long {
             return Ok(Value::long(target));
         }
@@ -563,4 +692,3 @@ pub(super) fn register_name(number: u16) -> Result<String> {
     }
     Ok(format!("rst_register(c, {number})"))
 }
-

@@ -50,7 +50,11 @@ impl Body<'_> {
         self.take(8 * longs + (16 + self.unit.string_bytes()) * strings);
         self.check_if(&format!("RST_UNLIKELY(!{key}.words)"), Some(at));
         for part in &parts {
-            let function = if part.ty == Type::String { "rst_key_string" } else { "rst_key_long" };
+            let function = if part.ty == Type::String {
+                "rst_key_string"
+            } else {
+                "rst_key_long"
+            };
             self.line(format!("{function}(&{key}, {});", bare(&part.text)));
         }
         Ok(key)
@@ -104,7 +108,11 @@ impl Body<'_> {
             }
             let Some(value) = values.next() else { break };
             fixed.push(format!("[{index}] = 1"));
-            let field = if value.ty == Type::String { "string" } else { "number" };
+            let field = if value.ty == Type::String {
+                "string"
+            } else {
+                "number"
+            };
             fields.push(format!("\t.{field}[{index}] = {},", bare(&value.text)));
         }
         self.line(format!("{slice} = (struct rst_slice){{"));
@@ -165,7 +173,9 @@ impl Body<'_> {
             GlobalKind::Scalar { ty: Type::Stat, .. } => {
                 self.line(format!("rst_stat_clear(c, {name}.value);"));
             }
-            GlobalKind::Scalar { ty: Type::String, .. } => {
+            GlobalKind::Scalar {
+                ty: Type::String, ..
+            } => {
                 self.line(format!("{name}.value.length = 0;"));
                 self.line(format!("{name}.value.text[0] = '\\0';"));
             }
@@ -195,7 +205,10 @@ impl Body<'_> {
             StatPlace::Element(id, _) => {
                 let key = self.key(&values, at)?;
                 let name = self.map(*id);
-                self.line(format!("rst_stat_map_add(c, {name}, {key}, {});", bare(&value.text)));
+                self.line(format!(
+                    "rst_stat_map_add(c, {name}, {key}, {});",
+                    bare(&value.text)
+                ));
                 self.check(Some(at));
             }
             StatPlace::Iterated(_) => {
@@ -211,7 +224,9 @@ impl Body<'_> {
             let found = self.iterated.iter().rev().find(|(array, ..)| array == id);
             return match found {
                 Some((_, _, Some(stat))) => Ok((stat.clone(), false)),
-                _ => Err(CodegenError::new("an iterated statistic outside of its foreach")),
+                _ => Err(CodegenError::new(
+                    "an iterated statistic outside of its foreach",
+                )),
             };
         }
         let name = self.variable("a", |name| format!("const struct rst_stat *{name};"));
@@ -296,7 +311,10 @@ impl Body<'_> {
     pub fn put_histogram(&mut self, output: &str, stat: &(String, bool), spec: &str) {
         if stat.1 {
             self.line(format!("if ({})", stat.0));
-            self.line(format!("\trst_put_histogram({output}, {}, {spec});", stat.0));
+            self.line(format!(
+                "\trst_put_histogram({output}, {}, {spec});",
+                stat.0
+            ));
         } else {
             self.line(format!("rst_put_histogram({output}, {}, {spec});", stat.0));
         }
@@ -316,7 +334,9 @@ impl Body<'_> {
     // ---- iteration -----------------------------------------------------------
 
     fn limit(&mut self, limit: Option<&Expr>) -> Result<String> {
-        let Some(limit) = limit else { return Ok("-1".to_owned()) };
+        let Some(limit) = limit else {
+            return Ok("-1".to_owned());
+        };
         let value = self.expression(limit)?;
         let value = self.simple(value)?;
         Ok(match super::expression::constant(&value.text) {
@@ -346,7 +366,9 @@ impl Body<'_> {
             self.line(format!("\t.slice = &{slice},"));
         }
         self.line("};");
-        self.line(format!("{iterator} = rst_iterator_begin(c, {map}, &{how});"));
+        self.line(format!(
+            "{iterator} = rst_iterator_begin(c, {map}, &{how});"
+        ));
         self.check(Some(at));
         self.end_statement(false);
         self.out.open(format!("if ({iterator})"));
@@ -355,7 +377,9 @@ impl Body<'_> {
         self.enter_iterator(&iterator);
         self.loops += 1;
         self.continue_labels.push(None);
-        self.out.open(format!("while (({node} = rst_iterator_next({iterator})) != NULL)"));
+        self.out.open(format!(
+            "while (({node} = rst_iterator_next({iterator})) != NULL)"
+        ));
         let holds = self.begin_iteration(foreach, &map, &node, at)?;
         self.block(&foreach.body, false)?;
         self.out.close("");
@@ -394,7 +418,9 @@ impl Body<'_> {
         at: LocationId,
     ) -> Result<Option<(String, u64)>> {
         let is_string = |body: &Self, id: &LocalId| {
-            body.locals.get(*id).is_some_and(|local| local.ty == Type::String)
+            body.locals
+                .get(*id)
+                .is_some_and(|local| local.ty == Type::String)
         };
         let names = || foreach.keys.iter().flatten().chain(&foreach.value);
         let needs_stat = self.value_type(foreach.array) == Type::Stat
@@ -411,7 +437,9 @@ impl Body<'_> {
                 let fetch = format!("rst_node_key_string(c, {map}, {node}, {index})");
                 self.fetch_string(*id, &fetch, at);
             } else {
-                self.line(format!("{name} = rst_node_key_long({map}, {node}, {index});"));
+                self.line(format!(
+                    "{name} = rst_node_key_long({map}, {node}, {index});"
+                ));
             }
         }
         if let Some(id) = foreach.value {
@@ -435,7 +463,7 @@ impl Body<'_> {
         if !holds {
             return Ok(None);
         }
-        let inner = self.variable("base", |name| format!("char *{name};"));
+        let inner = self.variable("base", |name| format!("char *{name} RST_MAYBE_UNUSED;"));
         self.line(format!("{inner} = rst_scratch_mark(c);"));
         let outer = (std::mem::replace(&mut self.base, inner), self.base_level);
         self.base_level = self.level;
@@ -475,15 +503,24 @@ impl Body<'_> {
         } else {
             format!("{end} = {buckets};")
         });
-        let total = self.temporary(Type::Long);
-        self.line(format!("{total} = {end};"));
+        let mut total = String::new();
+        if matches!(sort, Some((false, Direction::Descending))) {
+            total = self.temporary(Type::Long);
+            self.line(format!("{total} = {end};"));
+        }
         let by_count = match sort {
             Some((true, direction)) => {
                 let order = self.variable("order", |name| {
                     format!("unsigned char {name}[RST_HISTOGRAM_BUCKETS];")
                 });
-                let sign = if direction == Direction::Ascending { 1 } else { -1 };
-                self.line(format!("script_sort_buckets({stat}, {spec}, {order}, {end}, {sign});"));
+                let sign = if direction == Direction::Ascending {
+                    1
+                } else {
+                    -1
+                };
+                self.line(format!(
+                    "script_sort_buckets({stat}, {spec}, {order}, {end}, {sign});"
+                ));
                 Some(order)
             }
             _ => None,
@@ -495,14 +532,15 @@ impl Body<'_> {
             self.line(format!("\t{end} = {bound};"));
         }
         // The statistic stays in scratch memory while the body runs.
-        let inner = self.variable("base", |name| format!("char *{name};"));
+        let inner = self.variable("base", |name| format!("char *{name} RST_MAYBE_UNUSED;"));
         self.line(format!("{inner} = rst_scratch_mark(c);"));
         let outer = std::mem::replace(&mut self.base, inner);
         let outer_level = self.base_level;
         self.base_level = self.level;
         self.loops += 1;
         self.continue_labels.push(None);
-        self.out.open(format!("for ({index} = 0; {index} < {end}; {index}++)"));
+        self.out
+            .open(format!("for ({index} = 0; {index} < {end}; {index}++)"));
         let name = self.local(bucket).to_owned();
         self.line(match (by_count, sort) {
             (Some(order), _) => format!("{name} = {order}[{index}];"),
@@ -513,7 +551,9 @@ impl Body<'_> {
         });
         if let Some(count) = count {
             let count = self.local(count).to_owned();
-            self.line(format!("{count} = rst_histogram_bucket({stat}, {spec}, {name});"));
+            self.line(format!(
+                "{count} = rst_histogram_bucket({stat}, {spec}, {name});"
+            ));
         }
         self.block(block, false)?;
         self.out.close("");
@@ -531,8 +571,14 @@ fn to_u64(count: usize) -> u64 {
 }
 
 fn sort_fields(sort: Option<Sort>) -> (String, i32, &'static str) {
-    let Some(sort) = sort else { return ("RST_SORT_NONE".to_owned(), 1, "RST_COUNT") };
-    let direction = if sort.direction == Direction::Ascending { 1 } else { -1 };
+    let Some(sort) = sort else {
+        return ("RST_SORT_NONE".to_owned(), 1, "RST_COUNT");
+    };
+    let direction = if sort.direction == Direction::Ascending {
+        1
+    } else {
+        -1
+    };
     match sort.by {
         SortBy::Key(key) => (key.to_string(), direction, "RST_COUNT"),
         SortBy::Value(operation) => {

@@ -41,7 +41,9 @@ pub struct CodegenError {
 
 impl CodegenError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self {
+            message: message.into(),
+        }
     }
 }
 
@@ -83,9 +85,7 @@ impl Unit<'_> {
     /// The literal `"near LOCATION"`.
     fn location(&self, id: LocationId) -> String {
         match self.program.locations.get(id) {
-            Some(location) if !location.is_empty() => {
-                quote(format!("near {location}").as_bytes())
-            }
+            Some(location) if !location.is_empty() => quote(format!("near {location}").as_bytes()),
             _ => "NULL".to_owned(),
         }
     }
@@ -99,7 +99,10 @@ impl Unit<'_> {
     }
 
     fn function_name(&self, id: FunctionId) -> String {
-        format!("script_function_{}", identifier(&self.program.functions[id].c_name))
+        format!(
+            "script_function_{}",
+            identifier(&self.program.functions[id].c_name)
+        )
     }
 
     /// What is known of a function; for one that is still being written (it is
@@ -122,8 +125,9 @@ impl Unit<'_> {
     /// Number of the table for a pattern, and the scratch bytes that matching takes.
     fn regex(&self, pattern: &str, captures: bool) -> Result<(usize, u64), CodegenError> {
         let mut regexes = self.regexes.borrow_mut();
-        let known =
-            regexes.iter().position(|(text, kept, _)| text == pattern && *kept == captures);
+        let known = regexes
+            .iter()
+            .position(|(text, kept, _)| text == pattern && *kept == captures);
         let index = match known {
             Some(index) => index,
             None => {
@@ -133,7 +137,12 @@ impl Unit<'_> {
                 regexes.len() - 1
             }
         };
-        Ok((index, regexes.get(index).map_or(0, |(_, _, regex)| regex.scratch())))
+        Ok((
+            index,
+            regexes
+                .get(index)
+                .map_or(0, |(_, _, regex)| regex.scratch()),
+        ))
     }
 
     fn signature(&self, id: FunctionId, needs_result: bool) -> String {
@@ -162,7 +171,11 @@ impl Unit<'_> {
             FunctionBody::C(code) if code.is_pure => "static inline",
             _ => "static",
         };
-        format!("{keywords} {ty} {}({})", self.function_name(id), list.join(", "))
+        format!(
+            "{keywords} {ty} {}({})",
+            self.function_name(id),
+            list.join(", ")
+        )
     }
 
     /// Writes one function and remembers what its callers must know.
@@ -194,7 +207,13 @@ impl Unit<'_> {
         body.block(block, true)?;
         let needs_result = body.info.needs_result;
         let (mut entry, mut closing) = (Vec::new(), Vec::new());
-        if is_recursive || self.program.limits.nesting.is_some_and(|n| n < self.nesting()) {
+        if is_recursive
+            || self
+                .program
+                .limits
+                .nesting
+                .is_some_and(|n| n < self.nesting())
+        {
             body.info.may_fail = true;
             entry.push("if (RST_UNLIKELY(c->nesting >= c->maximum_nesting)) {".to_owned());
             entry.push(format!(
@@ -217,8 +236,7 @@ impl Unit<'_> {
             // The assumption that callers in the cycle made.
             body.info.may_fail = true;
         }
-        let (text, info) =
-            body.finish(&self.signature(id, needs_result), &entry, &closing, result);
+        let (text, info) = body.finish(&self.signature(id, needs_result), &entry, &closing, result);
         out.raw(&text);
         self.functions.borrow_mut().insert(id, info);
         Ok(())
@@ -235,8 +253,10 @@ impl Unit<'_> {
         if self.analysis.changes_conditions(uses) {
             closing.push("rst_conditions_changed(c);".to_owned());
         }
-        let signature =
-            format!("static void script_handler_{}(struct rst_context *c)", id.index());
+        let signature = format!(
+            "static void script_handler_{}(struct rst_context *c)",
+            id.index()
+        );
         let (text, info) = body.finish(&signature, &[], &closing, None);
         out.raw(&text);
         Ok(info.scratch)
@@ -244,8 +264,11 @@ impl Unit<'_> {
 
     /// MAXNESTING where the script does not set it.
     fn nesting(&self) -> u32 {
-        let is_recursive =
-            self.program.functions.ids().any(|id| self.analysis.is_recursive(id));
+        let is_recursive = self
+            .program
+            .functions
+            .ids()
+            .any(|id| self.analysis.is_recursive(id));
         self.analysis.call_depth() + 1 + if is_recursive { 10 } else { 0 }
     }
 
@@ -253,12 +276,21 @@ impl Unit<'_> {
     /// and the deepest chain of functions; each function of a recursive cycle
     /// counts MAXNESTING times.
     fn scratch_below(&self, uses: &analysis::Uses) -> u64 {
-        let nesting = u64::from(self.program.limits.nesting.unwrap_or_else(|| self.nesting()));
+        let nesting = u64::from(
+            self.program
+                .limits
+                .nesting
+                .unwrap_or_else(|| self.nesting()),
+        );
         let infos = self.functions.borrow();
         let mut deepest: BTreeMap<FunctionId, u64> = BTreeMap::new();
         for id in self.analysis.functions_in_order() {
             let own = infos.get(&id).map_or(0, |info| info.scratch);
-            let times = if self.analysis.is_recursive(id) { nesting.max(1) } else { 1 };
+            let times = if self.analysis.is_recursive(id) {
+                nesting.max(1)
+            } else {
+                1
+            };
             let below = self
                 .analysis
                 .function(id)
@@ -270,7 +302,12 @@ impl Unit<'_> {
                 .unwrap_or(0);
             deepest.insert(id, below.saturating_add(own.saturating_mul(times)));
         }
-        uses.functions.iter().filter_map(|id| deepest.get(id)).max().copied().unwrap_or(0)
+        uses.functions
+            .iter()
+            .filter_map(|id| deepest.get(id))
+            .max()
+            .copied()
+            .unwrap_or(0)
     }
 }
 
@@ -287,14 +324,21 @@ fn global_name(global: &Global) -> String {
 /// valid or too large, or something that the runtime cannot do.
 pub fn generate(program: &Program) -> Result<String, CodegenError> {
     verify::verify(program).map_err(|errors| {
-        CodegenError::new(format!("the program is inconsistent: {}", errors.join("; ")))
+        CodegenError::new(format!(
+            "the program is inconsistent: {}",
+            errors.join("; ")
+        ))
     })?;
-    let is_stat = |global: &Global| {
-        matches!(global.kind, GlobalKind::Scalar { ty: Type::Stat, .. })
-    };
+    let is_stat =
+        |global: &Global| matches!(global.kind, GlobalKind::Scalar { ty: Type::Stat, .. });
     let is_array = |global: &Global| matches!(global.kind, GlobalKind::Array { .. });
     let ids = |wanted: &dyn Fn(&Global) -> bool| {
-        program.globals.iter().filter(|(_, g)| wanted(g)).map(|(id, _)| id).collect()
+        program
+            .globals
+            .iter()
+            .filter(|(_, g)| wanted(g))
+            .map(|(id, _)| id)
+            .collect()
     };
     let unit = Unit {
         program,

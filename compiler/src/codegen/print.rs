@@ -17,7 +17,10 @@ enum Piece {
         precision: Option<String>,
         value: String,
     },
-    Histogram { stat: (String, bool), spec: String },
+    Histogram {
+        stat: (String, bool),
+        spec: String,
+    },
 }
 
 impl Body<'_> {
@@ -60,13 +63,22 @@ impl Body<'_> {
     fn pieces(&mut self, print: &Print, at: LocationId) -> Result<Vec<Piece>> {
         let mut operands = Vec::new();
         for piece in &print.pieces {
-            if let PrintPiece::Value { width, precision, value, .. } = piece {
+            if let PrintPiece::Value {
+                width,
+                precision,
+                value,
+                ..
+            } = piece
+            {
                 operands.extend(width);
                 operands.extend(precision);
                 operands.push(value);
             }
         }
-        let mut values = self.operands(&operands)?.into_iter().map(|value| value.text);
+        let mut values = self
+            .operands(&operands)?
+            .into_iter()
+            .map(|value| value.text);
         let mut take = |wanted: bool| {
             if wanted { values.next() } else { None }
         };
@@ -78,7 +90,13 @@ impl Body<'_> {
         for piece in &print.pieces {
             match piece {
                 PrintPiece::Literal(text) => literal(&mut pieces, until_nul(text)),
-                PrintPiece::Value { conversion, flags, width, precision, value } => {
+                PrintPiece::Value {
+                    conversion,
+                    flags,
+                    width,
+                    precision,
+                    value,
+                } => {
                     let width = take(width.is_some());
                     let precision = take(precision.is_some());
                     let text = take(true).unwrap_or_default();
@@ -117,7 +135,13 @@ impl Body<'_> {
                     self.put_histogram(output, stat, spec);
                     continue;
                 }
-                Piece::Value { conversion, flags, width, precision, value } => {
+                Piece::Value {
+                    conversion,
+                    flags,
+                    width,
+                    precision,
+                    value,
+                } => {
                     let is_plain =
                         width.is_none() && precision.is_none() && *flags == PrintFlags::default();
                     let flags = flags_text(*flags);
@@ -137,7 +161,11 @@ impl Body<'_> {
                             format!("rst_put_character({output}, {value}, {flags}, {width});")
                         }
                         Conversion::Binary => {
-                            let size = if width == "-1" { number(8) } else { width.to_owned() };
+                            let size = if width == "-1" {
+                                number(8)
+                            } else {
+                                width.to_owned()
+                            };
                             format!("rst_put_binary({output}, {value}, {size});")
                         }
                         Conversion::Memory | Conversion::MemoryHex => {
@@ -179,7 +207,14 @@ fn flags_text(flags: PrintFlags) -> String {
         (flags.zero, "RST_PRINT_ZERO"),
         (flags.alternate, "RST_PRINT_ALTERNATE"),
     ];
-    let set: Vec<&str> =
-        names.iter().filter(|(is_set, _)| *is_set).map(|(_, name)| *name).collect();
-    if set.is_empty() { "0".to_owned() } else { set.join(" | ") }
+    let set: Vec<&str> = names
+        .iter()
+        .filter(|(is_set, _)| *is_set)
+        .map(|(_, name)| *name)
+        .collect();
+    if set.is_empty() {
+        "0".to_owned()
+    } else {
+        set.join(" | ")
+    }
 }

@@ -29,7 +29,10 @@ impl Body<'_> {
 
     /// Charges the statements up to and with the next control statement.
     fn count(&mut self, rest: &[Stmt]) {
-        let run = rest.iter().position(is_control).map_or(rest.len(), |end| end + 1);
+        let run = rest
+            .iter()
+            .position(is_control)
+            .map_or(rest.len(), |end| end + 1);
         let Some(first) = rest.first() else { return };
         self.line(format!("c->actions -= {run};"));
         self.fail_if("c->actions < 0", "MAXACTION exceeded", first.at);
@@ -40,10 +43,14 @@ impl Body<'_> {
     fn locked_block(&mut self, block: &[Stmt], is_last: bool) -> Result<()> {
         let program = self.unit.program;
         let locks = |statements: &[Stmt]| {
-            self.unit.analysis.locks_of(program, &uses_of_block(statements))
+            self.unit
+                .analysis
+                .locks_of(program, &uses_of_block(statements))
         };
-        let needs: Vec<bool> =
-            block.iter().map(|s| !locks(std::slice::from_ref(s)).is_empty()).collect();
+        let needs: Vec<bool> = block
+            .iter()
+            .map(|s| !locks(std::slice::from_ref(s)).is_empty())
+            .collect();
         let first = needs.iter().position(|needed| *needed);
         let last = needs.iter().rposition(|needed| *needed);
         let all = locks(block);
@@ -57,12 +64,21 @@ impl Body<'_> {
         self.block(before, false)?;
         let is_last_inside = is_last && after.is_empty();
         match inside {
-            [Stmt { kind: StmtKind::If { condition, then, otherwise }, at }]
-                if self
-                    .unit
-                    .analysis
-                    .locks_of(program, &super::analysis::uses_of_expression(condition))
-                    .is_empty() =>
+            [
+                Stmt {
+                    kind:
+                        StmtKind::If {
+                            condition,
+                            then,
+                            otherwise,
+                        },
+                    at,
+                },
+            ] if self
+                .unit
+                .analysis
+                .locks_of(program, &super::analysis::uses_of_expression(condition))
+                .is_empty() =>
             {
                 if self.counts_statements {
                     self.line("c->actions -= 1;");
@@ -70,7 +86,12 @@ impl Body<'_> {
                 }
                 self.branches(condition, then, otherwise, is_last_inside, true)?;
             }
-            [Stmt { kind: StmtKind::Block(inner), .. }] => {
+            [
+                Stmt {
+                    kind: StmtKind::Block(inner),
+                    ..
+                },
+            ] => {
                 self.takes_locks = true;
                 self.locked_block(inner, is_last_inside)?;
             }
@@ -86,14 +107,30 @@ impl Body<'_> {
                 self.effect(value, true)?;
                 self.end_statement(is_last);
             }
-            StmtKind::If { condition, then, otherwise } => {
+            StmtKind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.branches(condition, then, otherwise, is_last, false)?;
             }
-            StmtKind::Loop { condition, step, body } => {
+            StmtKind::Loop {
+                condition,
+                step,
+                body,
+            } => {
                 self.while_loop(condition.as_ref(), step.as_ref(), body)?;
             }
             StmtKind::Foreach(foreach) => self.foreach(foreach, statement.at, is_last)?,
-            StmtKind::ForeachHistogram { stat, histogram, bucket, value, sort, limit, body } => {
+            StmtKind::ForeachHistogram {
+                stat,
+                histogram,
+                bucket,
+                value,
+                sort,
+                limit,
+                body,
+            } => {
                 self.foreach_histogram(
                     (stat, *histogram),
                     (*bucket, *value),
@@ -216,7 +253,9 @@ impl Body<'_> {
     }
 
     fn return_value(&mut self, value: Option<&Expr>, is_last: bool) -> Result<()> {
-        let returns = self.function.map(|id| self.unit.program.functions[id].returns);
+        let returns = self
+            .function
+            .map(|id| self.unit.program.functions[id].returns);
         if let Some(value) = value {
             if matches!(returns, Some(Type::Void) | None) {
                 self.effect(value, false)?;

@@ -15,7 +15,10 @@ pub(super) fn head(unit: &Unit, out: &mut Writer) {
     out.line("#include \"rstap.h\"");
     out.blank();
     for (name, value) in &program.macros {
-        out.line(format!("#define {name} {}", value.as_deref().unwrap_or("1")));
+        out.line(format!(
+            "#define {name} {}",
+            value.as_deref().unwrap_or("1")
+        ));
     }
     out.line("#ifndef MAXSTRINGLEN");
     out.line(format!("#define MAXSTRINGLEN {}", unit.string_size()));
@@ -40,7 +43,13 @@ pub(super) fn head(unit: &Unit, out: &mut Writer) {
 }
 
 fn is_string_scalar(global: &Global) -> bool {
-    matches!(global.kind, GlobalKind::Scalar { ty: Type::String, .. })
+    matches!(
+        global.kind,
+        GlobalKind::Scalar {
+            ty: Type::String,
+            ..
+        }
+    )
 }
 
 /// `struct { lock; value; } script_NAME`: what is used together is in one cache line.
@@ -49,14 +58,21 @@ fn storage(unit: &Unit, out: &mut Writer, id: GlobalId, global: &Global) {
     let has_lock = unit.analysis.locked.contains(&id);
     let is_shared = has_lock || unit.analysis.atomic.contains(&id);
     if is_string_scalar(global) {
-        out.line(format!("static char {name}_text[{}]{};", unit.string_size(), initial(global)));
+        out.line(format!(
+            "static char {name}_text[{}]{};",
+            unit.string_size(),
+            initial(global)
+        ));
     }
     out.open("static struct");
     if has_lock {
         out.line("struct rst_lock lock;");
     }
     let value = match &global.kind {
-        GlobalKind::Scalar { ty: Type::String, initial } => {
+        GlobalKind::Scalar {
+            ty: Type::String,
+            initial,
+        } => {
             out.line("struct rst_string_variable value;");
             let length = match initial {
                 Some(Constant::String(bytes)) => cut(unit, bytes).len(),
@@ -80,7 +96,11 @@ fn storage(unit: &Unit, out: &mut Writer, id: GlobalId, global: &Global) {
             None
         }
     };
-    let aligned = if is_shared { " __attribute__((aligned(64)))" } else { "" };
+    let aligned = if is_shared {
+        " __attribute__((aligned(64)))"
+    } else {
+        ""
+    };
     let value = value.map_or_else(String::new, |value| format!(" = {{ .value = {value} }}"));
     out.close(&format!(" {name} RST_MAYBE_UNUSED{aligned}{value};"));
     out.blank();
@@ -88,13 +108,18 @@ fn storage(unit: &Unit, out: &mut Writer, id: GlobalId, global: &Global) {
 
 fn cut<'a>(unit: &Unit, bytes: &'a [u8]) -> &'a [u8] {
     let bytes = until_nul(bytes);
-    let room = usize::try_from(unit.string_size()).unwrap_or(usize::MAX).saturating_sub(1);
+    let room = usize::try_from(unit.string_size())
+        .unwrap_or(usize::MAX)
+        .saturating_sub(1);
     bytes.get(..room).unwrap_or(bytes)
 }
 
 fn initial(global: &Global) -> String {
     match &global.kind {
-        GlobalKind::Scalar { initial: Some(Constant::String(bytes)), .. } => {
+        GlobalKind::Scalar {
+            initial: Some(Constant::String(bytes)),
+            ..
+        } => {
             format!(" = {}", quote(until_nul(bytes)))
         }
         _ => String::new(),
@@ -116,7 +141,10 @@ fn stat_spec(spec: &StatSpec) -> String {
         ),
     };
     let variance = if spec.needs_variance {
-        format!(", .needs_variance = 1, .variance_shift = {}", spec.variance_shift)
+        format!(
+            ", .needs_variance = 1, .variance_shift = {}",
+            spec.variance_shift
+        )
     } else {
         String::new()
     };
@@ -138,8 +166,20 @@ fn maps(unit: &Unit, out: &mut Writer) {
     out.open("static struct rst_map_spec script_maps[] =");
     for (index, id) in unit.maps.iter().enumerate() {
         let global = &unit.program.globals[*id];
-        let GlobalKind::Array { keys, value, size, wrap } = &global.kind else { continue };
-        let types = keys.iter().map(|ty| type_name(*ty)).collect::<Vec<_>>().join(", ");
+        let GlobalKind::Array {
+            keys,
+            value,
+            size,
+            wrap,
+        } = &global.kind
+        else {
+            continue;
+        };
+        let types = keys
+            .iter()
+            .map(|ty| type_name(*ty))
+            .collect::<Vec<_>>()
+            .join(", ");
         let entries = size.unwrap_or(u64::from(unit.program.limits.map_entries));
         out.open(format!("[{index}] ="));
         out.line(format!(".name = {},", quote(global.name.as_bytes())));
@@ -148,7 +188,10 @@ fn maps(unit: &Unit, out: &mut Writer) {
         out.line(format!(".key_types = {{ {types} }},"));
         out.line(format!(".value_type = {},", type_name(*value)));
         out.line(format!(".wrap = {},", i32::from(*wrap)));
-        out.line(format!(".maximum_entries = {},", entries.clamp(1, u64::from(u32::MAX))));
+        out.line(format!(
+            ".maximum_entries = {},",
+            entries.clamp(1, u64::from(u32::MAX))
+        ));
         if *value == Type::Stat {
             out.line(format!(".stat = {},", stat_spec(&global.stat)));
         }
@@ -177,12 +220,17 @@ fn stats(unit: &Unit, out: &mut Writer) {
 
 /// STAP_GLOBAL_GET and _SET of arrays that embedded C names.
 pub(super) fn array_accessors(unit: &Unit, out: &mut Writer) {
-    let in_functions = unit.program.functions.values().filter_map(|function| match &function.body {
-        FunctionBody::C(code) => Some(code),
-        FunctionBody::Script(_) => None,
-    });
-    let mut ids: Vec<GlobalId> =
-        in_functions.flat_map(|code| code.globals.iter().map(|(_, id, _)| *id)).collect();
+    let in_functions =
+        unit.program
+            .functions
+            .values()
+            .filter_map(|function| match &function.body {
+                FunctionBody::C(code) => Some(code),
+                FunctionBody::Script(_) => None,
+            });
+    let mut ids: Vec<GlobalId> = in_functions
+        .flat_map(|code| code.globals.iter().map(|(_, id, _)| *id))
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     for id in ids {
@@ -197,7 +245,10 @@ fn uses_sorted_buckets(program: &Program) -> bool {
         fn statement(&mut self, statement: &Stmt) {
             self.0 |= matches!(
                 statement.kind,
-                StmtKind::ForeachHistogram { sort: Some((true, _)), .. }
+                StmtKind::ForeachHistogram {
+                    sort: Some((true, _)),
+                    ..
+                }
             );
             walk_statement(self, statement);
         }
@@ -218,7 +269,7 @@ fn uses_sorted_buckets(program: &Program) -> bool {
 fn sort_buckets(out: &mut Writer) {
     out.line("static void script_sort_buckets(const struct rst_stat *s,");
     out.line("\t\t\t\tconst struct rst_stat_spec *spec, unsigned char *order,");
-    out.open("\t\t\t\tint64_t buckets, int direction)");
+    out.open_function("\t\t\t\tint64_t buckets, int direction)");
     out.line("int64_t i, j;");
     out.blank();
     out.open("for (i = 0; i < buckets && i < RST_HISTOGRAM_BUCKETS; i++)");
@@ -242,7 +293,8 @@ struct Fields(Vec<String>);
 
 impl Fields {
     fn text(&mut self, name: &str, value: &str) {
-        self.0.push(format!(".{name} = {},", quote(value.as_bytes())));
+        self.0
+            .push(format!(".{name} = {},", quote(value.as_bytes())));
     }
     fn optional(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
@@ -284,10 +336,14 @@ pub(super) fn probes(
     if probes.is_empty() {
         return Ok(());
     }
-    let has_tracepoints =
-        probes.iter().any(|probe| matches!(probe.kind, ProbeKind::Tracepoint { .. }));
+    let has_tracepoints = probes
+        .iter()
+        .any(|probe| matches!(probe.kind, ProbeKind::Tracepoint { .. }));
     if has_tracepoints {
-        out.line(format!("static struct rst_probe script_probes[{}];", probes.len()));
+        out.line(format!(
+            "static struct rst_probe script_probes[{}];",
+            probes.len()
+        ));
         out.blank();
     }
     for (index, probe) in probes.iter().enumerate() {
@@ -295,7 +351,10 @@ pub(super) fn probes(
             tracepoint_function(unit, out, index, probe, arguments)?;
         }
     }
-    out.open(format!("static struct rst_probe script_probes[{}] =", probes.len()));
+    out.open(format!(
+        "static struct rst_probe script_probes[{}] =",
+        probes.len()
+    ));
     for (index, probe) in probes.iter().enumerate() {
         let condition = conditions.get(index).and_then(Option::as_deref);
         out.open(format!("[{index}] ="));
@@ -311,20 +370,29 @@ pub(super) fn probes(
 
 fn fields(unit: &Unit, index: usize, probe: &Probe, condition: Option<&str>) -> Fields {
     let mut fields = Fields(Vec::new());
-    fields.0.push(format!(".kind = {},", kind_name(&probe.kind)));
+    fields
+        .0
+        .push(format!(".kind = {},", kind_name(&probe.kind)));
     fields.0.push(format!(".index = {index},"));
     fields.text("name", &probe.name);
     fields.text("script_name", &probe.script_name);
     fields.text("script_location", &probe.location);
-    fields.0.push(format!(".handler = script_handler_{},", probe.handler.index()));
+    fields.0.push(format!(
+        ".handler = script_handler_{},",
+        probe.handler.index()
+    ));
     if let Some(entry) = probe.entry_handler {
-        fields.0.push(format!(".entry_handler = script_handler_{},", entry.index()));
+        fields.0.push(format!(
+            ".entry_handler = script_handler_{},",
+            entry.index()
+        ));
     }
     if let Some(condition) = condition {
         fields.0.push(format!(".condition = {condition},"));
     }
     let needs_registers = |handler: HandlerId| {
-        unit.analysis.needs_registers(unit.analysis.handler(handler))
+        unit.analysis
+            .needs_registers(unit.analysis.handler(handler))
     };
     fields.flag(
         "needs_regs",
@@ -354,8 +422,12 @@ fn kind_name(kind: &ProbeKind) -> &'static str {
         ProbeKind::Perf { .. } => "RST_PROBE_PERF",
         ProbeKind::ProcfsRead { .. } => "RST_PROBE_PROCFS_READ",
         ProbeKind::ProcfsWrite { .. } => "RST_PROBE_PROCFS_WRITE",
-        ProbeKind::User { is_return: false, .. } => "RST_PROBE_USER",
-        ProbeKind::User { is_return: true, .. } => "RST_PROBE_USER_RETURN",
+        ProbeKind::User {
+            is_return: false, ..
+        } => "RST_PROBE_USER",
+        ProbeKind::User {
+            is_return: true, ..
+        } => "RST_PROBE_USER_RETURN",
         ProbeKind::Breakpoint { .. } => "RST_PROBE_BREAKPOINT",
         ProbeKind::Netfilter { .. } => "RST_PROBE_NETFILTER",
         ProbeKind::Task { .. } => "RST_PROBE_TASK",
@@ -368,8 +440,14 @@ fn kind_fields(fields: &mut Fields, index: usize, kind: &ProbeKind) {
         ProbeKind::Begin { sequence }
         | ProbeKind::End { sequence }
         | ProbeKind::Error { sequence } => fields.number("sequence", *sequence),
-        ProbeKind::Timer { interval_ns: interval, randomize_ns: randomize }
-        | ProbeKind::Jiffies { interval, randomize } => {
+        ProbeKind::Timer {
+            interval_ns: interval,
+            randomize_ns: randomize,
+        }
+        | ProbeKind::Jiffies {
+            interval,
+            randomize,
+        } => {
             fields.unsigned("interval_ns", *interval);
             fields.unsigned("randomize_ns", *randomize);
         }
@@ -381,28 +459,57 @@ fn kind_fields(fields: &mut Fields, index: usize, kind: &ProbeKind) {
         ProbeKind::Tracepoint { module, name, .. } => {
             fields.optional("module", module.as_deref());
             fields.text("tracepoint", name);
-            fields.0.push(format!(".tracepoint_function = rst_tracepoint_{index},"));
+            fields
+                .0
+                .push(format!(".tracepoint_function = rst_tracepoint_{index},"));
         }
-        ProbeKind::Perf { ty, config, period, is_frequency } => {
+        ProbeKind::Perf {
+            ty,
+            config,
+            period,
+            is_frequency,
+        } => {
             fields.number("perf_type", i64::from(*ty));
             fields.unsigned("perf_config", *config);
             fields.unsigned("perf_period", *period);
             fields.flag("perf_is_frequency", *is_frequency);
         }
-        ProbeKind::ProcfsRead { path, mode, maximum_size }
-        | ProbeKind::ProcfsWrite { path, mode, maximum_size } => {
+        ProbeKind::ProcfsRead {
+            path,
+            mode,
+            maximum_size,
+        }
+        | ProbeKind::ProcfsWrite {
+            path,
+            mode,
+            maximum_size,
+        } => {
             fields.text("path", path);
-            fields.0.push(format!(".mode = {mode:#o},").replace("0o", "0"));
+            fields
+                .0
+                .push(format!(".mode = {mode:#o},").replace("0o", "0"));
             fields.number("maximum_size", i64::from(*maximum_size));
         }
-        ProbeKind::User { path, offset, reference_counter, pid, maxactive, .. } => {
+        ProbeKind::User {
+            path,
+            offset,
+            reference_counter,
+            pid,
+            maxactive,
+            ..
+        } => {
             fields.text("path", path);
             fields.unsigned("offset", *offset);
             fields.unsigned("reference_counter", *reference_counter);
             fields.number("pid", *pid);
             fields.number("maxactive", i64::from(*maxactive));
         }
-        ProbeKind::Breakpoint { symbol, place, length, reads } => {
+        ProbeKind::Breakpoint {
+            symbol,
+            place,
+            length,
+            reads,
+        } => {
             fields.place(&CodePlace {
                 symbol: symbol.clone().or_else(|| place.symbol.clone()),
                 ..place.clone()
@@ -410,7 +517,11 @@ fn kind_fields(fields: &mut Fields, index: usize, kind: &ProbeKind) {
             fields.number("breakpoint_length", i64::from(*length));
             fields.flag("breakpoint_reads", *reads);
         }
-        ProbeKind::Netfilter { hook, family, priority } => {
+        ProbeKind::Netfilter {
+            hook,
+            family,
+            priority,
+        } => {
             fields.number("netfilter_hook", i64::from(*hook));
             fields.number("netfilter_family", i64::from(*family));
             fields.number("netfilter_priority", i64::from(*priority));
@@ -420,8 +531,16 @@ fn kind_fields(fields: &mut Fields, index: usize, kind: &ProbeKind) {
             fields.optional("path", path.as_deref());
             fields.number("pid", *pid);
         }
-        ProbeKind::Syscall { is_return, path, pid } => {
-            let event = if *is_return { "RST_TASK_SYSCALL_RETURN" } else { "RST_TASK_SYSCALL" };
+        ProbeKind::Syscall {
+            is_return,
+            path,
+            pid,
+        } => {
+            let event = if *is_return {
+                "RST_TASK_SYSCALL_RETURN"
+            } else {
+                "RST_TASK_SYSCALL"
+            };
             fields.0.push(format!(".task_event = {event},"));
             fields.optional("path", path.as_deref());
             fields.number("pid", *pid);
@@ -438,7 +557,9 @@ fn tracepoint_function(
     probe: &Probe,
     arguments: &[TracepointArgument],
 ) -> Result<(), CodegenError> {
-    let used = unit.analysis.arguments(unit.analysis.handler(probe.handler));
+    let used = unit
+        .analysis
+        .arguments(unit.analysis.handler(probe.handler));
     let last = 64 - used.leading_zeros();
     let known = u32::try_from(arguments.len()).unwrap_or(u32::MAX);
     if last > known {
@@ -464,8 +585,12 @@ fn tracepoint_function(
             format!(", {ty} a{n}")
         })
         .collect();
-    out.open(format!("static void rst_tracepoint_{index}(void *data{parameters})"));
-    out.line(format!("struct rst_context *c = rst_probe_enter(&script_probes[{index}]);"));
+    out.open_function(format!(
+        "static void rst_tracepoint_{index}(void *data{parameters})"
+    ));
+    out.line(format!(
+        "struct rst_context *c = rst_probe_enter(&script_probes[{index}]);"
+    ));
     out.blank();
     out.line("if (!c)");
     out.line("\treturn;");
@@ -484,8 +609,11 @@ fn tracepoint_function(
 pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), CodegenError> {
     let program = unit.program;
     let limits = &program.limits;
-    let parameters: Vec<&Global> =
-        program.globals.values().filter(|global| global.is_parameter).collect();
+    let parameters: Vec<&Global> = program
+        .globals
+        .values()
+        .filter(|global| global.is_parameter)
+        .collect();
     if !parameters.is_empty() {
         out.open("static struct rst_parameter script_parameters[] =");
         for global in &parameters {
@@ -516,10 +644,20 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
             out.line(format!(".{count} = {length},"));
         }
     };
-    table("probes", "probe_count", "script_probes", program.probes.len());
+    table(
+        "probes",
+        "probe_count",
+        "script_probes",
+        program.probes.len(),
+    );
     table("maps", "map_count", "script_maps", unit.maps.len());
     table("stats", "stat_count", "script_stats", unit.stats.len());
-    table("parameters", "parameter_count", "script_parameters", parameters.len());
+    table(
+        "parameters",
+        "parameter_count",
+        "script_parameters",
+        parameters.len(),
+    );
     out.line(format!(".string_size = {},", unit.string_size()));
     out.line(format!(".scratch_size = {},", scratch.next_multiple_of(8)));
     out.line(format!(
@@ -532,8 +670,14 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
     out.line(format!(".maximum_skipped = {},", limits.skipped));
     out.line(format!(".minimum_stack = {},", limits.stack));
     out.line(format!(".maximum_backtrace = {},", limits.backtrace));
-    out.line(format!(".overload_interval = {}ull,", limits.overload_interval));
-    out.line(format!(".overload_threshold = {}ull,", limits.overload_threshold));
+    out.line(format!(
+        ".overload_interval = {}ull,",
+        limits.overload_interval
+    ));
+    out.line(format!(
+        ".overload_threshold = {}ull,",
+        limits.overload_threshold
+    ));
     out.line(format!(".maximum_memory = {}ull,", limits.memory));
     for (field, value) in [
         ("suppress_handler_errors", program.suppress_handler_errors),
@@ -556,18 +700,31 @@ fn info(program: &Program, parameters: &[&Global], out: &mut Writer) {
         entries.push(format!("build_id={id}"));
     }
     for global in parameters {
-        let ty = if global.value_type() == Type::String { "string" } else { "long" };
+        let ty = if global.value_type() == Type::String {
+            "string"
+        } else {
+            "long"
+        };
         entries.push(format!("parameter={}:{ty}", identifier(&global.name)));
     }
     entries.push(format!("guru={}", i32::from(program.is_guru)));
-    entries.extend(program.kernel_modules.iter().map(|module| format!("module={module}")));
+    entries.extend(
+        program
+            .kernel_modules
+            .iter()
+            .map(|module| format!("module={module}")),
+    );
     out.line("static const char script_info[]");
     out.line("\t__attribute__((section(\".rstap.info\"), used, aligned(1))) =");
     let last = entries.len().saturating_sub(1);
     for (index, entry) in entries.iter().enumerate() {
         let bytes = until_nul(entry.as_bytes());
         // The literal's own NUL ends the last entry.
-        let (nul, end) = if index == last { ("", ";") } else { (" \"\\0\"", "") };
+        let (nul, end) = if index == last {
+            ("", ";")
+        } else {
+            (" \"\\0\"", "")
+        };
         out.line(format!("\t{}{nul}{end}", quote(bytes)));
     }
 }

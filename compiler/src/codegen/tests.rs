@@ -10,11 +10,18 @@ struct Build {
 }
 
 fn stmt(kind: StmtKind) -> Stmt {
-    Stmt { kind, at: LocationId::new(0) }
+    Stmt {
+        kind,
+        at: LocationId::new(0),
+    }
 }
 
 fn expr(kind: ExprKind, ty: Type) -> Expr {
-    Expr { kind, ty, at: LocationId::new(0) }
+    Expr {
+        kind,
+        ty,
+        at: LocationId::new(0),
+    }
 }
 
 fn long(kind: ExprKind) -> Expr {
@@ -46,38 +53,84 @@ fn svar(id: LocalId) -> Expr {
 }
 
 fn add(left: Expr, right: Expr) -> Expr {
-    long(ExprKind::Binary(BinaryOperator::Add, Box::new(left), Box::new(right)))
+    long(ExprKind::Binary(
+        BinaryOperator::Add,
+        Box::new(left),
+        Box::new(right),
+    ))
 }
 
 fn set(place: Place, value: Expr) -> Expr {
     let ty = value.ty;
-    expr(ExprKind::Assign { place, operator: None, value: Box::new(value) }, ty)
+    expr(
+        ExprKind::Assign {
+            place,
+            operator: None,
+            value: Box::new(value),
+        },
+        ty,
+    )
 }
 
 fn update(place: Place, operator: BinaryOperator, value: Expr) -> Expr {
     let ty = value.ty;
-    expr(ExprKind::Assign { place, operator: Some(operator), value: Box::new(value) }, ty)
+    expr(
+        ExprKind::Assign {
+            place,
+            operator: Some(operator),
+            value: Box::new(value),
+        },
+        ty,
+    )
 }
 
 fn increment(place: Place) -> Expr {
-    long(ExprKind::Step { place, is_prefix: false, by: 1 })
+    long(ExprKind::Step {
+        place,
+        is_prefix: false,
+        by: 1,
+    })
 }
 
 fn call(function: FunctionId, arguments: Vec<Expr>, ty: Type) -> Expr {
-    expr(ExprKind::Call { candidates: vec![function], arguments }, ty)
+    expr(
+        ExprKind::Call {
+            candidates: vec![function],
+            arguments,
+        },
+        ty,
+    )
 }
 
 fn value(conversion: Conversion, value: Expr) -> PrintPiece {
     let flags = PrintFlags::default();
-    PrintPiece::Value { conversion, flags, width: None, precision: None, value }
+    PrintPiece::Value {
+        conversion,
+        flags,
+        width: None,
+        precision: None,
+        value,
+    }
 }
 
 fn printf(pieces: Vec<PrintPiece>) -> Expr {
-    expr(ExprKind::Print(Box::new(Print { is_string: false, pieces })), Type::Void)
+    expr(
+        ExprKind::Print(Box::new(Print {
+            is_string: false,
+            pieces,
+        })),
+        Type::Void,
+    )
 }
 
 fn sprintf(pieces: Vec<PrintPiece>) -> Expr {
-    expr(ExprKind::Print(Box::new(Print { is_string: true, pieces })), Type::String)
+    expr(
+        ExprKind::Print(Box::new(Print {
+            is_string: true,
+            pieces,
+        })),
+        Type::String,
+    )
 }
 
 fn literal(text: &str) -> PrintPiece {
@@ -97,8 +150,13 @@ fn c_code(text: &str) -> EmbeddedCode {
 
 impl Build {
     fn new() -> Self {
-        let mut program = Program { name: "test.stp".to_owned(), ..Program::default() };
-        let at = program.locations.push("operator '+' at test.stp:1:2".to_owned());
+        let mut program = Program {
+            name: "test.stp".to_owned(),
+            ..Program::default()
+        };
+        let at = program
+            .locations
+            .push("operator '+' at test.stp:1:2".to_owned());
         Self { program, at }
     }
 
@@ -116,7 +174,12 @@ impl Build {
         self.program.globals.push(Global {
             name: name.to_owned(),
             c_name: format!("global_{name}"),
-            kind: GlobalKind::Array { keys: keys.to_vec(), value, size: None, wrap: false },
+            kind: GlobalKind::Array {
+                keys: keys.to_vec(),
+                value,
+                size: None,
+                wrap: false,
+            },
             stat: StatSpec::default(),
             is_parameter: false,
         })
@@ -130,7 +193,10 @@ impl Build {
         returns: Type,
         body: FunctionBody,
     ) -> FunctionId {
-        let local = |(name, ty): &(&str, Type)| Local { name: (*name).to_owned(), ty: *ty };
+        let local = |(name, ty): &(&str, Type)| Local {
+            name: (*name).to_owned(),
+            ty: *ty,
+        };
         self.program.functions.push(Function {
             name: name.to_owned(),
             c_name: name.to_owned(),
@@ -147,11 +213,14 @@ impl Build {
     }
 
     fn probe(&mut self, kind: ProbeKind, locals: &[(&str, Type)], body: Block) -> HandlerId {
-        let local = |(name, ty): &(&str, Type)| Local { name: (*name).to_owned(), ty: *ty };
-        let handler = self
-            .program
-            .handlers
-            .push(Handler { locals: locals.iter().map(local).collect(), body });
+        let local = |(name, ty): &(&str, Type)| Local {
+            name: (*name).to_owned(),
+            ty: *ty,
+        };
+        let handler = self.program.handlers.push(Handler {
+            locals: locals.iter().map(local).collect(),
+            body,
+        });
         self.program.probes.push(Probe {
             name: "probe".to_owned(),
             script_name: "probe".to_owned(),
@@ -190,13 +259,25 @@ fn compile(text: &str) {
     use std::io::Write;
     let include = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime/include");
     let mut child = std::process::Command::new("gcc")
-        .args(["-std=gnu11", "-O2", "-Wall", "-Werror", "-fsyntax-only", "-fno-strict-overflow"])
+        .args([
+            "-std=gnu11",
+            "-O2",
+            "-Wall",
+            "-Werror",
+            "-fsyntax-only",
+            "-fno-strict-overflow",
+        ])
         .args(["-I", include, "-x", "c", "-"])
         .stdin(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("gcc is needed for the tests");
-    child.stdin.take().expect("stdin").write_all(text.as_bytes()).expect("write to gcc");
+    child
+        .stdin
+        .take()
+        .expect("stdin")
+        .write_all(text.as_bytes())
+        .expect("write to gcc");
     let output = child.wait_with_output().expect("gcc");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}\n{text}");
@@ -215,9 +296,19 @@ fn a_counter_is_one_atomic_add() {
     let mut b = Build::new();
     let n = b.scalar("n", Type::Long);
     b.kprobe(&[], vec![run(increment(Place::Global(n)))]);
-    b.probe(END, &[], vec![run(printf(vec![value(Conversion::Decimal, global(n)), literal("\n")]))]);
+    b.probe(
+        END,
+        &[],
+        vec![run(printf(vec![
+            value(Conversion::Decimal, global(n)),
+            literal("\n"),
+        ]))],
+    );
     let c = b.c();
-    assert_has(&c, "__atomic_fetch_add(&script_global_n.value, 1LL, __ATOMIC_RELAXED);");
+    assert_has(
+        &c,
+        "__atomic_fetch_add(&script_global_n.value, 1LL, __ATOMIC_RELAXED);",
+    );
     assert_lacks(&c, "rst_lock(");
     assert_has(&c, "rst_put(&c->output, \"\\n\", 1);");
 }
@@ -245,10 +336,16 @@ fn a_counter_that_is_also_read_is_locked() {
         ],
     );
     let c = b.c();
-    assert_has(&c, "l_x = 3LL;\n\trst_lock(&script_global_n.lock);\n\tscript_global_n.value++;");
+    assert_has(
+        &c,
+        "l_x = 3LL;\n\trst_lock(&script_global_n.lock);\n\tscript_global_n.value++;",
+    );
     assert_has(&c, "goto unlock_1;");
     assert_has(&c, "rst_put(&c->output, \"ab\", 2);");
-    assert_has(&c, "unlock_1:;\n\trst_unlock(&script_global_n.lock);\n\tgoto out;");
+    assert_has(
+        &c,
+        "unlock_1:;\n\trst_unlock(&script_global_n.lock);\n\tgoto out;",
+    );
 }
 
 #[test]
@@ -271,17 +368,30 @@ fn locks_are_pushed_into_branches() {
 fn divisions_are_checked_and_located() {
     let mut b = Build::new();
     let x = LocalId::new(0);
-    let divide = long(ExprKind::Binary(BinaryOperator::Divide, Box::new(num(7)), Box::new(var(x))));
-    let by_two =
-        long(ExprKind::Binary(BinaryOperator::Modulo, Box::new(var(x)), Box::new(num(2))));
+    let divide = long(ExprKind::Binary(
+        BinaryOperator::Divide,
+        Box::new(num(7)),
+        Box::new(var(x)),
+    ));
+    let by_two = long(ExprKind::Binary(
+        BinaryOperator::Modulo,
+        Box::new(var(x)),
+        Box::new(num(2)),
+    ));
     b.probe(
         BEGIN,
         &[("x", Type::Long)],
-        vec![run(set(Place::Local(x), divide)), run(set(Place::Local(x), by_two))],
+        vec![
+            run(set(Place::Local(x), divide)),
+            run(set(Place::Local(x), by_two)),
+        ],
     );
     let c = b.c();
     assert_has(&c, "if (RST_UNLIKELY(l_x == 0)) {");
-    assert_has(&c, "rst_fail(c, \"division by 0\", \"near operator '+' at test.stp:1:2\");");
+    assert_has(
+        &c,
+        "rst_fail(c, \"division by 0\", \"near operator '+' at test.stp:1:2\");",
+    );
     assert_has(&c, "l_x = l_x % 2LL;");
 }
 
@@ -289,9 +399,23 @@ fn divisions_are_checked_and_located() {
 fn operands_are_evaluated_from_left_to_right() {
     let mut b = Build::new();
     let x = LocalId::new(0);
-    let sum = add(var(x), long(ExprKind::Step { place: Place::Local(x), is_prefix: false, by: 1 }));
-    b.probe(BEGIN, &[("x", Type::Long)], vec![run(set(Place::Local(x), sum))]);
-    assert_has(&b.c(), "t1 = l_x;\n\tt2 = l_x;\n\tl_x = l_x + 1LL;\n\tl_x = t1 + t2;");
+    let sum = add(
+        var(x),
+        long(ExprKind::Step {
+            place: Place::Local(x),
+            is_prefix: false,
+            by: 1,
+        }),
+    );
+    b.probe(
+        BEGIN,
+        &[("x", Type::Long)],
+        vec![run(set(Place::Local(x), sum))],
+    );
+    assert_has(
+        &b.c(),
+        "t1 = l_x;\n\tt2 = l_x;\n\tl_x = t2 + 1LL;\n\tl_x = t1 + t2;",
+    );
 }
 
 #[test]
@@ -300,10 +424,16 @@ fn functions_know_how_they_fail_and_return() {
     let pid = b.embedded("pid", Type::Long, " STAP_RETVALUE = rst_pid(); ");
     let execname = b.embedded("execname", Type::String, " RST_RETURN(rst_execname(c)); ");
     let n = b.array("n", &[Type::String, Type::Long], Type::Long);
-    let keys = vec![call(execname, vec![], Type::String), call(pid, vec![], Type::Long)];
+    let keys = vec![
+        call(execname, vec![], Type::String),
+        call(pid, vec![], Type::Long),
+    ];
     b.kprobe(&[], vec![run(increment(Place::Element(n, keys)))]);
     let c = b.c();
-    assert_has(&c, "static inline int64_t script_function_pid(struct rst_context *c)");
+    assert_has(
+        &c,
+        "static inline int64_t script_function_pid(struct rst_context *c)",
+    );
     assert_has(&c, "#line 7 \"tapset/context.stp\"");
     assert_lacks(&c, "rst_scratch_release");
     assert_has(&c, "rst_key_begin(c, 1, 1, s2.length);");
@@ -313,9 +443,7 @@ fn functions_know_how_they_fail_and_return() {
 fn strings_in_loops_have_slots_and_others_are_kept() {
     let mut b = Build::new();
     let (s, t, i) = (LocalId::new(0), LocalId::new(1), LocalId::new(2));
-    let concat = |a: Expr, b: Expr| {
-        expr(ExprKind::Concat(Box::new(a), Box::new(b)), Type::String)
-    };
+    let concat = |a: Expr, b: Expr| expr(ExprKind::Concat(Box::new(a), Box::new(b)), Type::String);
     let locals = [("s", Type::String), ("t", Type::String), ("i", Type::Long)];
     b.probe(
         BEGIN,
@@ -366,8 +494,17 @@ fn recursion_is_counted_and_strings_come_back() {
         }),
         stmt(StmtKind::Return(Some(text("end")))),
     ];
-    b.function("f", &[("n", Type::Long)], &[], Type::String, FunctionBody::Script(body));
-    let pieces = vec![value(Conversion::String, call(f, vec![num(3)], Type::String))];
+    b.function(
+        "f",
+        &[("n", Type::Long)],
+        &[],
+        Type::String,
+        FunctionBody::Script(body),
+    );
+    let pieces = vec![value(
+        Conversion::String,
+        call(f, vec![num(3)], Type::String),
+    )];
     b.probe(BEGIN, &[], vec![run(printf(pieces))]);
     let c = b.c();
     assert_has(&c, "c->nesting >= c->maximum_nesting");
@@ -381,10 +518,16 @@ fn try_catch_and_foreach_clean_up() {
     let mut b = Build::new();
     let a = b.array("a", &[Type::String], Type::Long);
     let s = b.array("s", &[Type::Long], Type::Stat);
-    let (key, message, x, bucket) =
-        (LocalId::new(0), LocalId::new(1), LocalId::new(2), LocalId::new(3));
-    let average =
-        long(ExprKind::Stat(StatOperation::Average, StatPlace::Element(s, vec![num(1)])));
+    let (key, message, x, bucket) = (
+        LocalId::new(0),
+        LocalId::new(1),
+        LocalId::new(2),
+        LocalId::new(3),
+    );
+    let average = long(ExprKind::Stat(
+        StatOperation::Average,
+        StatPlace::Element(s, vec![num(1)]),
+    ));
     let inner = Foreach {
         array: a,
         keys: vec![Some(key)],
@@ -413,13 +556,21 @@ fn try_catch_and_foreach_clean_up() {
         body: vec![
             run(printf(vec![value(
                 Conversion::Decimal,
-                long(ExprKind::Stat(StatOperation::Maximum, StatPlace::Iterated(s))),
+                long(ExprKind::Stat(
+                    StatOperation::Maximum,
+                    StatPlace::Iterated(s),
+                )),
             )])),
             stmt(StmtKind::Next),
         ],
     };
     b.kprobe(
-        &[("k", Type::String), ("e", Type::String), ("x", Type::Long), ("b", Type::Long)],
+        &[
+            ("k", Type::String),
+            ("e", Type::String),
+            ("x", Type::Long),
+            ("b", Type::Long),
+        ],
         vec![
             stmt(StmtKind::Try {
                 body: vec![stmt(StmtKind::Foreach(Box::new(inner)))],
@@ -440,7 +591,10 @@ fn try_catch_and_foreach_clean_up() {
                 stat: StatPlace::Element(s, vec![num(4)]),
                 value: Box::new(num(5)),
             })),
-            stmt(StmtKind::DeleteElement { array: s, keys: vec![None] }),
+            stmt(StmtKind::DeleteElement {
+                array: s,
+                keys: vec![None],
+            }),
         ],
     );
     let c = b.c();
@@ -457,10 +611,16 @@ fn everything_else_compiles() {
     let mut b = Build::new();
     b.program.is_guru = true;
     b.program.macros.push(("DEBUG".to_owned(), None));
-    b.program.embedded.push(c_code("static int twice(int x) { return 2 * x; }"));
+    b.program
+        .embedded
+        .push(c_code("static int twice(int x) { return 2 * x; }"));
     let name = b.scalar("name", Type::String);
     let stat = b.scalar("stat", Type::Stat);
-    b.program.globals[stat].stat.histogram = Histogram::Linear { low: 0, high: 100, step: 10 };
+    b.program.globals[stat].stat.histogram = Histogram::Linear {
+        low: 0,
+        high: 100,
+        step: 10,
+    };
     b.program.globals[name].is_parameter = true;
     let m = b.array("m", &[Type::Long, Type::String], Type::String);
     let w = b.array("w", &[Type::String], Type::Long);
@@ -505,11 +665,19 @@ fn everything_else_compiles() {
     );
     let (s, x) = (LocalId::new(0), LocalId::new(1));
     let overloaded = expr(
-        ExprKind::Call { candidates: vec![f, g], arguments: vec![svar(s), num(2)] },
+        ExprKind::Call {
+            candidates: vec![f, g],
+            arguments: vec![svar(s), num(2)],
+        },
         Type::String,
     );
     let read = |size, is_signed| {
-        long(ExprKind::Read { space: Space::Kernel, address: Box::new(var(x)), size, is_signed })
+        long(ExprKind::Read {
+            space: Space::Kernel,
+            address: Box::new(var(x)),
+            size,
+            is_signed,
+        })
     };
     let memory = |bits| Place::Memory {
         space: Space::Kernel,
@@ -533,21 +701,47 @@ fn everything_else_compiles() {
     let mut body = vec![
         run(set(Place::Local(s), overloaded)),
         run(set(Place::Global(name), svar(s))),
-        run(update(Place::Global(name), BinaryOperator::Concat, text("?"))),
+        run(update(
+            Place::Global(name),
+            BinaryOperator::Concat,
+            text("?"),
+        )),
         run(set(Place::Element(m, vec![num(1), svar(s)]), text("v"))),
         run(update(
             Place::Element(m, vec![num(1), svar(s)]),
             BinaryOperator::Concat,
             element(m, vec![num(2), text("q")]),
         )),
-        run(set(Place::Local(x), call(h, vec![read(4, true)], Type::Long))),
+        run(set(
+            Place::Local(x),
+            call(h, vec![read(4, true)], Type::Long),
+        )),
         run(set(memory(None), num(1))),
         run(update(memory(Some((3, 5))), BinaryOperator::Or, num(1))),
-        run(set(Place::Register { number: 5, size: 4, is_signed: true }, num(1))),
-        run(set(Place::ReturnValue { size: 8, is_signed: true }, long(ExprKind::Register(0)))),
+        run(set(
+            Place::Register {
+                number: 5,
+                size: 4,
+                is_signed: true,
+            },
+            num(1),
+        )),
+        run(set(
+            Place::ReturnValue {
+                size: 8,
+                is_signed: true,
+            },
+            long(ExprKind::Register(0)),
+        )),
         run(set(Place::Saved(0), long(ExprKind::ReturnValue))),
-        run(set(Place::SavedString(1), expr(ExprKind::SavedString(1), Type::String))),
-        run(set(Place::ProcfsValue, expr(ExprKind::ProcfsValue, Type::String))),
+        run(set(
+            Place::SavedString(1),
+            expr(ExprKind::SavedString(1), Type::String),
+        )),
+        run(set(
+            Place::ProcfsValue,
+            expr(ExprKind::ProcfsValue, Type::String),
+        )),
         run(set(
             Place::Local(x),
             long(ExprKind::Match {
@@ -564,7 +758,10 @@ fn everything_else_compiles() {
                 Box::new(read(8, false)),
                 Box::new(long(ExprKind::And(
                     Box::new(var(x)),
-                    Box::new(long(ExprKind::Or(Box::new(read(2, true)), Box::new(num(1))))),
+                    Box::new(long(ExprKind::Or(
+                        Box::new(read(2, true)),
+                        Box::new(num(1)),
+                    ))),
                 ))),
             )),
         )),
@@ -599,8 +796,14 @@ fn everything_else_compiles() {
                 Type::String,
             ),
         )),
-        run(set(Place::Local(x), long(ExprKind::EmbeddedC(c_code(" twice(4) "))))),
-        run(set(Place::Local(x), long(ExprKind::CConstant("sizeof(long)".to_owned())))),
+        run(set(
+            Place::Local(x),
+            long(ExprKind::EmbeddedC(c_code(" twice(4) "))),
+        )),
+        run(set(
+            Place::Local(x),
+            long(ExprKind::CConstant("sizeof(long)".to_owned())),
+        )),
         run(update(Place::Local(x), BinaryOperator::ShiftLeft, var(x))),
         run(set(
             Place::Local(x),
@@ -610,7 +813,10 @@ fn everything_else_compiles() {
                 Box::new(num(67)),
             )),
         )),
-        run(long(ExprKind::Accumulate { stat: StatPlace::Scalar(stat), value: Box::new(num(1)) })),
+        run(long(ExprKind::Accumulate {
+            stat: StatPlace::Scalar(stat),
+            value: Box::new(num(1)),
+        })),
         run(printf(vec![PrintPiece::Histogram {
             stat: StatPlace::Scalar(stat),
             histogram: Histogram::Log,
@@ -618,8 +824,14 @@ fn everything_else_compiles() {
         stmt(StmtKind::DeleteGlobal(name)),
         stmt(StmtKind::DeleteGlobal(stat)),
         stmt(StmtKind::DeleteLocal(s)),
-        stmt(StmtKind::DeleteElement { array: m, keys: vec![Some(num(1)), None] }),
-        stmt(StmtKind::DeleteElement { array: m, keys: vec![Some(num(1)), Some(svar(s))] }),
+        stmt(StmtKind::DeleteElement {
+            array: m,
+            keys: vec![Some(num(1)), None],
+        }),
+        stmt(StmtKind::DeleteElement {
+            array: m,
+            keys: vec![Some(num(1)), Some(svar(s))],
+        }),
     ];
     for conversion in all_conversions {
         let mut piece = value(conversion, var(x));
@@ -629,7 +841,10 @@ fn everything_else_compiles() {
         }
         let padded = PrintPiece::Value {
             conversion: Conversion::String,
-            flags: PrintFlags { left: true, ..PrintFlags::default() },
+            flags: PrintFlags {
+                left: true,
+                ..PrintFlags::default()
+            },
             width: Some(num(8)),
             precision: None,
             value: sprintf(vec![literal("<"), value(Conversion::Decimal, var(x))]),
@@ -641,14 +856,25 @@ fn everything_else_compiles() {
         module: None,
         name: "sched_switch".to_owned(),
         arguments: vec![
-            TracepointArgument { name: "preempt".to_owned(), size: 1, is_signed: false },
-            TracepointArgument { name: "prev".to_owned(), size: 8, is_signed: false },
+            TracepointArgument {
+                name: "preempt".to_owned(),
+                size: 1,
+                is_signed: false,
+            },
+            TracepointArgument {
+                name: "prev".to_owned(),
+                size: 8,
+                is_signed: false,
+            },
         ],
     };
     b.probe(
         tracepoint,
         &[],
-        vec![run(printf(vec![value(Conversion::Decimal, long(ExprKind::Argument(1)))]))],
+        vec![run(printf(vec![value(
+            Conversion::Decimal,
+            long(ExprKind::Argument(1)),
+        )]))],
     );
     let is_set = long(ExprKind::Compare(
         CompareOperator::Equal,
@@ -665,7 +891,10 @@ fn everything_else_compiles() {
     assert_has(&c, "rst_conditions_changed(c);");
     assert_has(&c, "static bool script_condition_0(void)");
     assert_lacks(&c, "script_condition_1");
-    assert_has(&c, "static void rst_tracepoint_1(void *data, unsigned char a0, unsigned long a1)");
+    assert_has(
+        &c,
+        "static void rst_tracepoint_1(void *data, unsigned char a0, unsigned long a1)",
+    );
     assert_has(&c, "\t\"parameter=name:string\" \"\\0\"");
     assert_has(&c, "#define DEBUG 1");
 }

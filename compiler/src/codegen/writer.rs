@@ -11,7 +11,10 @@ pub(super) struct Writer {
 impl Writer {
     /// A writer whose lines start `depth` tabs to the right.
     pub fn at(depth: usize) -> Self {
-        Self { text: String::new(), depth }
+        Self {
+            text: String::new(),
+            depth,
+        }
     }
 
     pub fn line(&mut self, line: impl AsRef<str>) {
@@ -25,7 +28,18 @@ impl Writer {
     /// A line that starts a block; `{` is added.
     pub fn open(&mut self, line: impl AsRef<str>) {
         let line = line.as_ref();
-        self.line(if line.is_empty() { "{".to_owned() } else { format!("{line} {{") });
+        self.line(if line.is_empty() {
+            "{".to_owned()
+        } else {
+            format!("{line} {{")
+        });
+        self.depth += 1;
+    }
+
+    /// A function's head; its brace stands alone, as the kernel has it.
+    pub fn open_function(&mut self, head: impl AsRef<str>) {
+        self.line(head);
+        self.line("{");
         self.depth += 1;
     }
 
@@ -118,12 +132,17 @@ pub(super) fn quote_or_null(text: Option<&str>) -> String {
 
 /// Turns a script's name into a part of a C identifier.
 pub(super) fn identifier(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect()
 }
 
 /// The expression without parentheses that its place does not need.
 pub(super) fn bare(text: &str) -> &str {
-    let Some(inner) = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) else {
+    let Some(inner) = text
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'))
+    else {
         return text;
     };
     // "(a) + (b)" and casts keep theirs; so does anything with quotes, to stay simple.
@@ -155,7 +174,7 @@ mod tests {
 
     #[test]
     fn quoting_is_safe_for_any_byte() {
-        assert_eq!(quote(b"a\"\\\n\0019?"), r#""a\"\\\n\00019\?""#);
+        assert_eq!(quote(b"a\"\\\n\x0019?"), r#""a\"\\\n\00019\?""#);
         assert_eq!(literal(b"ab\0cd"), r#"RST_LITERAL("ab")"#);
     }
 

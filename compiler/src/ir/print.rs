@@ -19,7 +19,12 @@ pub fn summary(program: &Program) -> String {
 }
 
 fn render(program: &Program, with_bodies: bool) -> String {
-    let mut p = Printer { program, locals: None, text: String::new(), depth: 0 };
+    let mut p = Printer {
+        program,
+        locals: None,
+        text: String::new(),
+        depth: 0,
+    };
     if !program.globals.is_empty() {
         p.line("# globals");
         for global in program.globals.values() {
@@ -95,8 +100,17 @@ impl<'a> Printer<'a> {
                 };
                 format!("{name}:{}{initial}", type_name(*ty))
             }
-            GlobalKind::Array { keys, value, size, wrap } => {
-                let keys = keys.iter().map(|key| type_name(*key)).collect::<Vec<_>>().join(", ");
+            GlobalKind::Array {
+                keys,
+                value,
+                size,
+                wrap,
+            } => {
+                let keys = keys
+                    .iter()
+                    .map(|key| type_name(*key))
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 let size = size.unwrap_or(u64::from(self.program.limits.map_entries));
                 let wrap = if *wrap { "%" } else { "" };
                 format!("{name}{wrap}[{size}]:{} [{keys}]", type_name(*value))
@@ -122,7 +136,11 @@ impl<'a> Printer<'a> {
             .map(|local| format!("{}:{}", local.name, type_name(local.ty)))
             .collect::<Vec<_>>()
             .join(", ");
-        self.line(format!("{}:{} ({parameters})", function.name, type_name(function.returns)));
+        self.line(format!(
+            "{}:{} ({parameters})",
+            function.name,
+            type_name(function.returns)
+        ));
         if !with_body {
             return;
         }
@@ -148,7 +166,10 @@ impl<'a> Printer<'a> {
         if !with_body {
             return;
         }
-        if let Some(entry) = probe.entry_handler.and_then(|id| self.program.handlers.get(id)) {
+        if let Some(entry) = probe
+            .entry_handler
+            .and_then(|id| self.program.handlers.get(id))
+        {
             self.line("# at entry");
             self.locals(&entry.locals, 0);
             self.braces(&entry.body);
@@ -176,7 +197,11 @@ impl<'a> Printer<'a> {
                 let value = self.expression(value);
                 self.line(value);
             }
-            StmtKind::If { condition, then, otherwise } => {
+            StmtKind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let condition = self.expression(condition);
                 self.line(format!("if ({condition})"));
                 self.braces(then);
@@ -185,7 +210,11 @@ impl<'a> Printer<'a> {
                     self.braces(otherwise);
                 }
             }
-            StmtKind::Loop { condition, step, body } => {
+            StmtKind::Loop {
+                condition,
+                step,
+                body,
+            } => {
                 let part = |p: &Self, e: &Option<Expr>| {
                     e.as_ref().map_or_else(String::new, |e| p.expression(e))
                 };
@@ -198,9 +227,16 @@ impl<'a> Printer<'a> {
                 self.line(line);
                 self.braces(&foreach.body);
             }
-            StmtKind::ForeachHistogram { stat, histogram, bucket, value, sort, limit, body } => {
-                let value =
-                    value.map_or_else(String::new, |id| format!("{} = ", self.local(id)));
+            StmtKind::ForeachHistogram {
+                stat,
+                histogram,
+                bucket,
+                value,
+                sort,
+                limit,
+                body,
+            } => {
+                let value = value.map_or_else(String::new, |id| format!("{} = ", self.local(id)));
                 let sort = sort.map_or("", |(_, direction)| sign(direction));
                 let limit = limit.as_ref().map_or_else(String::new, |limit| {
                     format!(" limit {}", self.expression(limit))
@@ -243,13 +279,17 @@ impl<'a> Printer<'a> {
         for (index, key) in foreach.keys.iter().enumerate() {
             let name = key.map_or("_", |id| self.local(id));
             let mark = match foreach.sort {
-                Some(Sort { by: SortBy::Key(by), direction }) if by == index => sign(direction),
+                Some(Sort {
+                    by: SortBy::Key(by),
+                    direction,
+                }) if by == index => sign(direction),
                 _ => "",
             };
             keys.push(format!("{name}{mark}"));
         }
-        let value =
-            foreach.value.map_or_else(String::new, |id| format!("{} = ", self.local(id)));
+        let value = foreach
+            .value
+            .map_or_else(String::new, |id| format!("{} = ", self.local(id)));
         let mut line = format!(
             "foreach ({value}[{}] in {}",
             keys.join(", "),
@@ -258,7 +298,11 @@ impl<'a> Printer<'a> {
         if !foreach.slice.is_empty() {
             let _ = write!(line, "[{}]", self.optional_keys(&foreach.slice));
         }
-        if let Some(Sort { by: SortBy::Value(operation), direction }) = foreach.sort {
+        if let Some(Sort {
+            by: SortBy::Value(operation),
+            direction,
+        }) = foreach.sort
+        {
             let global = self.program.globals.get(foreach.array);
             if global.is_some_and(|global| global.value_type() == Type::Stat) {
                 let _ = write!(line, " @{}", operation_name(operation));
@@ -272,20 +316,32 @@ impl<'a> Printer<'a> {
     }
 
     fn local(&self, id: LocalId) -> &str {
-        self.locals.and_then(|locals| locals.get(id)).map_or("?", |local| local.name.as_str())
+        self.locals
+            .and_then(|locals| locals.get(id))
+            .map_or("?", |local| local.name.as_str())
     }
 
     fn global_name(&self, id: GlobalId) -> &str {
-        self.program.globals.get(id).map_or("?", |global| global.name.as_str())
+        self.program
+            .globals
+            .get(id)
+            .map_or("?", |global| global.name.as_str())
     }
 
     fn list(&self, expressions: &[Expr]) -> String {
-        expressions.iter().map(|e| self.expression(e)).collect::<Vec<_>>().join(", ")
+        expressions
+            .iter()
+            .map(|e| self.expression(e))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn optional_keys(&self, keys: &[Option<Expr>]) -> String {
         keys.iter()
-            .map(|key| key.as_ref().map_or_else(|| "*".to_owned(), |key| self.expression(key)))
+            .map(|key| {
+                key.as_ref()
+                    .map_or_else(|| "*".to_owned(), |key| self.expression(key))
+            })
             .collect::<Vec<_>>()
             .join(", ")
     }
@@ -317,10 +373,20 @@ impl<'a> Printer<'a> {
             Place::Element(id, keys) => {
                 format!("{}[{}]", self.global_name(*id), self.list(keys))
             }
-            Place::Memory { space, address, size, bits, .. } => {
-                let bits = bits
-                    .map_or_else(String::new, |(low, width)| format!(", bits {low}+{width}"));
-                format!("{}({size}, {}{bits})", access(*space), self.expression(address))
+            Place::Memory {
+                space,
+                address,
+                size,
+                bits,
+                ..
+            } => {
+                let bits =
+                    bits.map_or_else(String::new, |(low, width)| format!(", bits {low}+{width}"));
+                format!(
+                    "{}({size}, {}{bits})",
+                    access(*space),
+                    self.expression(address)
+                )
             }
             Place::Register { number, .. } => format!("@kregister({number})"),
             Place::ReturnValue { .. } => "$return".to_owned(),
@@ -339,14 +405,30 @@ impl<'a> Printer<'a> {
             ExprKind::Element(id, keys) => {
                 format!("{}[{}]", self.global_name(*id), self.list(keys))
             }
-            ExprKind::Assign { place, operator, value } => {
+            ExprKind::Assign {
+                place,
+                operator,
+                value,
+            } => {
                 let operator = operator.map_or("", binary);
-                format!("({} {operator}= {})", self.place(place), self.expression(value))
+                format!(
+                    "({} {operator}= {})",
+                    self.place(place),
+                    self.expression(value)
+                )
             }
-            ExprKind::Step { place, is_prefix, by } => {
+            ExprKind::Step {
+                place,
+                is_prefix,
+                by,
+            } => {
                 let symbol = if *by < 0 { "--" } else { "++" };
                 let place = self.place(place);
-                if *is_prefix { format!("({symbol}{place})") } else { format!("({place}{symbol})") }
+                if *is_prefix {
+                    format!("({symbol}{place})")
+                } else {
+                    format!("({place}{symbol})")
+                }
             }
             ExprKind::Accumulate { stat, value } => {
                 format!("({} <<< {})", self.stat(stat), self.expression(value))
@@ -381,32 +463,67 @@ impl<'a> Printer<'a> {
                 self.expression(a),
                 self.expression(b)
             ),
-            ExprKind::Match { string, pattern, negated, .. } => {
+            ExprKind::Match {
+                string,
+                pattern,
+                negated,
+                ..
+            } => {
                 let symbol = if *negated { "!~" } else { "=~" };
-                format!("({} {symbol} {})", self.expression(string), quote(pattern.as_bytes()))
+                format!(
+                    "({} {symbol} {})",
+                    self.expression(string),
+                    quote(pattern.as_bytes())
+                )
             }
             ExprKind::In(id, keys) => {
-                format!("([{}] in {})", self.optional_keys(keys), self.global_name(*id))
+                format!(
+                    "([{}] in {})",
+                    self.optional_keys(keys),
+                    self.global_name(*id)
+                )
             }
-            ExprKind::Call { candidates, arguments } => {
-                let function = candidates.first().and_then(|id| self.program.functions.get(*id));
+            ExprKind::Call {
+                candidates,
+                arguments,
+            } => {
+                let function = candidates
+                    .first()
+                    .and_then(|id| self.program.functions.get(*id));
                 let name = function.map_or("?", |function| function.name.as_str());
                 format!("{name}({})", self.list(arguments))
             }
             ExprKind::Stat(operation, place) => {
                 format!("@{}({})", operation_name(*operation), self.stat(place))
             }
-            ExprKind::HistogramBucket { stat, histogram, index } => {
-                format!("{}[{}]", self.histogram(stat, histogram), self.expression(index))
+            ExprKind::HistogramBucket {
+                stat,
+                histogram,
+                index,
+            } => {
+                format!(
+                    "{}[{}]",
+                    self.histogram(stat, histogram),
+                    self.expression(index)
+                )
             }
             ExprKind::Print(print) => self.print(print),
-            ExprKind::Read { space, address, size, is_signed } => {
+            ExprKind::Read {
+                space,
+                address,
+                size,
+                is_signed,
+            } => {
                 let sign = if *is_signed { "s" } else { "u" };
                 format!("{}({sign}{}, {})", access(*space), 8 * u32::from(*size), {
                     self.expression(address)
                 })
             }
-            ExprKind::Extend { value, size, is_signed } => {
+            ExprKind::Extend {
+                value,
+                size,
+                is_signed,
+            } => {
                 let sign = if *is_signed { "s" } else { "u" };
                 format!("{sign}{}({})", 8 * u32::from(*size), self.expression(value))
             }
@@ -415,13 +532,21 @@ impl<'a> Printer<'a> {
             ExprKind::Argument(n) => format!("$arg{}", n + 1),
             ExprKind::Saved(n) => format!("saved({n})"),
             ExprKind::SavedString(n) => format!("saved_string({n})"),
-            ExprKind::Relocated { module, section, offset } => format!(
+            ExprKind::Relocated {
+                module,
+                section,
+                offset,
+            } => format!(
                 "address({}{}+{offset:#x})",
                 module.as_deref().unwrap_or("_stext"),
                 section.as_deref().unwrap_or("")
             ),
             ExprKind::PerCpu(address) => format!("this_cpu({})", self.expression(address)),
-            ExprKind::MemoryString { space, address, limit } => {
+            ExprKind::MemoryString {
+                space,
+                address,
+                limit,
+            } => {
                 let function = match space {
                     Space::Kernel => "kernel_string_n",
                     Space::User => "user_string_n",
@@ -451,7 +576,13 @@ impl<'a> Printer<'a> {
                         }
                     }
                 }
-                PrintPiece::Value { conversion, flags, width, precision, value } => {
+                PrintPiece::Value {
+                    conversion,
+                    flags,
+                    width,
+                    precision,
+                    value,
+                } => {
                     format.push(b'%');
                     for (is_set, flag) in [
                         (flags.left, b'-'),

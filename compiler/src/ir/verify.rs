@@ -49,7 +49,10 @@ pub fn verify(program: &Program) -> Result<(), Vec<String>> {
     }
     for probe in &program.probes {
         let place = format!("probe {}", probe.name);
-        for handler in [Some(probe.handler), probe.entry_handler].into_iter().flatten() {
+        for handler in [Some(probe.handler), probe.entry_handler]
+            .into_iter()
+            .flatten()
+        {
             if handler.index() >= program.handlers.len() {
                 errors.push(format!("{place}: no handler {handler}"));
             }
@@ -60,13 +63,20 @@ pub fn verify(program: &Program) -> Result<(), Vec<String>> {
             errors = checker.errors;
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
+    }
 }
 
 fn verify_locals(locals: &IndexVec<LocalId, Local>, place: &str, errors: &mut Vec<String>) {
     for local in locals.values() {
         if !matches!(local.ty, Type::Long | Type::String) {
-            errors.push(format!("{place}: local {} has type {:?}", local.name, local.ty));
+            errors.push(format!(
+                "{place}: local {} has type {:?}",
+                local.name, local.ty
+            ));
         }
     }
 }
@@ -83,14 +93,22 @@ fn verify_global(global: &Global, errors: &mut Vec<String>) {
                 _ => false,
             };
             if !is_right {
-                errors.push(format!("global {name}: a {ty:?} with initial value {initial:?}"));
+                errors.push(format!(
+                    "global {name}: a {ty:?} with initial value {initial:?}"
+                ));
             }
         }
         GlobalKind::Array { keys, value, .. } => {
             if keys.is_empty() || keys.len() > 9 {
-                errors.push(format!("global {name}: {} keys, 1 to 9 are possible", keys.len()));
+                errors.push(format!(
+                    "global {name}: {} keys, 1 to 9 are possible",
+                    keys.len()
+                ));
             }
-            if keys.iter().any(|key| !matches!(key, Type::Long | Type::String)) {
+            if keys
+                .iter()
+                .any(|key| !matches!(key, Type::Long | Type::String))
+            {
                 errors.push(format!("global {name}: keys of type {keys:?}"));
             }
             if *value == Type::Void {
@@ -101,10 +119,14 @@ fn verify_global(global: &Global, errors: &mut Vec<String>) {
     if let Histogram::Linear { low, high, step } = global.stat.histogram
         && (step <= 0 || high < low)
     {
-        errors.push(format!("global {name}: histogram from {low} to {high} by {step}"));
+        errors.push(format!(
+            "global {name}: histogram from {low} to {high} by {step}"
+        ));
     }
     if global.is_parameter && !matches!(global.kind, GlobalKind::Scalar { .. }) {
-        errors.push(format!("global {name}: an array cannot be set from outside"));
+        errors.push(format!(
+            "global {name}: an array cannot be set from outside"
+        ));
     }
 }
 
@@ -123,7 +145,8 @@ impl Checker<'_> {
     fn report(&mut self, at: Option<LocationId>, what: impl std::fmt::Display) {
         let location = at.and_then(|at| self.program.locations.get(at));
         let location = location.map_or_else(String::new, |text| format!(" near {text}"));
-        self.errors.push(format!("{}{location}: {what}", self.place));
+        self.errors
+            .push(format!("{}{location}: {what}", self.place));
     }
 
     fn block(&mut self, block: &[Stmt]) {
@@ -145,12 +168,20 @@ impl Checker<'_> {
         }
         match &statement.kind {
             StmtKind::Expr(value) => self.any(value),
-            StmtKind::If { condition, then, otherwise } => {
+            StmtKind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.expression(condition, Type::Long);
                 self.block(then);
                 self.block(otherwise);
             }
-            StmtKind::Loop { condition, step, body } => {
+            StmtKind::Loop {
+                condition,
+                step,
+                body,
+            } => {
                 if let Some(condition) = condition {
                     self.expression(condition, Type::Long);
                 }
@@ -160,7 +191,14 @@ impl Checker<'_> {
                 self.in_loop(body);
             }
             StmtKind::Foreach(foreach) => self.foreach(foreach, statement.at),
-            StmtKind::ForeachHistogram { stat, bucket, value, limit, body, .. } => {
+            StmtKind::ForeachHistogram {
+                stat,
+                bucket,
+                value,
+                limit,
+                body,
+                ..
+            } => {
                 self.stat(stat, at);
                 for id in [Some(*bucket), *value].into_iter().flatten() {
                     self.local(id, Type::Long, at);
@@ -202,9 +240,14 @@ impl Checker<'_> {
 
     fn foreach(&mut self, foreach: &Foreach, at: LocationId) {
         let at = Some(at);
-        let Some((keys, value)) = self.array(foreach.array, at) else { return };
+        let Some((keys, value)) = self.array(foreach.array, at) else {
+            return;
+        };
         if foreach.keys.len() != keys.len() {
-            self.report(at, format_args!("{} names for {} keys", foreach.keys.len(), keys.len()));
+            self.report(
+                at,
+                format_args!("{} names for {} keys", foreach.keys.len(), keys.len()),
+            );
         }
         for (name, ty) in foreach.keys.iter().zip(&keys) {
             if let Some(name) = name {
@@ -217,7 +260,10 @@ impl Checker<'_> {
         if !foreach.slice.is_empty() {
             self.keys(foreach.array, &foreach.slice, at);
         }
-        if let Some(Sort { by: SortBy::Key(key), .. }) = foreach.sort
+        if let Some(Sort {
+            by: SortBy::Key(key),
+            ..
+        }) = foreach.sort
             && key >= keys.len()
         {
             self.report(at, format_args!("sorted by key {key} of {}", keys.len()));
@@ -261,7 +307,10 @@ impl Checker<'_> {
     fn element(&mut self, id: GlobalId, keys: &[Expr], at: Option<LocationId>) -> Option<Type> {
         let (types, value) = self.array(id, at)?;
         if types.len() != keys.len() {
-            self.report(at, format_args!("{} keys for {} of {id}", keys.len(), types.len()));
+            self.report(
+                at,
+                format_args!("{} keys for {} of {id}", keys.len(), types.len()),
+            );
         }
         for (key, ty) in keys.iter().zip(types) {
             self.expression(key, ty);
@@ -270,9 +319,14 @@ impl Checker<'_> {
     }
 
     fn keys(&mut self, id: GlobalId, keys: &[Option<Expr>], at: Option<LocationId>) {
-        let Some((types, _)) = self.array(id, at) else { return };
+        let Some((types, _)) = self.array(id, at) else {
+            return;
+        };
         if types.len() != keys.len() {
-            self.report(at, format_args!("{} keys for {} of {id}", keys.len(), types.len()));
+            self.report(
+                at,
+                format_args!("{} keys for {} of {id}", keys.len(), types.len()),
+            );
         }
         for (key, ty) in keys.iter().zip(types) {
             if let Some(key) = key {
@@ -282,7 +336,10 @@ impl Checker<'_> {
     }
 
     fn local_type(&mut self, id: LocalId, at: Option<LocationId>) -> Option<Type> {
-        let ty = self.locals.and_then(|locals| locals.get(id)).map(|local| local.ty);
+        let ty = self
+            .locals
+            .and_then(|locals| locals.get(id))
+            .map(|local| local.ty);
         if ty.is_none() {
             self.report(at, format_args!("no local {id}"));
         }
@@ -316,7 +373,10 @@ impl Checker<'_> {
     fn embedded(&mut self, code: &EmbeddedCode) {
         for (name, id, _) in &code.globals {
             if id.index() >= self.program.globals.len() {
-                self.report(None, format_args!("embedded C names global {name}, no {id}"));
+                self.report(
+                    None,
+                    format_args!("embedded C names global {name}, no {id}"),
+                );
             }
         }
     }
@@ -332,7 +392,10 @@ impl Checker<'_> {
             self.report(None, format_args!("no location {}", expression.at));
         }
         if expression.ty != wanted {
-            self.report(at, format_args!("type {:?}, wanted {wanted:?}", expression.ty));
+            self.report(
+                at,
+                format_args!("type {:?}, wanted {wanted:?}", expression.ty),
+            );
         }
         if let Some(own) = self.own_type(expression)
             && own != expression.ty
@@ -344,7 +407,10 @@ impl Checker<'_> {
 
     fn sized(&mut self, size: u8, at: Option<LocationId>) {
         if !matches!(size, 1 | 2 | 4 | 8) {
-            self.report(at, format_args!("{size} bytes of memory at once (1, 2, 4 or 8 can be)"));
+            self.report(
+                at,
+                format_args!("{size} bytes of memory at once (1, 2, 4 or 8 can be)"),
+            );
         }
     }
 
@@ -374,7 +440,11 @@ impl Checker<'_> {
                 }
                 ty
             }
-            ExprKind::Assign { place, operator, value } => {
+            ExprKind::Assign {
+                place,
+                operator,
+                value,
+            } => {
                 let ty = self.place(place, at)?;
                 self.expression(value, ty);
                 let is_concat = *operator == Some(BinaryOperator::Concat);
@@ -440,9 +510,10 @@ impl Checker<'_> {
                 self.keys(*id, keys, at);
                 Type::Long
             }
-            ExprKind::Call { candidates, arguments } => {
-                self.call(candidates, arguments, expression.ty, at)
-            }
+            ExprKind::Call {
+                candidates,
+                arguments,
+            } => self.call(candidates, arguments, expression.ty, at),
             ExprKind::Stat(_, place) => {
                 self.stat(place, at);
                 Type::Long
@@ -454,7 +525,11 @@ impl Checker<'_> {
             }
             ExprKind::Print(print) => {
                 self.print(print, at);
-                if print.is_string { Type::String } else { Type::Void }
+                if print.is_string {
+                    Type::String
+                } else {
+                    Type::Void
+                }
             }
             ExprKind::Read { address, size, .. } => {
                 self.sized(*size, at);
@@ -491,12 +566,16 @@ impl Checker<'_> {
                 }
                 ty
             }
-            Place::Memory { address, size, bits, .. } => {
+            Place::Memory {
+                address,
+                size,
+                bits,
+                ..
+            } => {
                 self.sized(*size, at);
                 self.expression(address, Type::Long);
                 if let Some((low, width)) = bits
-                    && (*width == 0
-                        || u32::from(*low) + u32::from(*width) > 8 * u32::from(*size))
+                    && (*width == 0 || u32::from(*low) + u32::from(*width) > 8 * u32::from(*size))
                 {
                     self.report(at, format_args!("bits {low}+{width} in {size} bytes"));
                 }
@@ -528,14 +607,23 @@ impl Checker<'_> {
             }
             if function.parameters != arguments.len() {
                 let count = function.parameters;
-                self.report(at, format_args!("{} arguments for {count} of {id}", arguments.len()));
+                self.report(
+                    at,
+                    format_args!("{} arguments for {count} of {id}", arguments.len()),
+                );
             }
-            for (parameter, argument) in
-                function.locals.values().take(function.parameters).zip(arguments)
+            for (parameter, argument) in function
+                .locals
+                .values()
+                .take(function.parameters)
+                .zip(arguments)
             {
                 if parameter.ty != argument.ty {
                     let name = &parameter.name;
-                    self.report(at, format_args!("argument {name} of {id} has the wrong type"));
+                    self.report(
+                        at,
+                        format_args!("argument {name} of {id} has the wrong type"),
+                    );
                 }
             }
         }
@@ -549,7 +637,13 @@ impl Checker<'_> {
         for piece in &print.pieces {
             match piece {
                 PrintPiece::Literal(_) => {}
-                PrintPiece::Value { conversion, width, precision, value, .. } => {
+                PrintPiece::Value {
+                    conversion,
+                    width,
+                    precision,
+                    value,
+                    ..
+                } => {
                     for part in [width, precision].into_iter().flatten() {
                         self.expression(part, Type::Long);
                     }

@@ -34,12 +34,20 @@ pub trait Visitor {
 pub fn walk_statement<V: Visitor + ?Sized>(visitor: &mut V, statement: &Stmt) {
     match &statement.kind {
         StmtKind::Expr(value) => visitor.expression(value),
-        StmtKind::If { condition, then, otherwise } => {
+        StmtKind::If {
+            condition,
+            then,
+            otherwise,
+        } => {
             visitor.expression(condition);
             visitor.block(then);
             visitor.block(otherwise);
         }
-        StmtKind::Loop { condition, step, body } => {
+        StmtKind::Loop {
+            condition,
+            step,
+            body,
+        } => {
             for part in [condition, step].into_iter().flatten() {
                 visitor.expression(part);
             }
@@ -52,7 +60,9 @@ pub fn walk_statement<V: Visitor + ?Sized>(visitor: &mut V, statement: &Stmt) {
             }
             visitor.block(&foreach.body);
         }
-        StmtKind::ForeachHistogram { stat, limit, body, .. } => {
+        StmtKind::ForeachHistogram {
+            stat, limit, body, ..
+        } => {
             visitor.stat(stat);
             if let Some(limit) = limit {
                 visitor.expression(limit);
@@ -136,7 +146,12 @@ pub fn walk_expression<V: Visitor + ?Sized>(visitor: &mut V, expression: &Expr) 
             for piece in &print.pieces {
                 match piece {
                     PrintPiece::Literal(_) => {}
-                    PrintPiece::Value { width, precision, value, .. } => {
+                    PrintPiece::Value {
+                        width,
+                        precision,
+                        value,
+                        ..
+                    } => {
                         for part in [width, precision].into_iter().flatten() {
                             visitor.expression(part);
                         }

@@ -38,7 +38,12 @@ pub fn compile(pattern: &str, captures: bool) -> Result<Regex, String> {
     let code = program::assemble(&tree).map_err(in_pattern)?;
     let table = table::build(&code).map_err(in_pattern)?;
     let program = captures.then(|| (program::words(&code), code.len()));
-    Ok(Regex { pattern: pattern.to_owned(), table, program, groups })
+    Ok(Regex {
+        pattern: pattern.to_owned(),
+        table,
+        program,
+        groups,
+    })
 }
 
 impl Regex {
@@ -54,7 +59,10 @@ impl Regex {
     /// Definition of `const struct rst_regex name`.
     pub fn to_c(&self, name: &str) -> String {
         let table = &self.table;
-        let mut text = format!("/* {} */\n", self.pattern.replace("*/", "* /").replace('\n', " "));
+        let mut text = format!(
+            "/* {} */\n",
+            self.pattern.replace("*/", "* /").replace('\n', " ")
+        );
         let join = |numbers: &mut dyn Iterator<Item = u32>| {
             let mut lines = String::new();
             for (index, number) in numbers.enumerate() {
@@ -65,18 +73,26 @@ impl Regex {
             lines
         };
         let classes = join(&mut table.classes.iter().map(|class| u32::from(*class)));
-        let _ = writeln!(text, "static const unsigned char {name}_classes[256] = {{{classes}\n}};");
+        let _ = writeln!(
+            text,
+            "static const unsigned char {name}_classes[256] = {{{classes}\n}};"
+        );
         let transitions = join(&mut table.transitions.iter().map(|state| u32::from(*state)));
         let _ = writeln!(
             text,
             "static const unsigned short {name}_transitions[] = {{{transitions}\n}};"
         );
         let accepting = join(&mut table.is_accepting.iter().map(|yes| u32::from(*yes)));
-        let _ =
-            writeln!(text, "static const unsigned char {name}_accepting[] = {{{accepting}\n}};");
+        let _ = writeln!(
+            text,
+            "static const unsigned char {name}_accepting[] = {{{accepting}\n}};"
+        );
         if let Some((words, _)) = &self.program {
             let words = join(&mut words.iter().copied());
-            let _ = writeln!(text, "static const unsigned int {name}_program[] = {{{words}\n}};");
+            let _ = writeln!(
+                text,
+                "static const unsigned int {name}_program[] = {{{words}\n}};"
+            );
         }
         let _ = writeln!(text, "static const struct rst_regex {name} = {{");
         let _ = writeln!(text, "\t.classes = {name}_classes,");

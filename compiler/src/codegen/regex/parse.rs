@@ -13,7 +13,9 @@ impl ByteSet {
         }
     }
     pub fn contains(&self, byte: u8) -> bool {
-        self.0.get(usize::from(byte / 64)).is_some_and(|word| word >> (byte % 64) & 1 == 1)
+        self.0
+            .get(usize::from(byte / 64))
+            .is_some_and(|word| word >> (byte % 64) & 1 == 1)
     }
     fn complement(self) -> Self {
         Self(self.0.map(|word| !word))
@@ -31,7 +33,11 @@ pub(super) enum Node {
     End,
     Sequence(Vec<Node>),
     Either(Vec<Node>),
-    Repeat { node: Box<Node>, least: u32, most: Option<u32> },
+    Repeat {
+        node: Box<Node>,
+        least: u32,
+        most: Option<u32>,
+    },
     Group(u32, Box<Node>),
 }
 
@@ -41,7 +47,12 @@ const DEEPEST_NESTING: u32 = 100;
 
 /// Gives the tree and the number of groups.
 pub(super) fn parse(pattern: &[u8]) -> Result<(Node, u32), String> {
-    let mut parser = Parser { pattern, position: 0, groups: 0, depth: 0 };
+    let mut parser = Parser {
+        pattern,
+        position: 0,
+        groups: 0,
+        depth: 0,
+    };
     let node = parser.either()?;
     match parser.peek() {
         None => Ok((node, parser.groups)),
@@ -104,7 +115,9 @@ impl Parser<'_> {
     }
 
     fn atom(&mut self) -> Result<Node, String> {
-        let Some(byte) = self.next() else { return Ok(Node::Empty) };
+        let Some(byte) = self.next() else {
+            return Ok(Node::Empty);
+        };
         match byte {
             b'(' => {
                 if self.depth >= DEEPEST_NESTING {
@@ -163,13 +176,21 @@ impl Parser<'_> {
                 {
                     self.position += 1;
                     let bounds = self.bounds()?;
-                    node = Node::Repeat { node: Box::new(node), least: bounds.0, most: bounds.1 };
+                    node = Node::Repeat {
+                        node: Box::new(node),
+                        least: bounds.0,
+                        most: bounds.1,
+                    };
                     continue;
                 }
                 _ => return Ok(node),
             };
             self.position += 1;
-            node = Node::Repeat { node: Box::new(node), least, most };
+            node = Node::Repeat {
+                node: Box::new(node),
+                least,
+                most,
+            };
         }
     }
 
@@ -189,7 +210,11 @@ impl Parser<'_> {
     /// `{n}`, `{n,}`, `{n,m}`, `{,m}` after the brace.
     fn bounds(&mut self) -> Result<(u32, Option<u32>), String> {
         let least = self.number()?;
-        let most = if self.takes(b',') { self.number()? } else { least };
+        let most = if self.takes(b',') {
+            self.number()?
+        } else {
+            least
+        };
         if !self.takes(b'}') {
             return Err(self.error("missing '}'"));
         }
@@ -206,7 +231,9 @@ impl Parser<'_> {
         let mut set = ByteSet::default();
         let mut is_first = true;
         loop {
-            let Some(byte) = self.next() else { return Err(self.error("missing ']'")) };
+            let Some(byte) = self.next() else {
+                return Err(self.error("missing ']'"));
+            };
             if byte == b']' && !is_first {
                 break;
             }
@@ -217,10 +244,15 @@ impl Parser<'_> {
             }
             let low = self.element(byte)?;
             let is_range = self.peek() == Some(b'-')
-                && self.pattern.get(self.position + 1).is_some_and(|next| *next != b']');
+                && self
+                    .pattern
+                    .get(self.position + 1)
+                    .is_some_and(|next| *next != b']');
             let high = if is_range {
                 self.position += 1;
-                let Some(byte) = self.next() else { return Err(self.error("missing ']'")) };
+                let Some(byte) = self.next() else {
+                    return Err(self.error("missing ']'"));
+                };
                 self.element(byte)?
             } else {
                 low
@@ -237,7 +269,9 @@ impl Parser<'_> {
 
     /// One byte, also as `[.x.]` or `[=x=]`.
     fn element(&mut self, byte: u8) -> Result<u8, String> {
-        let Some(kind) = self.peek().filter(|kind| byte == b'[' && matches!(kind, b'.' | b'='))
+        let Some(kind) = self
+            .peek()
+            .filter(|kind| byte == b'[' && matches!(kind, b'.' | b'='))
         else {
             return Ok(byte);
         };

@@ -136,10 +136,13 @@ pub(super) fn words(code: &[Instruction]) -> Vec<u32> {
             Instruction::Begin => [BEGIN, 0, 0],
             Instruction::End => [END, 0, 0],
             Instruction::Set(set) => {
-                let index = sets.iter().position(|known| known == set).unwrap_or_else(|| {
-                    sets.push(*set);
-                    sets.len() - 1
-                });
+                let index = sets
+                    .iter()
+                    .position(|known| known == set)
+                    .unwrap_or_else(|| {
+                        sets.push(*set);
+                        sets.len() - 1
+                    });
                 [SET, word(code.len() * 3 + index * 8), 0]
             }
         };

@@ -84,7 +84,9 @@ pub(super) fn build(code: &[Instruction]) -> Result<Table, String> {
 }
 
 fn accepts(code: &[Instruction], threads: &Threads) -> bool {
-    threads.iter().any(|at| code.get(*at) == Some(&Instruction::Match))
+    threads
+        .iter()
+        .any(|at| code.get(*at) == Some(&Instruction::Match))
 }
 
 /// Follows everything that needs no byte.
@@ -150,7 +152,9 @@ fn minimise(
     classes: Vec<u8>,
     class_count: usize,
 ) -> Result<Table, String> {
-    let mut group: Vec<usize> = (0..rows.len()).map(|state| usize::from(state == 1)).collect();
+    let mut group: Vec<usize> = (0..rows.len())
+        .map(|state| usize::from(state == 1))
+        .collect();
     let mut count = 2;
     loop {
         let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
@@ -172,7 +176,9 @@ fn minimise(
     let mut transitions = vec![0u16; count * class_count];
     let mut is_accepting = vec![false; count];
     for (state, row) in rows.iter().enumerate() {
-        let Some(id) = group.get(state).copied() else { continue };
+        let Some(id) = group.get(state).copied() else {
+            continue;
+        };
         for (class, to) in row.iter().enumerate() {
             let to = group.get(*to).copied().unwrap_or(0);
             if let Some(slot) = transitions.get_mut(id * class_count + class) {
@@ -184,5 +190,11 @@ fn minimise(
         *accepting = true;
     }
     let start = group.get(start).copied().unwrap_or(0);
-    Ok(Table { classes, transitions, is_accepting, class_count, start })
+    Ok(Table {
+        classes,
+        transitions,
+        is_accepting,
+        class_count,
+        start,
+    })
 }

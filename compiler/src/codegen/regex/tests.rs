@@ -79,13 +79,27 @@ fn errors_say_where() {
 
 #[test]
 fn large_automata_are_refused() {
-    assert!(compile("(a|b)*a(a|b){20}", false).expect_err("exponential").contains("states"));
+    assert!(
+        compile("(a|b)*a(a|b){20}", false)
+            .expect_err("exponential")
+            .contains("states")
+    );
 }
 
 #[test]
 fn tables_are_minimal() {
-    assert_eq!(compile("abc", false).expect("abc").table.is_accepting.len(), 5);
-    assert_eq!(compile("(a|aa|aaa)", false).expect("a").table.is_accepting.len(), 3);
+    assert_eq!(
+        compile("abc", false).expect("abc").table.is_accepting.len(),
+        5
+    );
+    assert_eq!(
+        compile("(a|aa|aaa)", false)
+            .expect("a")
+            .table
+            .is_accepting
+            .len(),
+        3
+    );
 }
 
 #[test]
