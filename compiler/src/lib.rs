@@ -6,10 +6,12 @@
 //! [`build`] (C to a module), and the loader `staprun`, a program of its own.
 //! [`driver`] runs the passes; [`cli`] reads the options.
 
+pub mod arch;
 pub mod build;
 pub mod cli;
 pub mod codegen;
 pub mod driver;
 pub mod ir;
+pub mod library;
 pub mod semantic;
 pub mod target;

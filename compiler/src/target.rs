@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The only door from pass 2 to the kernel being probed.
 
+mod fixture;
+mod real;
+
 use std::sync::Arc;
 
 use rstap_debuginfo::{
@@ -8,6 +11,9 @@ use rstap_debuginfo::{
     Placement, Probeable, Prototype, Result, Source, SourcePosition, Symbol, Tracepoint, Type,
     TypeId, Variable,
 };
+
+pub use fixture::FixtureTarget;
+pub use real::RealTarget;
 
 /// What pass 2 may ask about the kernel. Implemented over `rstap_debuginfo`
 /// for real kernels and over plain data in tests.
@@ -25,6 +31,10 @@ pub trait Target {
     fn module_names(&self, glob: &str) -> Vec<String>;
     /// Name under which the module was opened: `kernel`, `ext4`, `/usr/bin/true`.
     fn module_name(&self, module: ModuleId) -> String;
+    /// Absolute path of a user program: a path, or a name to be searched in `$PATH`.
+    fn program(&self, name: &str) -> Result<String>;
+    /// Byte offset in its file of an address of a user program.
+    fn file_offset(&self, address: Address) -> Result<u64>;
     /// Whether a source of facts is there.
     fn has(&self, module: ModuleId, source: Source) -> bool;
 
@@ -39,7 +49,8 @@ pub trait Target {
     ) -> Result<Location>;
     fn labels(&self, function: &Function, glob: &str) -> Result<Vec<Label>>;
     fn call_sites(&self, function: &Function) -> Result<Vec<CallSite>>;
-    fn function_at(&self, address: Address) -> Result<Option<Function>>;
+    /// The function with code at an address: the innermost inlined copy, or the concrete one.
+    fn function_at(&self, address: Address, inlined: bool) -> Result<Option<Function>>;
 
     fn source_files(&self, module: ModuleId, glob: &str) -> Result<Vec<String>>;
     /// Rows of the line table of files that match, lines `first` to `last`.
@@ -71,7 +82,7 @@ pub trait Target {
     fn symbols(&self, module: ModuleId, glob: &str) -> Vec<Symbol>;
     fn symbol_at(&self, address: Address) -> Option<(String, u64)>;
     fn placement(&self, address: Address) -> Result<Placement>;
-    fn probeable(&self, function: &Function) -> Probeable;
+    fn probeable(&self, function: &Function) -> Result<Probeable>;
     /// Whether the kernel exports the symbol to modules.
     fn is_exported(&self, name: &str) -> bool;
 }

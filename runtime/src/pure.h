@@ -13,6 +13,7 @@
 #include <linux/types.h>
 #define __KERNEL_HEADERS_INCLUDED__
 #else
+enum { false, true };
 /* rstap.h has its own int64_t, which glibc's headers would contradict. */
 void *memcpy(void *to, const void *from, __SIZE_TYPE__ size);
 void *memmove(void *to, const void *from, __SIZE_TYPE__ size);

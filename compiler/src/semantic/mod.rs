@@ -6,13 +6,20 @@
 //!   aliases and wildcards expanded, the family's place in the kernel found.
 //! - [`variables`]: `$x->y[i]`, `@cast`, `@var`, `$$vars`, pretty printing: C types
 //!   and places become addresses and reads.
-//! - `infer`: types of globals, functions and locals, over all bodies.
-//! - `lower`: bodies to IR.
-//! - `optimize`: what can be left out of the IR.
+//! - [`infer`]: types of globals, functions and locals, over all bodies.
+//! - [`lower`]: bodies to IR.
+//! - [`optimize`]: what can be left out of the IR.
+//! - [`analyze`]: all of it in order.
 //!
 //! **Invariant**: nothing here opens a file or writes C. The kernel is asked
 //! through [`crate::target::Target`] alone.
 
+pub mod analyze;
+pub mod infer;
+pub mod lower;
+pub mod optimize;
 pub mod points;
 pub mod session;
+pub mod similar;
 pub mod variables;
+pub mod visit;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
+use rstap_syntax::lexer::describe_token;
 use rstap_syntax::span::{SourceMap, Span};
 
 use crate::target::Target;
@@ -54,7 +55,7 @@ impl Unit {
         for item in file.items {
             match item {
                 ast::Item::Probe(probe) => unit.probes.push(Rc::new(probe)),
-                ast::Item::Alias(alias) => unit.aliases.push(Rc::new(alias)),
+                ast::Item::Alias(alias) => unit.aliases.push(Rc::new(*alias)),
                 ast::Item::Global(global) => unit.globals.push(Rc::new(global)),
                 ast::Item::Function(function) => unit.functions.push(Rc::new(function)),
                 ast::Item::EmbeddedC(code) => unit.embedded.push(Rc::new(code)),
@@ -277,29 +278,15 @@ impl<'a> Session<'a> {
     /// `identifier 'x' at FILE:LINE:COLUMN`: how errors name a token.
     pub fn describe(&self, token: Span) -> String {
         let sources = self.sources.borrow();
-        let text = sources.text(token);
-        let kind = token_kind(text);
-        format!("{kind} '{text}' at {}", sources.location(token))
+        let place = sources.location(token);
+        match describe_token(&sources, token) {
+            (kind, Some(text)) => format!("{kind} '{text}' at {place}"),
+            (kind, None) => format!("{kind} at {place}"),
+        }
     }
 
     /// `FILE:LINE:COLUMN`
     pub fn location(&self, span: Span) -> String {
         self.sources.borrow().location(span)
-    }
-}
-
-/// SystemTap's word for a token.
-fn token_kind(text: &str) -> &'static str {
-    const KEYWORDS: [&str; 17] = [
-        "probe", "global", "private", "function", "if", "else", "for", "foreach", "return",
-        "delete", "while", "break", "continue", "next", "try", "catch", "in",
-    ];
-    match text.as_bytes().first() {
-        Some(b'0'..=b'9') => "number",
-        Some(b'"') => "string",
-        Some(b'%') if text.starts_with("%{") => "embedded-code",
-        Some(b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$') if KEYWORDS.contains(&text) => "keyword",
-        Some(b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'$') => "identifier",
-        _ => "operator",
     }
 }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! What differs between processors: registers by DWARF number and the calling
+//! conventions. The one place of the compiler that knows; x86_64 for now.
+
+/// Pointers and longs, in bytes.
+pub const WORD_SIZE: u8 = 8;
+
+/// DWARF number of the stack pointer (System V ABI for x86_64, figure 3.36).
+pub const STACK_POINTER: u16 = 7;
+
+/// DWARF numbers of the registers that integer arguments are passed in:
+/// rdi, rsi, rdx, rcx, r8, r9 (System V ABI for x86_64, §3.2.3).
+const ARGUMENTS: [u16; 6] = [5, 4, 1, 2, 8, 9];
+
+/// Where an integer argument (from 0) is at a function's entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgumentPlace {
+    /// In a register, by DWARF number.
+    Register(u16),
+    /// On the stack, this many bytes above the stack pointer.
+    Stack(u64),
+}
+
+/// Integer argument `index` by the calling convention, at the first instruction
+/// of a function: the return address is on top of the stack.
+pub fn argument(index: u32) -> ArgumentPlace {
+    match ARGUMENTS.get(index as usize) {
+        Some(&register) => ArgumentPlace::Register(register),
+        None => {
+            let beyond = u64::from(index) - ARGUMENTS.len() as u64;
+            ArgumentPlace::Stack(u64::from(WORD_SIZE) * (beyond + 1))
+        }
+    }
+}
+
+/// Whether a function is a system call's entry that takes one `struct pt_regs *`
+/// in place of its arguments (`arch/x86/include/asm/syscall_wrapper.h`).
+pub fn is_syscall_wrapper(function: &str) -> bool {
+    ["__x64_sys_", "__ia32_sys_", "__ia32_compat_sys_", "__x64_compat_sys_"]
+        .iter()
+        .any(|prefix| function.starts_with(prefix))
+}
+
+/// Largest length of a data breakpoint in bytes; it must be a power of two.
+pub const BREAKPOINT_LENGTH: u32 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_by_the_convention() {
+        assert_eq!(argument(0), ArgumentPlace::Register(5));
+        assert_eq!(argument(5), ArgumentPlace::Register(9));
+        assert_eq!(argument(6), ArgumentPlace::Stack(8));
+        assert_eq!(argument(7), ArgumentPlace::Stack(16));
+    }
+
+    #[test]
+    fn wrappers_of_system_calls() {
+        assert!(is_syscall_wrapper("__x64_sys_getppid"));
+        assert!(!is_syscall_wrapper("ksys_read"));
+    }
+}

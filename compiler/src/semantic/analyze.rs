@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Pass 2 from end to end.
+
+use std::collections::HashSet;
+
+use rstap_syntax::diag::Diagnostic;
+
+use super::lower::Lowering;
+use super::optimize;
+use super::points::{self, Derived};
+use super::session::{Session, UnitId};
+use crate::ir::{self, StmtKind, walk};
+
+/// More rounds than a library whose probes pull in files with probes has.
+const MAXIMUM_ROUNDS: usize = 8;
+
+/// Analyses the files of the session. `None` when there are errors, which are
+/// reported to the session together with the warnings.
+pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
+    let mut derived: Vec<Derived> = Vec::new();
+    let mut done: HashSet<UnitId> = HashSet::new();
+    let mut program = None;
+    for _ in 0..MAXIMUM_ROUNDS {
+        derive_new(session, &mut done, &mut derived);
+        if session.has_errors() {
+            return None;
+        }
+        if derived.is_empty() {
+            session.report(Diagnostic::semantic_error("E0208", "no probes found"));
+            return None;
+        }
+        // Messages of a round that is repeated come again.
+        let kept = session.take_diagnostics();
+        let lowered = Lowering::new(session).run(&derived);
+        program = Some(lowered);
+        if session.units().iter().all(|unit| done.contains(&unit.id) || unit.probes.is_empty()) {
+            let new = session.take_diagnostics();
+            kept.into_iter().chain(new).for_each(|diagnostic| session.report(diagnostic));
+            break;
+        }
+        session.take_diagnostics();
+        kept.into_iter().for_each(|diagnostic| session.report(diagnostic));
+    }
+    if session.has_errors() {
+        return None;
+    }
+    let mut program = program?;
+    program.name = name.to_owned();
+    check_loops(session, &program);
+    if session.has_errors() {
+        return None;
+    }
+    if !session.options.unoptimized {
+        optimize::optimize(&mut program);
+        remove_empty_probes(session, &derived, &mut program);
+        if program.probes.is_empty() {
+            session.report(Diagnostic::semantic_error("E0208", "no probes found"));
+            return None;
+        }
+    }
+    settings(session, &mut program);
+    Some(program)
+}
+
+/// Derives the probes of files that came in since the last time.
+fn derive_new(session: &Session, done: &mut HashSet<UnitId>, derived: &mut Vec<Derived>) {
+    for unit in session.units() {
+        if !done.insert(unit.id) {
+            continue;
+        }
+        for probe in &unit.probes {
+            derived.extend(points::derive(session, probe, unit.id));
+        }
+    }
+}
+
+/// An array must not change while it is walked.
+fn check_loops(session: &Session, program: &ir::Program) {
+    let mut bodies: Vec<&ir::Block> =
+        program.handlers.values().map(|handler| &handler.body).collect();
+    for function in program.functions.values() {
+        if let ir::FunctionBody::Script(body) = &function.body {
+            bodies.push(body);
+        }
+    }
+    let mut reported = HashSet::new();
+    for body in bodies {
+        walk::statements(body, &mut |stmt| {
+            let StmtKind::Foreach(foreach) = &stmt.kind else { return };
+            if !optimize::arrays_changed(program, &foreach.body).contains(&foreach.array)
+                || !reported.insert(stmt.at)
+            {
+                return;
+            }
+            let name = program.globals.get(foreach.array).map_or("", |global| &global.name);
+            let place = program.locations.get(stmt.at).map_or("", String::as_str);
+            session.report(
+                Diagnostic::semantic_error(
+                    "E0209",
+                    format!("variable '{name}' modified during 'foreach' iteration: {place}"),
+                )
+                .hint("collect what is to change first, and change it after the loop"),
+            );
+        });
+    }
+}
+
+/// Probes that do nothing are left out, with a warning.
+fn remove_empty_probes(session: &Session, derived: &[Derived], program: &mut ir::Program) {
+    let mut index = 0;
+    let mut warned = HashSet::new();
+    let handlers = std::mem::take(&mut program.handlers);
+    program.probes.retain(|probe| {
+        let is_empty = handlers
+            .get(probe.handler)
+            .is_some_and(|handler| handler.body.is_empty());
+        if is_empty && let Some(derived) = derived.get(index) {
+            let text = format!("Probe '{}' has been elided", derived.script_name);
+            if warned.insert((derived.keyword, text.clone())) {
+                session.report(Diagnostic::warning("W0202", text).at(derived.keyword));
+            }
+        }
+        index += 1;
+        !is_empty
+    });
+    program.handlers = handlers;
+}
+
+/// Limits from `-D`, and facts about the kernel.
+fn settings(session: &Session, program: &mut ir::Program) {
+    let options = &session.options;
+    program.is_guru = options.guru;
+    program.suppress_handler_errors = options.suppress_handler_errors;
+    program.has_timing = options.timing;
+    program.macros = options.macros.clone();
+    program.kernel_release = session.target.release();
+    let limits = &mut program.limits;
+    for (name, value) in &options.macros {
+        let number = value.as_deref().map_or(Some(1), |text| text.parse::<u64>().ok());
+        let Some(number) = number else { continue };
+        let small = u32::try_from(number).unwrap_or(u32::MAX);
+        match name.as_str() {
+            "MAXSTRINGLEN" | "MAP_STRING_LENGTH" => {
+                limits.string_size = limits_string(small, name, limits.string_size);
+            }
+            "MAXMAPENTRIES" => limits.map_entries = small.max(1),
+            "MAXACTION" | "MAXACTION_INTERRUPTIBLE" => limits.actions = number,
+            "MAXNESTING" => limits.nesting = Some(small),
+            "MAXERRORS" => limits.errors = small,
+            "MAXSKIPPED" => limits.skipped = small,
+            "MINSTACKSPACE" => limits.stack = small,
+            "MAXBACKTRACE" => limits.backtrace = small,
+            "STP_OVERLOAD_INTERVAL" => limits.overload_interval = number,
+            "STP_OVERLOAD_THRESHOLD" => limits.overload_threshold = number,
+            "STP_NO_OVERLOAD" => limits.overload_interval = 0,
+            "STP_MAXMEMORY" => limits.memory = number.saturating_mul(1024),
+            "KRETACTIVE" => limits.return_active = small,
+            "STAP_SUPPRESS_TIME_LIMITS_ENABLE" => limits.actions = 0,
+            _ => {}
+        }
+    }
+    if options.suppress_time_limits {
+        limits.actions = 0;
+        limits.overload_interval = 0;
+    }
+}
+
+/// MAXSTRINGLEN wins over MAP_STRING_LENGTH: strings of arrays are as long as others.
+fn limits_string(given: u32, name: &str, current: u32) -> u32 {
+    let given = given.clamp(16, 1 << 20);
+    if name == "MAXSTRINGLEN" { given } else { given.max(current) }
+}

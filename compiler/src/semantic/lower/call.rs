@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Calls: overloads, and functions made once for each probe whose `$variables` they use.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use rstap_syntax::ast;
+use rstap_syntax::diag::Diagnostic;
+use rstap_syntax::span::Span;
+
+use super::super::infer::Ty;
+use super::super::points::Context;
+use super::super::session::{Origin, UnitId};
+use super::super::{similar, visit};
+use super::body::BodyState;
+use super::expr::Lowered;
+use super::{FunctionInfo, FunctionKey, Lowering};
+use crate::ir;
+
+/// A declaration of a function and the file that it is in.
+type Overload = (Rc<ast::Function>, UnitId);
+
+impl Lowering<'_, '_> {
+    pub(super) fn call(
+        &mut self,
+        state: &mut BodyState,
+        name: &ast::Ident,
+        args: &[ast::Expr],
+        token: Span,
+    ) -> Lowered {
+        if state.in_condition {
+            let text = "probe condition must not call functions";
+            self.error(Diagnostic::semantic_error("E0230", text).at(token));
+            return self.nothing(token);
+        }
+        if matches!(name.name.as_str(), "matched" | "ngroups") {
+            self.captures_used = true;
+        }
+        let overloads = self.overloads(&name.name, state.unit);
+        let fitting: Vec<&Overload> =
+            overloads.iter().filter(|(function, _)| function.params.len() == args.len()).collect();
+        if fitting.is_empty() {
+            self.no_function(name, args.len(), &overloads);
+            // The arguments may hold errors of their own.
+            for argument in args {
+                self.expr(state, argument);
+            }
+            return self.nothing(token);
+        }
+        let indexes: Vec<usize> = fitting
+            .iter()
+            .map(|(function, unit)| self.function_instance(state, function, *unit))
+            .collect();
+        let mut arguments = Vec::with_capacity(args.len());
+        for (position, argument) in args.iter().enumerate() {
+            let value = self.expr(state, argument);
+            let mut known = None;
+            for &index in &indexes {
+                let Some(&parameter) = self.functions[index].parameters.get(position) else {
+                    continue;
+                };
+                self.unify(parameter, value.ty, argument.token);
+                self.types.add_detail(parameter, value.detail);
+                known = known.or(self.types.get(parameter));
+            }
+            let mut expr = value.expr;
+            expr.ty = known.unwrap_or(expr.ty);
+            arguments.push(expr);
+        }
+        let first = indexes.first().copied().unwrap_or_default();
+        let returns = self.functions[first].returns;
+        for &index in indexes.iter().skip(1) {
+            let other = self.functions[index].returns;
+            self.unify(returns, other, token);
+        }
+        let candidates =
+            indexes.iter().map(|&index| ir::arena::EntityId::new(index)).collect();
+        let ty = self.types.get(returns).unwrap_or(ir::Type::Void);
+        let at = self.location(token);
+        let detail = self.types.detail(returns);
+        let kind = ir::ExprKind::Call { candidates, arguments };
+        Lowered { expr: ir::Expr { kind, ty, at }, ty: returns, detail }
+    }
+
+    /// All declarations of a name, in the order in which they are tried.
+    fn overloads(&mut self, name: &str, unit: UnitId) -> Rc<Vec<Overload>> {
+        let key = (unit, name.to_owned());
+        if let Some(known) = self.function_names.get(&key) {
+            return Rc::clone(known);
+        }
+        let mut found = self.session.functions(name, unit);
+        found.sort_by_key(|(function, unit)| {
+            let is_user = self.session.unit(*unit).origin == Origin::User;
+            function.priority.unwrap_or(i64::from(!is_user))
+        });
+        let found = Rc::new(found);
+        self.function_names.insert(key, Rc::clone(&found));
+        found
+    }
+
+    fn no_function(&mut self, name: &ast::Ident, arity: usize, overloads: &[Overload]) {
+        let mut error = Diagnostic::semantic_error(
+            "E0206",
+            format!("unresolved arity-{arity} function '{}'", name.name),
+        )
+        .at(name.span);
+        if overloads.is_empty() {
+            let mut names = self.session.library.function_names();
+            for unit in self.session.units() {
+                names.extend(unit.functions.iter().map(|function| function.name.name.clone()));
+            }
+            let similar = similar::several(&name.name, &names);
+            if !similar.is_empty() {
+                error.message =
+                    format!("{} (similar: {})", error.message, similar.join(", "));
+            }
+        } else {
+            for (function, _) in overloads {
+                error = error.label(
+                    function.name.span,
+                    format!("this one takes {} arguments", function.params.len()),
+                );
+            }
+        }
+        self.error(error);
+    }
+
+    /// The number of a function as it is called from here.
+    fn function_instance(
+        &mut self,
+        state: &BodyState,
+        function: &Rc<ast::Function>,
+        unit: UnitId,
+    ) -> usize {
+        let probe =
+            if self.function_uses_target(function, unit, 0) { state.probe } else { None };
+        let key = FunctionKey { declaration: Rc::as_ptr(function), probe };
+        if let Some(&index) = self.function_ids.get(&key) {
+            return index;
+        }
+        let declared = |this: &mut Self, ty: Option<ast::Type>| match ty {
+            Some(ast::Type::Long) => {
+                let var = Ty::Var(this.types.fresh());
+                // A variable and not the bare type, so that a C type can be kept with it.
+                let _ = this.types.unify(var, Ty::LONG, function.name.span);
+                var
+            }
+            Some(ast::Type::String) => Ty::STRING,
+            None => Ty::Var(this.types.fresh()),
+        };
+        let parameters = function.params.iter().map(|param| declared(self, param.ty)).collect();
+        let returns = declared(self, function.return_type);
+        let index = self.functions.len();
+        self.functions.push(FunctionInfo {
+            declaration: Rc::clone(function),
+            unit,
+            parameters,
+            returns,
+            locals: HashMap::new(),
+            context: if probe.is_some() { state.context.clone() } else { Context::Empty },
+            probe,
+        });
+        self.function_ids.insert(key, index);
+        index
+    }
+
+    /// Whether a function, or one that it calls, uses `$variables` of the probe.
+    fn function_uses_target(
+        &mut self,
+        function: &Rc<ast::Function>,
+        unit: UnitId,
+        depth: usize,
+    ) -> bool {
+        let pointer = Rc::as_ptr(function);
+        if let Some(&known) = self.uses_target.get(&pointer) {
+            return known;
+        }
+        // Recursive functions meet themselves here: no new fact then.
+        self.uses_target.insert(pointer, false);
+        let ast::FunctionBody::Block(body) = &function.body else { return false };
+        let mut uses = false;
+        let mut calls = Vec::new();
+        visit::statement(body, &mut |expr| match &expr.kind {
+            ast::ExprKind::Target(_) => uses = true,
+            ast::ExprKind::Call { name, args } => calls.push((name.name.clone(), args.len())),
+            _ => {}
+        });
+        // Beyond this depth a chain of calls is not followed for `$`.
+        if !uses && depth < 32 {
+            for (name, arity) in calls {
+                let overloads = self.overloads(&name, unit);
+                uses = overloads
+                    .iter()
+                    .filter(|(callee, _)| callee.params.len() == arity)
+                    .any(|(callee, unit)| self.function_uses_target(callee, *unit, depth + 1));
+                if uses {
+                    break;
+                }
+            }
+        }
+        self.uses_target.insert(pointer, uses);
+        uses
+    }
+
+    /// Adds a pretty printer, or finds an equal one.
+    pub(super) fn synthesize(&mut self, mut function: ir::Function) -> ir::FunctionId {
+        let base = self.functions.len();
+        let text = format!("{:?} {:?}", function.locals, function.body);
+        let known = self
+            .synthesized
+            .iter()
+            .position(|known| format!("{:?} {:?}", known.locals, known.body) == text);
+        let position = known.unwrap_or_else(|| {
+            function.c_name = format!("{}_s{}", function.name, self.synthesized.len());
+            self.synthesized.push(function);
+            self.synthesized.len() - 1
+        });
+        ir::arena::EntityId::new(base + position)
+    }
+}

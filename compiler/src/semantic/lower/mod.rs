@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Bodies to IR, and types on the way.
+//!
+//! One walk does both: it unifies types as it meets uses and emits IR with the
+//! types known so far. The walk over all bodies is repeated until it learns
+//! nothing new; only the last one, in which every type is final, keeps its IR
+//! and reports errors.
+
+mod assign;
+mod body;
+mod call;
+mod display;
+mod embedded;
+mod expr;
+mod print;
+mod stat;
+mod stmt;
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use rstap_syntax::ast;
+use rstap_syntax::diag::Diagnostic;
+use rstap_syntax::span::Span;
+
+use self::body::BodyState;
+use super::infer::{Mismatch, Ty, TypeVar, Types, type_name};
+use super::points::{Body, Context, Derived};
+use super::session::{Origin, Session, UnitId};
+use crate::ir;
+
+/// More walks than any chain of calls needs that a person wrote.
+const MAXIMUM_WALKS: usize = 64;
+
+/// A function as called from one kind of place. Functions that use `$variables`
+/// are made once for each probe that calls them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct FunctionKey {
+    declaration: *const ast::Function,
+    probe: Option<usize>,
+}
+
+/// What is known of a function in all walks.
+struct FunctionInfo {
+    declaration: Rc<ast::Function>,
+    unit: UnitId,
+    parameters: Vec<Ty>,
+    returns: Ty,
+    locals: HashMap<String, TypeVar>,
+    context: Context,
+    probe: Option<usize>,
+}
+
+/// What is known of a global in all walks.
+struct GlobalInfo {
+    declaration: Rc<ast::Global>,
+    unit: UnitId,
+    /// `None` until its first use: scalar (0) or number of keys.
+    arity: Option<(usize, Span)>,
+    keys: Vec<Ty>,
+    value: Ty,
+    stat: ir::StatSpec,
+    variance_shift: Option<i64>,
+    is_read: bool,
+    is_written: bool,
+}
+
+/// Turns derived probes into a program.
+pub struct Lowering<'s, 'a> {
+    session: &'s Session<'a>,
+    types: Types,
+    program: ir::Program,
+    locations: HashMap<Span, ir::LocationId>,
+    /// Globals in the order of their first use.
+    globals: Vec<GlobalInfo>,
+    global_ids: HashMap<*const ast::Global, usize>,
+    /// What a name means in a file; `None`: no global.
+    global_names: HashMap<(UnitId, String), Option<usize>>,
+    /// Functions in the order of their first call.
+    functions: Vec<FunctionInfo>,
+    function_ids: HashMap<FunctionKey, usize>,
+    function_names: HashMap<(UnitId, String), Rc<Vec<(Rc<ast::Function>, UnitId)>>>,
+    uses_target: HashMap<*const ast::Function, bool>,
+    /// Locals of each probe.
+    probe_locals: Vec<HashMap<String, TypeVar>>,
+    /// IR of functions of this walk, by number; filled as they are reached.
+    bodies: Vec<Option<ir::Function>>,
+    /// Functions made for pretty printing, in this walk.
+    synthesized: Vec<ir::Function>,
+    errors: Vec<Diagnostic>,
+    warned: HashSet<String>,
+    is_final: bool,
+    captures_used: bool,
+}
+
+impl<'s, 'a> Lowering<'s, 'a> {
+    pub fn new(session: &'s Session<'a>) -> Self {
+        Lowering {
+            session,
+            types: Types::default(),
+            program: ir::Program::default(),
+            locations: HashMap::new(),
+            globals: Vec::new(),
+            global_ids: HashMap::new(),
+            global_names: HashMap::new(),
+            functions: Vec::new(),
+            function_ids: HashMap::new(),
+            function_names: HashMap::new(),
+            uses_target: HashMap::new(),
+            probe_locals: Vec::new(),
+            bodies: Vec::new(),
+            synthesized: Vec::new(),
+            errors: Vec::new(),
+            warned: HashSet::new(),
+            is_final: false,
+            captures_used: false,
+        }
+    }
+
+    /// The whole of it. Errors are reported to the session; the program is then not usable.
+    pub fn run(mut self, probes: &[Derived]) -> ir::Program {
+        self.probe_locals.resize_with(probes.len(), HashMap::new);
+        for _ in 0..MAXIMUM_WALKS {
+            let before = (self.types.changes(), self.functions.len(), self.globals.len());
+            self.walk(probes);
+            if before == (self.types.changes(), self.functions.len(), self.globals.len()) {
+                break;
+            }
+        }
+        self.is_final = true;
+        self.walk(probes);
+        self.finish()
+    }
+
+    /// Types of the variables that a probe's bodies set at their outermost level: what `-L` shows of an alias.
+    pub fn locals_of(mut self, probe: &Derived) -> Vec<(String, ir::Type)> {
+        self.probe_locals.push(HashMap::new());
+        for _ in 0..MAXIMUM_WALKS {
+            let before = (self.types.changes(), self.functions.len(), self.globals.len());
+            self.walk(std::slice::from_ref(probe));
+            if before == (self.types.changes(), self.functions.len(), self.globals.len()) {
+                break;
+            }
+        }
+        let mut locals = Vec::new();
+        for body in &probe.bodies {
+            let mut names = Vec::new();
+            assigned_names(&body.block, &mut names);
+            for name in names {
+                if let Some(&var) = self.probe_locals[0].get(&name)
+                    && let Some(ty) = self.types.get(Ty::Var(var))
+                    && !locals.iter().any(|(known, _)| *known == name)
+                {
+                    locals.push((name, ty));
+                }
+            }
+        }
+        locals
+    }
+
+    /// One pass over all bodies that are reached.
+    fn walk(&mut self, probes: &[Derived]) {
+        self.program.handlers = Default::default();
+        self.program.probes.clear();
+        self.synthesized.clear();
+        self.bodies.clear();
+        self.errors.clear();
+        for global in &mut self.globals {
+            global.is_read = false;
+            global.is_written = false;
+        }
+        let mut merged: HashMap<String, ir::HandlerId> = HashMap::new();
+        for (index, probe) in probes.iter().enumerate() {
+            self.probe(index, probe, &mut merged);
+        }
+        // Functions reach others: the list grows while it is walked.
+        let mut index = 0;
+        while index < self.functions.len() {
+            if index >= self.bodies.len() {
+                self.bodies.resize_with(index + 1, || None);
+            }
+            let body = self.function_body(index);
+            self.bodies[index] = Some(body);
+            index += 1;
+        }
+    }
+
+    fn probe(
+        &mut self,
+        index: usize,
+        probe: &Derived,
+        merged: &mut HashMap<String, ir::HandlerId>,
+    ) {
+        let mut state = BodyState::for_probe(index, probe);
+        let mut block = ir::Block::new();
+        for Body { block: body, unit } in &probe.bodies {
+            state.unit = *unit;
+            self.statement(&mut state, body, &mut block);
+        }
+        let mut condition: Option<ir::Expr> = None;
+        for (expr, unit) in &probe.conditions {
+            state.unit = *unit;
+            let value = self.condition(&mut state, expr);
+            condition = Some(match condition {
+                None => value,
+                Some(first) => ir::Expr {
+                    ty: ir::Type::Long,
+                    at: value.at,
+                    kind: ir::ExprKind::And(Box::new(first), Box::new(value)),
+                },
+            });
+        }
+        let entry = self.entry_handler(&mut state);
+        let handler = ir::Handler { locals: state.take_locals(self), body: block };
+        let handler = self.merge(handler, merged);
+        let entry_handler = entry.map(|entry| self.merge(entry, merged));
+        self.program.probes.push(ir::Probe {
+            name: probe.name.clone(),
+            script_name: probe.script_name.clone(),
+            location: self.session.location(probe.span),
+            kind: probe.kind.clone(),
+            handler,
+            entry_handler,
+            saved_words: state.saved.len(),
+            saved_strings: state.saved_strings.len(),
+            condition,
+            is_optional: probe.is_optional,
+            derivation: probe.derivation.clone(),
+        });
+    }
+
+    /// Handlers with equal bodies are one.
+    fn merge(
+        &mut self,
+        handler: ir::Handler,
+        merged: &mut HashMap<String, ir::HandlerId>,
+    ) -> ir::HandlerId {
+        if !self.is_final {
+            return self.program.handlers.push(handler);
+        }
+        let key = format!("{handler:?}");
+        if !self.session.options.unoptimized
+            && let Some(&id) = merged.get(&key)
+        {
+            return id;
+        }
+        let id = self.program.handlers.push(handler);
+        merged.insert(key, id);
+        id
+    }
+
+    /// What a return probe has to keep from the call's entry.
+    fn entry_handler(&mut self, state: &mut BodyState) -> Option<ir::Handler> {
+        if state.saved.is_empty() && state.saved_strings.is_empty() {
+            return None;
+        }
+        let words = state.saved.iter().enumerate().map(|(n, e)| (ir::Place::Saved(n), e.clone()));
+        let strings = state
+            .saved_strings
+            .iter()
+            .enumerate()
+            .map(|(n, e)| (ir::Place::SavedString(n), e.clone()));
+        let body = words
+            .chain(strings)
+            .map(|(place, value)| ir::Stmt {
+                at: value.at,
+                kind: ir::StmtKind::Expr(ir::Expr {
+                    ty: value.ty,
+                    at: value.at,
+                    kind: ir::ExprKind::Assign { place, operator: None, value: Box::new(value) },
+                }),
+            })
+            .collect();
+        Some(ir::Handler { locals: Default::default(), body })
+    }
+
+    fn function_body(&mut self, index: usize) -> ir::Function {
+        let info = &self.functions[index];
+        let declaration = Rc::clone(&info.declaration);
+        let mut state = BodyState::for_function(index, info);
+        let returns = info.returns;
+        for (param, ty) in declaration.params.iter().zip(info.parameters.clone()) {
+            state.declare(&param.name.name, ty);
+        }
+        let parameters = declaration.params.len();
+        let body = match &declaration.body {
+            ast::FunctionBody::Block(block) => {
+                let mut statements = ir::Block::new();
+                self.statement(&mut state, block, &mut statements);
+                ir::FunctionBody::Script(statements)
+            }
+            ast::FunctionBody::EmbeddedC(code) => {
+                ir::FunctionBody::C(self.embedded_code(&state, code))
+            }
+        };
+        let returns = self.types.get(returns).unwrap_or(ir::Type::Void);
+        ir::Function {
+            name: declaration.name.name.clone(),
+            c_name: format!("{}_{index}", declaration.name.name),
+            locals: state.take_locals(self),
+            parameters,
+            returns,
+            body,
+            location: self.location(declaration.name.span),
+        }
+    }
+
+    /// Puts globals and functions into the program and gives it away.
+    fn finish(mut self) -> ir::Program {
+        for error in std::mem::take(&mut self.errors) {
+            self.session.report(error);
+        }
+        self.report_unused();
+        let functions = std::mem::take(&mut self.bodies);
+        for function in functions.into_iter().flatten() {
+            self.program.functions.push(function);
+        }
+        for function in std::mem::take(&mut self.synthesized) {
+            self.program.functions.push(function);
+        }
+        self.add_globals();
+        for unit in self.session.units() {
+            for code in &unit.embedded {
+                let state = BodyState::bare(unit.id);
+                let code = self.embedded_code(&state, code);
+                self.program.embedded.push(code);
+            }
+        }
+        if self.captures_used {
+            set_captures(&mut self.program);
+        }
+        if !self.session.options.no_global_display {
+            self.add_global_display();
+        }
+        self.program
+    }
+
+    fn add_globals(&mut self) {
+        for index in 0..self.globals.len() {
+            let info = &self.globals[index];
+            let (declaration, unit) = (Rc::clone(&info.declaration), info.unit);
+            let (keys, value) = (info.keys.clone(), info.value);
+            let is_user = self.session.unit(unit).origin == Origin::User;
+            let keys: Vec<_> =
+                keys.iter().map(|&key| self.types.get(key).unwrap_or(ir::Type::Long)).collect();
+            let value = self.types.get(value).unwrap_or(ir::Type::Long);
+            let is_array = self.globals[index].arity.is_some_and(|(arity, _)| arity > 0);
+            let kind = if is_array {
+                ir::GlobalKind::Array {
+                    keys,
+                    value,
+                    size: declaration.size.and_then(|size| u64::try_from(size).ok()),
+                    wrap: declaration.wrap,
+                }
+            } else {
+                ir::GlobalKind::Scalar { ty: value, initial: self.initial(&declaration, value) }
+            };
+            let info = &self.globals[index];
+            self.program.globals.push(ir::Global {
+                name: declaration.name.name.clone(),
+                c_name: format!("{}_{index}", declaration.name.name),
+                kind,
+                stat: info.stat.clone(),
+                is_parameter: is_user && !is_array && !declaration.private,
+            });
+        }
+    }
+
+    /// Initial value of a scalar: `-G` before the declaration's own.
+    fn initial(&self, declaration: &ast::Global, ty: ir::Type) -> Option<ir::Constant> {
+        let name = &declaration.name.name;
+        let given = self.session.options.globals.iter().rev().find(|(given, _)| given == name);
+        if let Some((_, text)) = given {
+            return match ty {
+                ir::Type::String => Some(ir::Constant::String(text.clone().into_bytes())),
+                _ => parse_number(text).map(ir::Constant::Long),
+            };
+        }
+        match &declaration.init.as_ref()?.value {
+            ast::LiteralValue::Number(number) => Some(ir::Constant::Long(*number)),
+            ast::LiteralValue::String(bytes) => Some(ir::Constant::String(bytes.clone())),
+        }
+    }
+
+    /// Interns the position of a token, described as run-time errors do.
+    fn location(&mut self, token: Span) -> ir::LocationId {
+        if let Some(&id) = self.locations.get(&token) {
+            return id;
+        }
+        let text = self.session.describe(token);
+        let id = self.program.locations.push(text);
+        self.locations.insert(token, id);
+        id
+    }
+
+    fn error(&mut self, diagnostic: Diagnostic) {
+        if !self.errors.contains(&diagnostic) {
+            self.errors.push(diagnostic);
+        }
+    }
+
+    /// A warning, once, in the walk that counts.
+    fn warn(&mut self, message: String, at: Span) {
+        if self.is_final && self.warned.insert(format!("{message} {at:?}")) {
+            self.session.report(Diagnostic::warning("W0201", message).at(at));
+        }
+    }
+
+    fn unify(&mut self, left: Ty, right: Ty, at: Span) {
+        if let Err(mismatch) = self.types.unify(left, right, at) {
+            self.error(mismatch_error(mismatch, at));
+        }
+    }
+
+    /// The number of a global by its name in a file.
+    fn global(&mut self, name: &str, unit: UnitId) -> Option<usize> {
+        let key = (unit, name.to_owned());
+        if let Some(&known) = self.global_names.get(&key) {
+            return known;
+        }
+        let found = self.session.global(name, unit).map(|(declaration, unit)| {
+            let pointer = Rc::as_ptr(&declaration);
+            if let Some(&index) = self.global_ids.get(&pointer) {
+                return index;
+            }
+            let index = self.globals.len();
+            let value = Ty::Var(self.types.fresh());
+            self.globals.push(GlobalInfo {
+                declaration: Rc::clone(&declaration),
+                unit,
+                arity: None,
+                keys: Vec::new(),
+                value,
+                stat: ir::StatSpec::default(),
+                variance_shift: None,
+                is_read: false,
+                is_written: false,
+            });
+            self.global_ids.insert(pointer, index);
+            if let Some(init) = &declaration.init {
+                let ty = match init.value {
+                    ast::LiteralValue::Number(_) => Ty::LONG,
+                    ast::LiteralValue::String(_) => Ty::STRING,
+                };
+                self.unify(value, ty, init.span);
+                self.set_arity(index, 0, init.span);
+            }
+            index
+        });
+        self.global_names.insert(key, found);
+        found
+    }
+
+    /// Says that a global is used with this number of keys.
+    fn set_arity(&mut self, global: usize, arity: usize, at: Span) -> bool {
+        match self.globals[global].arity {
+            None => {
+                let keys = (0..arity).map(|_| Ty::Var(self.types.fresh())).collect();
+                let info = &mut self.globals[global];
+                info.arity = Some((arity, at));
+                info.keys = keys;
+                true
+            }
+            Some((known, _)) if known == arity => true,
+            Some((known, place)) => {
+                let name = self.globals[global].declaration.name.name.clone();
+                let message = match (known, arity) {
+                    (0, _) => format!("inconsistent arity: scalar '{name}' used as an array"),
+                    (_, 0) => format!("inconsistent arity: array '{name}' used as a scalar"),
+                    _ => format!(
+                        "inconsistent arity: array '{name}' has {known} index{}, not {arity}",
+                        if known == 1 { "" } else { "es" }
+                    ),
+                };
+                self.error(
+                    Diagnostic::semantic_error("E0203", message)
+                        .at(at)
+                        .label(place, "arity was first inferred here"),
+                );
+                false
+            }
+        }
+    }
+
+    fn report_unused(&mut self) {
+        for index in 0..self.globals.len() {
+            let info = &self.globals[index];
+            let declaration = Rc::clone(&info.declaration);
+            if self.session.unit(info.unit).origin == Origin::User
+                && info.is_read
+                && !info.is_written
+                && declaration.init.is_none()
+                && !self.session.options.globals.iter().any(|(n, _)| *n == declaration.name.name)
+            {
+                let name = &declaration.name.name;
+                self.warn(format!("never-assigned global variable '{name}'"), declaration.name.span);
+            }
+        }
+    }
+}
+
+/// `type mismatch (long)` with the place where the other type came from.
+fn mismatch_error(mismatch: Mismatch, at: Span) -> Diagnostic {
+    let wanted = type_name(mismatch.wanted);
+    let mut error =
+        Diagnostic::semantic_error("E0201", format!("type mismatch ({wanted})")).at(at);
+    if let Some(place) = mismatch.inferred_at {
+        let inferred = type_name(mismatch.inferred);
+        error = error.caused_by(
+            Diagnostic::semantic_error(
+                "E0202",
+                format!("type was first inferred here ({inferred})"),
+            )
+            .at(place),
+        );
+    } else {
+        error = error.note(format!("the other side is {}", type_name(mismatch.inferred)));
+    }
+    error
+}
+
+/// A number as C writes it: decimal, 0x or 0 octal, with a sign.
+fn parse_number(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let value = if let Some(hex) = digits.strip_prefix("0x") {
+        u64::from_str_radix(hex, 16).ok()?
+    } else if digits.len() > 1 && digits.starts_with('0') {
+        u64::from_str_radix(digits, 8).ok()?
+    } else {
+        digits.parse::<u64>().ok()?
+    };
+    let value = value as i64;
+    Some(if negative { value.wrapping_neg() } else { value })
+}
+
+/// Names assigned by a body, in the order of the text.
+fn assigned_names(stmt: &ast::Stmt, names: &mut Vec<String>) {
+    match &stmt.kind {
+        ast::StmtKind::Block(block) => block.iter().for_each(|stmt| assigned_names(stmt, names)),
+        ast::StmtKind::Expr(expr) => {
+            if let ast::ExprKind::Assign { target, .. } = &expr.kind
+                && let ast::ExprKind::Ident(name) = &target.kind
+            {
+                names.push(name.clone());
+            }
+        }
+        ast::StmtKind::If { then, otherwise, .. } => {
+            assigned_names(then, names);
+            if let Some(otherwise) = otherwise {
+                assigned_names(otherwise, names);
+            }
+        }
+        ast::StmtKind::Try { body, handler, .. } => {
+            assigned_names(body, names);
+            assigned_names(handler, names);
+        }
+        _ => {}
+    }
+}
+
+/// Sub-matches are wanted somewhere, so every match keeps them.
+fn set_captures(program: &mut ir::Program) {
+    let mut set = |expr: &mut ir::Expr| {
+        if let ir::ExprKind::Match { captures, .. } = &mut expr.kind {
+            *captures = true;
+        }
+    };
+    ir::walk::program_expressions_mut(program, &mut set);
+}

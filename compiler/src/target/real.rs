@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! A real kernel, through `rstap_debuginfo`.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rstap_debuginfo::{
+    Address, CallSite, DebugInfo, Error, Function, FunctionQuery, KernelPaths, Label, LineAddress,
+    Location, MemberPath, ModuleId, Placement, Probeable, Prototype, Result, Source,
+    SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable, VariableKind,
+};
+
+use super::Target;
+
+/// The kernel whose files were located. They are opened at the first question.
+pub struct RealTarget {
+    paths: KernelPaths,
+    opened: OnceCell<Result<DebugInfo>>,
+}
+
+impl RealTarget {
+    pub fn new(paths: KernelPaths) -> RealTarget {
+        RealTarget { paths, opened: OnceCell::new() }
+    }
+
+    /// The opened files.
+    pub fn debug_info(&self) -> Result<&DebugInfo> {
+        let opened = self.opened.get_or_init(|| DebugInfo::open(self.paths.clone()));
+        opened.as_ref().map_err(Clone::clone)
+    }
+
+    /// The files of a kernel that were opened already; `None` if no question needed one.
+    pub fn if_opened(&self) -> Option<&DebugInfo> {
+        self.opened.get()?.as_ref().ok()
+    }
+}
+
+impl Target for RealTarget {
+    fn release(&self) -> String {
+        self.paths.release.clone()
+    }
+
+    fn module(&self, name: &str) -> Result<ModuleId> {
+        self.debug_info()?.module(name)
+    }
+
+    fn module_names(&self, glob: &str) -> Vec<String> {
+        self.debug_info().map(|info| info.module_names(glob)).unwrap_or_default()
+    }
+
+    fn module_name(&self, module: ModuleId) -> String {
+        self.debug_info().map(|info| info.module_name(module)).unwrap_or_default()
+    }
+
+    fn program(&self, name: &str) -> Result<String> {
+        let root = &self.paths.sysroot;
+        let candidates: Vec<PathBuf> = if name.contains('/') {
+            let path = Path::new(name);
+            let path = match path.strip_prefix("/") {
+                Ok(below) => root.join(below),
+                Err(_) => path.to_path_buf(),
+            };
+            vec![path]
+        } else {
+            let search = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&search)
+                .map(|directory| match directory.strip_prefix("/") {
+                    Ok(below) => root.join(below).join(name),
+                    Err(_) => directory.join(name),
+                })
+                .collect()
+        };
+        let found = candidates.iter().find(|path| path.is_file());
+        let path = found.ok_or_else(|| Error::new(format!("no program '{name}'")))?;
+        let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+        Ok(path.to_string_lossy().into_owned())
+    }
+
+    fn file_offset(&self, address: Address) -> Result<u64> {
+        let name = self.module_name(address.module);
+        Err(Error::new(format!("the place of {:#x} in the file {name} is not known", address.value))
+            .hint("probes in user programs are not supported yet; probe the kernel"))
+    }
+
+    fn has(&self, module: ModuleId, source: Source) -> bool {
+        self.debug_info().is_ok_and(|info| info.has(module, source))
+    }
+
+    fn functions(&self, module: ModuleId, query: &FunctionQuery) -> Result<Vec<Function>> {
+        self.debug_info()?.functions(module, query)
+    }
+
+    fn prototype(&self, function: &Function) -> Result<Option<Prototype>> {
+        self.debug_info()?.prototype(function)
+    }
+
+    fn variables_at(&self, function: &Function, pc: u64) -> Result<Vec<Variable>> {
+        self.debug_info()?.variables_at(function, pc)
+    }
+
+    fn location(
+        &self,
+        function: Option<&Function>,
+        variable: &Variable,
+        pc: u64,
+    ) -> Result<Location> {
+        let info = self.debug_info()?;
+        match function {
+            Some(function) if variable.kind != VariableKind::Global => {
+                info.location(function, variable, pc)
+            }
+            _ => info.global_location(variable),
+        }
+    }
+
+    fn labels(&self, function: &Function, glob: &str) -> Result<Vec<Label>> {
+        self.debug_info()?.labels(function, glob)
+    }
+
+    fn call_sites(&self, function: &Function) -> Result<Vec<CallSite>> {
+        self.debug_info()?.call_sites(function)
+    }
+
+    fn function_at(&self, address: Address, inlined: bool) -> Result<Option<Function>> {
+        self.debug_info()?.function_at(address, inlined)
+    }
+
+    fn source_files(&self, module: ModuleId, glob: &str) -> Result<Vec<String>> {
+        let files = self.debug_info()?.source_files(module, glob)?;
+        Ok(files.iter().map(|file| file.to_string()).collect())
+    }
+
+    fn lines(
+        &self,
+        module: ModuleId,
+        file: &str,
+        first: u32,
+        last: u32,
+    ) -> Result<Vec<LineAddress>> {
+        self.debug_info()?.lines(module, file, first..=last)
+    }
+
+    fn lines_of(&self, function: &Function) -> Result<Vec<LineAddress>> {
+        self.debug_info()?.lines_of(function)
+    }
+
+    fn line_at(&self, address: Address) -> Result<Option<SourcePosition>> {
+        self.debug_info()?.line_at(address)
+    }
+
+    fn type_of(&self, id: TypeId) -> Result<Arc<Type>> {
+        self.debug_info()?.type_of(id)
+    }
+
+    fn type_name(&self, id: TypeId) -> String {
+        self.debug_info().map(|info| info.type_name(id)).unwrap_or_default()
+    }
+
+    fn type_by_name(&self, module: ModuleId, name: &str) -> Result<Option<TypeId>> {
+        self.debug_info()?.type_by_name(module, name)
+    }
+
+    fn size_of(&self, id: TypeId) -> Result<u64> {
+        self.debug_info()?.size_of(id)
+    }
+
+    fn strip(&self, id: TypeId) -> Result<TypeId> {
+        self.debug_info()?.strip(id)
+    }
+
+    fn member(&self, id: TypeId, name: &str) -> Result<Option<MemberPath>> {
+        self.debug_info()?.member(id, name)
+    }
+
+    fn enumerator(&self, module: ModuleId, name: &str) -> Result<Option<i64>> {
+        self.debug_info()?.enumerator(module, name)
+    }
+
+    fn globals(&self, module: ModuleId, name: &str, unit: Option<&str>) -> Result<Vec<Variable>> {
+        self.debug_info()?.globals(module, name, unit)
+    }
+
+    fn tracepoints(&self, module: ModuleId, glob: &str) -> Result<Vec<Tracepoint>> {
+        self.debug_info()?.tracepoints(module, glob)
+    }
+
+    fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol> {
+        self.debug_info().ok()?.symbol(module, name)
+    }
+
+    fn symbols(&self, module: ModuleId, glob: &str) -> Vec<Symbol> {
+        let symbols = self.debug_info().and_then(|info| info.symbols(module, glob));
+        symbols.unwrap_or_default()
+    }
+
+    fn symbol_at(&self, address: Address) -> Option<(String, u64)> {
+        let (symbol, offset) = self.debug_info().ok()?.symbol_at(address)?;
+        Some((symbol.name, offset))
+    }
+
+    fn placement(&self, address: Address) -> Result<Placement> {
+        self.debug_info()?.placement(address)
+    }
+
+    fn probeable(&self, function: &Function) -> Result<Probeable> {
+        self.debug_info()?.probeable(function)
+    }
+
+    fn is_exported(&self, name: &str) -> bool {
+        self.debug_info().is_ok_and(|info| info.exported(name).is_some())
+    }
+}
