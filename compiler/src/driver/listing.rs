@@ -12,7 +12,7 @@ use crate::semantic::session::{Library, Session as Semantic};
 use crate::target::RealTarget;
 
 /// Prints what the options ask for. False when nothing was found.
-pub fn list(passes: &mut Passes<'_>) -> bool {
+pub fn list(passes: &Passes<'_>) -> bool {
     let mut sources = SourceMap::new();
     let library = passes.library(&mut sources);
     let target = RealTarget::new(passes.kernel.paths.clone());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Messages about scripts on their way to the user: rendered, each once, counted.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io::IsTerminal;
 
@@ -14,8 +15,8 @@ use crate::cli::options::{MessageFormat, When};
 #[derive(Debug)]
 pub struct Messages {
     renderer: Renderer,
-    seen: HashSet<String>,
-    suppressed: usize,
+    seen: RefCell<HashSet<String>>,
+    suppressed: Cell<usize>,
     suppress_warnings: bool,
     warnings_are_errors: bool,
     shows_all: bool,
@@ -34,8 +35,8 @@ impl Messages {
                 format,
                 colors: colors(options.color),
             },
-            seen: HashSet::new(),
-            suppressed: 0,
+            seen: RefCell::default(),
+            suppressed: Cell::new(0),
             suppress_warnings: options.suppress_warnings,
             warnings_are_errors: options.warnings_are_errors,
             shows_all: options.verbosity.iter().any(|level| *level > 0),
@@ -45,7 +46,7 @@ impl Messages {
 
     /// Shows them; a message that was shown before is counted only. Gives the number of errors,
     /// warnings among them under `-W`.
-    pub fn show(&mut self, diagnostics: &[Diagnostic], sources: &SourceMap) -> usize {
+    pub fn show(&self, diagnostics: &[Diagnostic], sources: &SourceMap) -> usize {
         let mut errors = 0;
         for diagnostic in diagnostics {
             let is_warning = !diagnostic.is_error();
@@ -56,8 +57,8 @@ impl Messages {
                 errors += 1;
             }
             let text = self.renderer.render(diagnostic, sources);
-            if !self.seen.insert(text.clone()) && !self.shows_all {
-                self.suppressed += 1;
+            if !self.seen.borrow_mut().insert(text.clone()) && !self.shows_all {
+                self.suppressed.set(self.suppressed.get() + 1);
                 continue;
             }
             eprint!("{text}");
@@ -78,10 +79,10 @@ impl Messages {
 
     /// What is said last of all.
     pub fn finish(&self) {
-        if self.suppressed > 0 {
+        if self.suppressed.get() > 0 {
             eprintln!(
                 "Number of similar error messages suppressed: {}.\nRerun with -v to see them.",
-                self.suppressed
+                self.suppressed.get()
             );
         }
     }

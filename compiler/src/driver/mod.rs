@@ -87,7 +87,7 @@ fn run_script(options: &Options, script: &ScriptSource) -> Result<bool, String> 
         last_pass = 4;
     }
     let session = new_session(options)?;
-    let mut passes = Passes {
+    let passes = Passes {
         options,
         last_pass,
         kernel: &kernel,
@@ -115,7 +115,7 @@ fn run_script(options: &Options, script: &ScriptSource) -> Result<bool, String> 
 fn list(options: &Options) -> Result<bool, String> {
     let kernel = Kernel::choose(options)?;
     let session = new_session(options)?;
-    let mut passes = Passes {
+    let passes = Passes {
         options,
         last_pass: 2,
         kernel: &kernel,
@@ -124,7 +124,7 @@ fn list(options: &Options) -> Result<bool, String> {
         cache: None,
         messages: Messages::new(options),
     };
-    Ok(listing::list(&mut passes))
+    Ok(listing::list(&passes))
 }
 
 fn new_session(options: &Options) -> Result<Session, String> {

@@ -57,7 +57,7 @@ struct UserFile {
 
 impl Passes<'_> {
     /// Does passes 1 to 4, as far as is asked. `Ok(None)`: nothing is left to do.
-    pub fn compile(&mut self, script: &ScriptSource) -> Result<Option<Module>, Failed> {
+    pub fn compile(&self, script: &ScriptSource) -> Result<Option<Module>, Failed> {
         let mut sources = SourceMap::new();
         let watch = Stopwatch::start();
         let library = self.library(&mut sources);
@@ -135,7 +135,7 @@ impl Passes<'_> {
 /// Pass 1.
 impl Passes<'_> {
     fn parse(
-        &mut self,
+        &self,
         script: &ScriptSource,
         library: &TapsetLibrary<'_>,
         sources: &mut SourceMap,
@@ -340,7 +340,7 @@ impl Passes<'_> {
     }
 
     fn analyze(
-        &mut self,
+        &self,
         library: &TapsetLibrary<'_>,
         files: Vec<UserFile>,
         sources: SourceMap,
@@ -387,7 +387,7 @@ impl Passes<'_> {
         program.ok_or_else(|| self.fail(2, "analysis"))
     }
 
-    fn translate(&mut self, program: &ir::Program) -> Result<Translated, Failed> {
+    fn translate(&self, program: &ir::Program) -> Result<Translated, Failed> {
         let watch = Stopwatch::start();
         let c_source = codegen::generate(program).map_err(|error| {
             eprintln!("ERROR: {error}");
@@ -409,7 +409,7 @@ struct Translated {
 
 /// Pass 4.
 impl Passes<'_> {
-    fn build(&mut self, translated: &Translated) -> Result<Option<Module>, Failed> {
+    fn build(&self, translated: &Translated) -> Result<Option<Module>, Failed> {
         let c_source = &translated.c_source;
         let tree = self.kernel.tree();
         if self.last_pass == 3 {
