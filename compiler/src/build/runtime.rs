@@ -548,3 +548,6 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -507,7 +507,8 @@ impl Passes<'_> {
                 eprintln!("{text}");
             }
         }
-        let is_left_here = options.module_name.is_some() || (self.last_pass == 4 && cache.is_none());
+        let is_lost = cache.is_none() && !options.keep_temporary;
+        let is_left_here = options.module_name.is_some() || (self.last_pass == 4 && is_lost);
         if is_left_here {
             let here = PathBuf::from(format!("{name}.ko"));
             let data = fs::read(&path).map_err(BuildError::io("read", &path))?;
