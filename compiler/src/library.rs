@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
-use rstap_syntax::scan::{self, Names};
+use rstap_syntax::scan;
 use rstap_syntax::span::SourceMap;
 use rstap_syntax::{Environment, LibraryMacros, parse_library_macros, parse_script};
 
@@ -21,7 +21,7 @@ use crate::semantic::session::Library;
 struct LibraryFile {
     path: PathBuf,
     text: String,
-    names: Names,
+    aliases: Vec<String>,
 }
 
 /// See the module's documentation.
@@ -89,12 +89,13 @@ impl<'e> TapsetLibrary<'e> {
             return;
         };
         let names = scan::scan_names(&text);
+        let aliases = names.aliases.clone();
         let index = self.files.len();
         for name in &names.functions {
-            self.functions.entry(name.clone()).or_default().push(index);
+            self.functions.entry((*name).to_owned()).or_default().push(index);
         }
         for name in &names.globals {
-            self.globals.entry(name.clone()).or_default().push(index);
+            self.globals.entry((*name).to_owned()).or_default().push(index);
         }
         for name in &names.aliases {
             let first = first_component(name);
@@ -103,7 +104,7 @@ impl<'e> TapsetLibrary<'e> {
                 files.push(index);
             }
         }
-        self.files.push(LibraryFile { path, text, names });
+        self.files.push(LibraryFile { path, text, aliases });
     }
 
     fn unreadable(&mut self, path: &Path) {
@@ -197,7 +198,7 @@ impl Library for TapsetLibrary<'_> {
 
     fn alias_names(&self) -> Vec<String> {
         let mut names: Vec<String> =
-            self.files.iter().flat_map(|file| file.names.aliases.iter().cloned()).collect();
+            self.files.iter().flat_map(|file| file.aliases.iter().cloned()).collect();
         names.sort_unstable();
         names.dedup();
         names
