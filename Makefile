@@ -54,18 +54,24 @@ unit:
 
 vm-tests: all lab
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest
-	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test ui --test run --no-fail-fast -- $(TESTS)
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test ui --test session --test run --no-fail-fast -- $(TESTS)
 
 bench: all lab
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) run --release -p rstap-tests --bin rstap-bench -- $(BENCH)
 
 matrix: all $(LAB)
 	$(LAB) deps --all
-	@failed=; for suite in $(SUITES); do \
-		$(LAB) fetch --suite $$suite >/dev/null || exit 1; \
+	@set -e; for suite in $(SUITES); do \
+		$(LAB) fetch --suite $$suite >/dev/null; \
+		log=$(abspath $(TARGET))/matrix-$$suite.log; \
 		RSTAP_BIN_DIR=$(BIN) RSTAP_TEST_KERNEL=$$suite \
-			$(CARGO) test -p rstap-tests --test run -- $(TESTS) || failed="$$failed $$suite"; \
-	done; if [ -n "$$failed" ]; then echo "failed on:$$failed"; exit 1; fi
+			$(CARGO) test -q -p rstap-tests --test run -- $(TESTS) 2>&1 | tee $$log; \
+	done; echo; bad=0; for suite in $(SUITES); do \
+		log=$(abspath $(TARGET))/matrix-$$suite.log; \
+		printf '%-10s %-30s %s\n' $$suite \
+			"$$(sed -n 's/.* scripts for //p' $$log)" "$$(grep ' passed, ' $$log)"; \
+		grep -q ' passed, 0 failed' $$log || bad=1; \
+	done; exit $$bad
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
-use rstap_syntax::scan;
 use rstap_syntax::span::SourceMap;
-use rstap_syntax::{Environment, LibraryMacros, parse_library_macros, parse_script};
+use rstap_syntax::{
+    Environment, LibraryMacros, parse_library_macros, parse_script, scan_names,
+};
 
 use crate::semantic::session::Library;
 
@@ -21,6 +22,7 @@ use crate::semantic::session::Library;
 struct LibraryFile {
     path: PathBuf,
     text: String,
+    /// Dotted names of its aliases.
     aliases: Vec<String>,
 }
 
@@ -88,8 +90,7 @@ impl<'e> TapsetLibrary<'e> {
             self.unreadable(&path);
             return;
         };
-        let names = scan::scan_names(&text);
-        let aliases = names.aliases.clone();
+        let names = scan_names(&text);
         let index = self.files.len();
         for name in &names.functions {
             self.functions.entry((*name).to_owned()).or_default().push(index);
@@ -104,6 +105,8 @@ impl<'e> TapsetLibrary<'e> {
                 files.push(index);
             }
         }
+        let aliases = names.aliases.iter().map(ToString::to_string).collect();
+        drop(names);
         self.files.push(LibraryFile { path, text, aliases });
     }
 

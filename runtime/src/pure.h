@@ -13,6 +13,7 @@
 #include <linux/types.h>
 #define __KERNEL_HEADERS_INCLUDED__
 #else
+enum { false, true };
 /* rstap.h has its own int64_t, which glibc's headers would contradict. */
 void *memcpy(void *to, const void *from, __SIZE_TYPE__ size);
 void *memmove(void *to, const void *from, __SIZE_TYPE__ size);
@@ -48,7 +49,7 @@ RST_INLINE void rst_relax(void)
 struct rst_map *rst_map_create(const struct rst_map_spec *spec, unsigned int string_size,
 			       unsigned int cpus);
 void rst_map_destroy(struct rst_map *map);
-/* Updates refused because the map was full, and (wrap) entries replaced. */
+/* Updates refused because the map was full. */
 unsigned long rst_map_overflows(const struct rst_map *map);
 
 /* ---- statistics ---------------------------------------------------------- */

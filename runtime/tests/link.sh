@@ -16,6 +16,10 @@ case $compile in *" -c -o /"*) cd "$headers" ;; *) cd "$build" ;; esac
 flags=$(echo "$compile" | sed 's/-Wp,-MMD,[^ ]*//; s/ -c -o .*//; s/-DKBUILD_[A-Z]*=[^ ]*//g')
 eval "$flags $EXTRA -I$build/include -c -o $object $script"
 cd "$headers"
+# 5.10 does not record the checker's command
+if [ -z "$checker" ] && [ -x tools/objtool/objtool ]; then
+	checker="./tools/objtool/objtool orc generate --module --no-fp --retpoline --uaccess"
+fi
 # what the build exports for the checker
 export SRCARCH=x86
 [ -z "$checker" ] || $checker "$object"

@@ -100,6 +100,17 @@ pub fn open(name: &str) -> Result<(Control, Vec<Trace>)> {
     ))
 }
 
+/// Whether a loader has the control file of a module open.
+#[must_use]
+pub fn is_attached(name: &str) -> bool {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(O_NONBLOCK)
+        .open(format!("{MODULES_DIRECTORY}/{name}/.cmd"))
+        .is_err_and(|error| error.raw_os_error() == Some(Errno::EBUSY as i32))
+}
+
 impl Control {
     /// A control file that is open already.
     #[must_use]

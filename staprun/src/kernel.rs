@@ -63,7 +63,6 @@ pub struct Symbols {
 struct Candidates {
     global: Option<u64>,
     local: Vec<u64>,
-    exported: bool,
 }
 
 impl Symbols {
@@ -87,6 +86,7 @@ impl Symbols {
             .collect();
         let mut line = Vec::new();
         let mut hidden = true;
+        let mut wanted = found.len();
         loop {
             line.clear();
             let count = reader
@@ -110,12 +110,6 @@ impl Symbols {
             let Ok(name) = std::str::from_utf8(name) else {
                 continue;
             };
-            if let Some(candidates) = name
-                .strip_prefix("__ksymtab_")
-                .and_then(|name| found.get_mut(name))
-            {
-                candidates.exported = true;
-            }
             let Some(candidates) = found.get_mut(name) else {
                 continue;
             };
@@ -126,7 +120,12 @@ impl Symbols {
             }
             hidden = false;
             if kind.first().is_some_and(u8::is_ascii_uppercase) {
+                wanted -= usize::from(candidates.global.is_none());
                 candidates.global = Some(address);
+                // The kernel takes long to print the rest.
+                if wanted == 0 {
+                    break;
+                }
             } else {
                 candidates.local.push(address);
             }
@@ -149,14 +148,6 @@ impl Symbols {
             (None, [address]) => Some(*address),
             _ => None,
         }
-    }
-
-    /// Whether the kernel's own loader can resolve the symbol.
-    #[must_use]
-    pub fn is_exported(&self, name: &str) -> bool {
-        self.found
-            .get(name)
-            .is_some_and(|candidates| candidates.exported)
     }
 }
 
@@ -298,7 +289,6 @@ mod tests {
             ffffffff81000030 t once\n\
             ffffffff81000040 t both\n\
             ffffffff81000050 T both\n\
-            ffffffff82000000 r __ksymtab_both\n\
             ffffffffc0000000 t late\t[e1000]\n";
         let names = ["_stext", "twice", "once", "both", "late", "none"];
         let symbols = Symbols::scan(text.as_bytes(), names).expect("readable");
@@ -308,8 +298,13 @@ mod tests {
         assert_eq!(symbols.address("both"), Some(0xffff_ffff_8100_0050));
         assert_eq!(symbols.address("late"), None);
         assert_eq!(symbols.address("none"), None);
-        assert!(symbols.is_exported("both"));
-        assert!(!symbols.is_exported("once"));
+    }
+
+    #[test]
+    fn nothing_is_read_behind_the_last_global_symbol() {
+        let text = "ffffffff81000000 T _stext\nffffffff81000010 T _stext\n";
+        let symbols = Symbols::scan(text.as_bytes(), ["_stext"]).expect("readable");
+        assert_eq!(symbols.address("_stext"), Some(0xffff_ffff_8100_0000));
     }
 
     #[test]

@@ -66,8 +66,6 @@ pub fn resolve(module: &mut ModuleFile, reporter: &mut Reporter) -> Result<Vec<(
     } else {
         for symbol in &weak {
             match symbols.address(&symbol.name) {
-                // The kernel does those itself, and checks their version.
-                Some(_) if symbols.is_exported(&symbol.name) => {}
                 Some(address) => {
                     reporter.step(2, || format!("{} is at {address:#x}", symbol.name));
                     symbol.define(&mut module.image, address);

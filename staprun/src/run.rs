@@ -247,19 +247,13 @@ fn delete(options: &Options, reporter: &mut Reporter) -> Result<i32> {
         let names: Vec<String> = match wanted.as_str() {
             "*" => kernel::loaded_rstap_modules()
                 .into_iter()
-                .filter(|(_, uses)| *uses == 0)
+                .filter(|(name, uses)| *uses == 0 && !channel::is_attached(name))
                 .map(|(name, _)| name)
                 .collect(),
             name => vec![running_name(name)?.to_owned()],
         };
         for name in names {
-            let result = match kernel::is_loaded(&name) && !kernel::is_rstap_module(&name) {
-                true => Err(Failure::new(format!(
-                    "cannot unload module {name}: it is none of rstap's; use rmmod"
-                ))),
-                false => guard::delete_with_retries(&name, DELETE_ATTEMPTS)
-                    .map_err(|errno| guard::unload_failure(&name, errno)),
-            };
+            let result = delete_one(&name);
             match result {
                 Ok(()) => reporter.step(1, || format!("unloaded {name}")),
                 Err(failure) => {
@@ -270,6 +264,23 @@ fn delete(options: &Options, reporter: &mut Reporter) -> Result<i32> {
         }
     }
     Ok(status)
+}
+
+fn delete_one(name: &str) -> Result<()> {
+    if kernel::is_loaded(name) {
+        if !kernel::is_rstap_module(name) {
+            return Err(Failure::new(format!(
+                "cannot unload module {name}: it is none of rstap's; use rmmod"
+            )));
+        }
+        if channel::is_attached(name) {
+            return Err(Failure::new(format!(
+                "cannot unload module {name}: a staprun is attached to it; end that one first"
+            )));
+        }
+    }
+    guard::delete_with_retries(name, DELETE_ATTEMPTS)
+        .map_err(|errno| guard::unload_failure(name, errno))
 }
 
 /// The name in the kernel of a module given by name or by path.

@@ -139,19 +139,17 @@ impl DwarfFile {
         if function.inlined_into.is_none() {
             return (die, Some(function.entry.value));
         }
-        let mut around = die;
-        if let Some(entry) = self.units.get(unit.position)
-            && let Ok(programs) = self.programs(entry)
-        {
-            // The last top-level entry that starts before the copy.
-            let _ = self
-                .unit_bytes(entry)
-                .scan(&programs, false, |other, depth| {
-                    if depth == 1 && other.offset <= die {
-                        around = other.offset;
-                    }
-                });
-        }
+        // The last function of the unit that starts before the copy; rows are in that order.
+        let rows = &self.index().rows;
+        let after = rows.partition_point(|row| u64::from(row.die) <= die);
+        let around = rows
+            .get(..after)
+            .unwrap_or_default()
+            .iter()
+            .rev()
+            .take_while(|row| u64::from(row.die) >= unit.start)
+            .find(|row| matches!(row.class, Class::Function | Class::FunctionInstance))
+            .map_or(die, |row| u64::from(row.die));
         let first = unit
             .entry(around)
             .ok()

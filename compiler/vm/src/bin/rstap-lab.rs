@@ -147,6 +147,10 @@ fn install(all: bool) -> Result<()> {
     if !packages.contains(&"busybox-static") && !busybox_is_static() {
         packages.push("busybox-static");
     }
+    // The kernel's objtool is linked with it.
+    if !PathBuf::from("/usr/lib/x86_64-linux-gnu/libelf.so.1").exists() {
+        packages.push("libelf1");
+    }
     let old_server = PathBuf::from("/usr/lib/qemu/virtiofsd");
     let new_server = PathBuf::from("/usr/libexec/virtiofsd");
     if !old_server.exists() && !new_server.exists() {

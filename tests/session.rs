@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Whole sessions from the command line: `--remote=vm`, interrupts, `-v`, and modules that travel.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use regex::Regex;
+
+use rstap_tests::programs::Programs;
+use rstap_vm::guest::{Case, Ending, Machine, Root};
+use rstap_vm::initramfs::PackedFile;
+use rstap_vm::{KernelSet, kernels};
+
+fn programs() -> Programs {
+    Programs::find().unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+fn kernel() -> KernelSet {
+    let wanted = std::env::var("RSTAP_TEST_KERNEL")
+        .ok()
+        .filter(|text| !text.is_empty());
+    kernels::find(wanted.as_deref()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// rstap with the kernel of the tests.
+fn rstap(arguments: &[&str]) -> Command {
+    let kernel = kernel();
+    let mut command = Command::new(programs().rstap);
+    command
+        .args(["-r", &kernel.release])
+        .arg("--sysroot")
+        .arg(&kernel.sysroot)
+        .args(arguments);
+    command.stdin(Stdio::null());
+    command
+}
+
+fn remote(arguments: &[&str]) -> Command {
+    let mut command = Command::new(programs().rstap);
+    command
+        .arg(format!("--remote=vm:{}", kernel().release))
+        .args(arguments);
+    command.stdin(Stdio::null());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn success(output: &Output) -> String {
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        output.status,
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}
+
+/// Compiles a script to `NAME.ko` in `folder`.
+fn module(folder: &Path, name: &str, script: &str) -> PathBuf {
+    let output = rstap(&["-p4", "-m", name, "-e", script])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    success(&output);
+    folder.join(format!("{name}.ko"))
+}
+
+#[test]
+fn a_script_runs_in_a_machine_of_its_own() {
+    let script = "probe begin { printf(\"target %d\\n\", target() > 0) } \
+                  probe end { println(\"done\") }";
+    let output = remote(&["-e", script, "-c", "echo from the command"])
+        .output()
+        .unwrap();
+    let mut lines: Vec<String> = success(&output).lines().map(str::to_string).collect();
+    lines.sort();
+    assert_eq!(lines, ["done", "from the command", "target 1"]);
+}
+
+#[test]
+fn output_is_live_and_one_interrupt_ends_the_session() {
+    let script = "probe begin { println(\"ready\") } probe end { println(\"ended\") }";
+    let mut child = remote(&["-e", script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    let start = Instant::now();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "ended\n");
+    assert!(wait(&mut child).success());
+    assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+fn wait(child: &mut Child) -> std::process::ExitStatus {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(60) {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    panic!("still running after 60 s");
+}
+
+#[test]
+fn a_module_runs_where_there_is_no_compiler() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "global n probe kernel.function(\"do_sys_openat2\") { n++ } \
+                  probe end { println(n > 0 ? \"counted\" : \"nothing\") }";
+    let module = module(folder.path(), "travels", script);
+    let files = vec![
+        PackedFile::new(programs().staprun, "/staprun"),
+        PackedFile::new(&module, "/travels.ko"),
+    ];
+    let mut guest = Machine::new(kernel(), Root::Packed(files)).boot().unwrap();
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let case = Case::new("travel", "/staprun -c 'cat /etc/hostname' /travels.ko");
+    let outcome = guest.run(&case, &mut stdout, &mut stderr, None).unwrap();
+    assert_eq!(
+        outcome.ending,
+        Ending::Exited(0),
+        "{}{}",
+        text(&stderr),
+        outcome.log
+    );
+    assert!(text(&stdout).contains("counted"), "{}", text(&stdout));
+    assert!(
+        outcome.leaks.is_empty() && outcome.splats.is_empty(),
+        "{outcome:?}"
+    );
+
+    // Broken modules are refused with a reason, and leave nothing.
+    for (name, command) in [
+        (
+            "truncated",
+            "head -c 3000 /travels.ko >/t.ko; /staprun /t.ko",
+        ),
+        ("foreign", "echo text >/f.ko; /staprun /f.ko"),
+        ("missing", "/staprun /none.ko"),
+    ] {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let outcome = guest
+            .run(&Case::new(name, command), &mut stdout, &mut stderr, None)
+            .unwrap();
+        assert_eq!(
+            outcome.ending,
+            Ending::Exited(1),
+            "{name}: {}",
+            text(&stderr)
+        );
+        assert!(text(&stderr).contains("ERROR"), "{name}: {}", text(&stderr));
+        assert!(
+            outcome.leaks.is_empty() && outcome.splats.is_empty(),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn verbose_names_the_passes_as_systemtap_does() {
+    let folder = tempfile::tempdir().unwrap();
+    // A script that no cache has seen.
+    let unique = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros());
+    let script = format!("probe begin {{ println({unique}) exit() }}");
+    let output = rstap(&["-v", "-p4", "-e", &script])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    success(&output);
+    let stderr = text(&output.stderr);
+    let times = r"in \d+usr/\d+sys/\d+real ms\.";
+    let memory = r"using \d+virt/\d+res/\d+shr/\d+data kb, ";
+    for pattern in [
+        format!("(?m)^Pass 1: parsed user script and \\d+ library scripts? {memory}{times}"),
+        format!("(?m)^Pass 2: analyzed script: \\d+ probes?, .*{memory}{times}"),
+        format!("(?m)^Pass 3: translated to C into .* {times}"),
+        format!("(?m)^Pass 4: compiled C into .* {times}"),
+    ] {
+        assert!(
+            Regex::new(&pattern).unwrap().is_match(&stderr),
+            "{pattern}\n{stderr}"
+        );
+    }
+}
+
+#[test]
+fn bad_input_gets_one_message_and_status_1() {
+    for (arguments, message) in [
+        (vec!["-p2", "-e", "probe nosuch { }"], "nosuch"),
+        (vec!["-p2", "/no/such/script.stp"], "/no/such/script.stp"),
+        (vec!["--no-such-option"], "no-such-option"),
+    ] {
+        let output = rstap(&arguments).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{arguments:?} {}",
+            text(&output.stderr)
+        );
+        assert!(
+            text(&output.stderr).contains(message),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+    let mut command = Command::new(programs().rstap);
+    let output = command
+        .args(["-p4", "-r", "1.2.3-nothing", "-e", "probe begin { }"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("1.2.3-nothing"),
+        "{}",
+        text(&output.stderr)
+    );
+}
