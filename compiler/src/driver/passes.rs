@@ -55,7 +55,7 @@ struct UserFile {
     tree: ast::File,
 }
 
-impl Passes<'_> {
+impl<'a> Passes<'a> {
     /// Does passes 1 to 4, as far as is asked. `Ok(None)`: nothing is left to do.
     pub fn compile(&self, script: &ScriptSource) -> Result<Option<Module>, Failed> {
         let mut sources = SourceMap::new();
@@ -86,7 +86,8 @@ impl Passes<'_> {
     }
 
     /// What a script may ask about its kernel.
-    fn environment(&self, is_tapset: bool) -> Environment<'_> {
+    fn environment(&self, is_tapset: bool) -> Environment<'a> {
+        let kernel = self.kernel;
         let mut environment = Environment {
             kernel_release: self.kernel.paths.release.clone(),
             arch: "x86_64".to_owned(),
@@ -98,7 +99,7 @@ impl Passes<'_> {
             },
             guru: self.options.guru,
             tapset: is_tapset,
-            config: Box::new(|name| self.kernel.config(name)),
+            config: Box::new(|name| kernel.config(name)),
             ..Environment::default()
         };
         if let Some(version) = &self.options.compatible {
@@ -127,7 +128,7 @@ impl Passes<'_> {
     }
 
     /// The index of the tapset library.
-    pub fn library(&self, sources: &mut SourceMap) -> TapsetLibrary<'_> {
+    pub fn library(&self, sources: &mut SourceMap) -> TapsetLibrary<'a> {
         TapsetLibrary::open(&self.tapset_folders(), self.environment(true), sources)
     }
 }

@@ -555,15 +555,19 @@ fn show_point(point: &ast::ProbePoint) -> String {
     text
 }
 
+/// `b, c?`
+pub fn show_points(points: &[ast::ProbePoint]) -> String {
+    points.iter().map(show_point).collect::<Vec<_>>().join(", ")
+}
+
 /// `a = b, c?`
 fn show_definition(alias: &ast::Alias) -> String {
     let names: Vec<String> = alias.names.iter().map(|name| show(&name.components)).collect();
-    let points: Vec<String> = alias.points.iter().map(show_point).collect();
     let operator = match alias.kind {
         ast::AliasKind::Prologue => "=",
         ast::AliasKind::Epilogue => "+=",
     };
-    format!("{} {operator} {}", names.join(" = "), points.join(", "))
+    format!("{} {operator} {}", names.join(" = "), show_points(&alias.points))
 }
 
 /// The condition of `never`.

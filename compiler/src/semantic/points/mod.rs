@@ -31,7 +31,7 @@ use rstap_syntax::span::Span;
 use super::session::{Session, UnitId};
 use crate::ir;
 
-pub use expand::derive;
+pub use expand::{derive, show_points};
 
 /// A block that runs in a probe, with the file whose names it sees.
 #[derive(Debug, Clone)]
