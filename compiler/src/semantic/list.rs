@@ -73,12 +73,20 @@ fn type_word(ty: ir::Type) -> &'static str {
 
 /// `_stext+0x34cc50`
 fn place(session: &Session, context: &Context) -> Option<String> {
-    let Context::Code(code) = context else { return None };
-    let address = rstap_debuginfo::Address { module: code.module, value: code.pc };
+    let Context::Code(code) = context else {
+        return None;
+    };
+    let address = rstap_debuginfo::Address {
+        module: code.module,
+        value: code.pc,
+    };
     let placement = session.target.placement(address).ok()?;
     match placement.stext_offset {
         Some(offset) if code.module == ModuleId::KERNEL => Some(format!("_stext+{offset:#x}")),
-        _ => Some(format!("{}+{:#x}", placement.section, placement.section_offset)),
+        _ => Some(format!(
+            "{}+{:#x}",
+            placement.section, placement.section_offset
+        )),
     }
 }
 
@@ -92,24 +100,33 @@ pub fn context_variables(session: &Session, context: &Context) -> Vec<(String, S
             .iter()
             .flatten()
             .map(|argument| {
-                (argument.name.to_string(), session.target.type_name(argument.type_id))
+                (
+                    argument.name.to_string(),
+                    session.target.type_name(argument.type_id),
+                )
             })
             .collect(),
         Context::Syscall { is_return: true } => vec![long("return")],
         Context::Syscall { is_return: false } => {
-            ["syscall", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6"].map(long).to_vec()
+            ["syscall", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6"]
+                .map(long)
+                .to_vec()
         }
         Context::Empty | Context::Procfs { .. } | Context::Netfilter => Vec::new(),
     }
 }
 
 fn code_variables(session: &Session, code: &CodeContext) -> Vec<(String, String)> {
-    let Some(function) = &code.function else { return Vec::new() };
+    let Some(function) = &code.function else {
+        return Vec::new();
+    };
     let target = session.target;
     let mut found = Vec::new();
     if code.is_return
         && let Ok(Some(prototype)) = target.prototype(function)
-        && !target.strip(prototype.return_type).is_ok_and(|id| id.is_void())
+        && !target
+            .strip(prototype.return_type)
+            .is_ok_and(|id| id.is_void())
     {
         found.push(("return".to_owned(), target.type_name(prototype.return_type)));
     }
@@ -120,7 +137,10 @@ fn code_variables(session: &Session, code: &CodeContext) -> Vec<(String, String)
             && !variable.name.is_empty()
             && !(is_at_start && variable.scope_depth > 0);
         if is_shown && seen.insert(variable.name.to_string()) {
-            found.push((variable.name.to_string(), target.type_name(variable.type_id)));
+            found.push((
+                variable.name.to_string(),
+                target.type_name(variable.type_id),
+            ));
         }
     }
     found
@@ -183,7 +203,11 @@ pub fn dump_functions(
                 })
                 .collect();
             let tags = tags(function, is_verbose);
-            lines.insert(format!("{name}:{} ({}){tags}\n", word(value), parameters.join(", ")));
+            lines.insert(format!(
+                "{name}:{} ({}){tags}\n",
+                word(value),
+                parameters.join(", ")
+            ));
         }
     }
     lines.into_iter().collect()
@@ -191,9 +215,16 @@ pub fn dump_functions(
 
 /// The magic comments of embedded C.
 fn tags(function: &ast::Function, is_verbose: bool) -> String {
-    let ast::FunctionBody::EmbeddedC(code) = &function.body else { return String::new() };
+    let ast::FunctionBody::EmbeddedC(code) = &function.body else {
+        return String::new();
+    };
     let shown: &[&str] = match is_verbose {
-        true => &["/* guru */", "/* pure */", "/* stable */", "/* unprivileged */"],
+        true => &[
+            "/* guru */",
+            "/* pure */",
+            "/* stable */",
+            "/* unprivileged */",
+        ],
         false => &["/* guru */", "/* unprivileged */"],
     };
     let present = shown.iter().filter(|tag| code.code.contains(**tag));
