@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `-l`, `-L` and the dumps of what there is to probe and to call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rstap_debuginfo::{FunctionKind, ModuleId};
@@ -33,33 +33,76 @@ pub fn list(
     locals_of: LocalsOf,
 ) -> Vec<String> {
     let derived = points::derive(session, probe, unit);
-    let mut lines: Vec<String> = derived
+    let lines: Vec<Line> = derived
         .iter()
         .map(|derived| line(session, derived, listing, locals_of))
         .collect();
+    let lines = if listing.is_verbose {
+        lines
+    } else {
+        merge(lines)
+    };
+    let mut lines: Vec<String> = lines.into_iter().map(Line::text).collect();
     lines.sort();
-    if !listing.is_verbose {
-        lines.dedup();
-    }
     lines
 }
 
-fn line(session: &Session, derived: &Derived, listing: Listing, locals_of: LocalsOf) -> String {
-    let mut line = derived.listed.clone();
+/// A line before it is put together.
+struct Line {
+    name: String,
+    /// `name:long`, `$name:type`.
+    variables: Vec<String>,
+    place: Option<String>,
+}
+
+impl Line {
+    fn text(self) -> String {
+        let mut text = self.name;
+        for variable in self.variables {
+            text.push(' ');
+            text.push_str(&variable);
+        }
+        if let Some(place) = self.place {
+            text.push_str(&format!(" /* pc={place} */"));
+        }
+        text
+    }
+}
+
+/// Probes of one name are one line, with the variables that all of them have.
+fn merge(lines: Vec<Line>) -> Vec<Line> {
+    let mut merged: BTreeMap<String, Line> = BTreeMap::new();
+    for line in lines {
+        match merged.get_mut(&line.name) {
+            Some(first) => first
+                .variables
+                .retain(|known| line.variables.contains(known)),
+            None => {
+                merged.insert(line.name.clone(), line);
+            }
+        }
+    }
+    merged.into_values().collect()
+}
+
+fn line(session: &Session, derived: &Derived, listing: Listing, locals_of: LocalsOf) -> Line {
+    let mut variables = Vec::new();
     if listing.has_variables {
-        for (name, ty) in locals_of(derived) {
-            line.push_str(&format!(" {name}:{}", type_word(ty)));
-        }
-        for (name, ty) in context_variables(session, &derived.context) {
-            line.push_str(&format!(" ${name}:{ty}"));
-        }
+        let locals = locals_of(derived).into_iter();
+        variables.extend(locals.map(|(name, ty)| format!("{name}:{}", type_word(ty))));
+        let context = context_variables(session, &derived.context).into_iter();
+        variables.extend(context.map(|(name, ty)| format!("${name}:{ty}")));
     }
-    if listing.is_verbose
-        && let Some(place) = place(session, &derived.context)
-    {
-        line.push_str(&format!(" /* pc={place} */"));
+    let place = if listing.is_verbose {
+        place(session, &derived.context)
+    } else {
+        None
+    };
+    Line {
+        name: derived.listed.clone(),
+        variables,
+        place,
     }
-    line
 }
 
 fn type_word(ty: ir::Type) -> &'static str {

@@ -110,13 +110,7 @@ fn in_function(site: &Site, pattern: &CodePattern, function: &Function, is_neare
         .target
         .lines_of(function)
         .map_err(|error| from_target(&error))?;
-    let copies = site
-        .session()
-        .target
-        .function_at(function.entry, true)
-        .ok()
-        .flatten();
-    let rows = own_rows(site, function, rows, copies.is_some());
+    let rows = own_rows(site, function, rows);
     let lines = first_addresses(function, &rows);
     let mut wanted = Vec::new();
     let mut missing = None;
@@ -165,20 +159,24 @@ fn in_function(site: &Site, pattern: &CodePattern, function: &Function, is_neare
     Ok(found)
 }
 
-/// Rows of a function's own code, without the copies inlined into it.
-fn own_rows(
-    site: &Site,
-    function: &Function,
-    rows: Vec<LineAddress>,
-    knows_copies: bool,
-) -> Vec<LineAddress> {
-    if !knows_copies {
+/// Rows of a function's own lines, without those of functions of the same file
+/// that are inlined into it.
+fn own_rows(site: &Site, function: &Function, rows: Vec<LineAddress>) -> Vec<LineAddress> {
+    let Some(own) = &function.declaration else {
         return rows;
-    }
+    };
     let target = site.session().target;
-    let is_own = |row: &LineAddress| match target.function_at(row.address, true) {
-        Ok(Some(innermost)) => innermost.name == function.name,
-        _ => true,
+    let is_own = |row: &LineAddress| {
+        let line = row.position.line;
+        let Ok(Some(innermost)) = target.function_at(row.address, true) else {
+            return true;
+        };
+        match &innermost.declaration {
+            Some(other) if innermost.name != function.name && other.file == own.file => {
+                line >= own.line && (other.line < own.line || line < other.line)
+            }
+            _ => line >= own.line,
+        }
     };
     rows.into_iter().filter(is_own).collect()
 }
@@ -191,7 +189,7 @@ fn first_addresses(function: &Function, rows: &[LineAddress]) -> BTreeMap<u32, A
             Some(position) => position.file == row.position.file,
             None => true,
         };
-        if !is_own || !row.is_statement || row.position.line == 0 {
+        if !is_own || row.position.line == 0 {
             continue;
         }
         let entry = lines.entry(row.position.line).or_insert(row.address);
