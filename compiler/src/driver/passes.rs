@@ -352,9 +352,11 @@ impl Passes<'_> {
             semantic.add_user_file(file.name, file.tree);
         }
         let program = analyze(&semantic, &name.unwrap_or_default());
-        let errors = self
-            .messages
-            .show(&semantic.take_diagnostics(), &semantic.sources.borrow());
+        let diagnostics = semantic.take_diagnostics();
+        let errors = self.messages.show(&diagnostics, &semantic.sources.borrow());
+        if self.options.semantic_keep_going {
+            print!("{}", error_table(&diagnostics, &semantic.sources.borrow()));
+        }
         let program = program.filter(|_| errors == 0);
         if let (Some(program), 2) = (&program, self.last_pass) {
             print!("{}", ir::print::print(program));
@@ -396,6 +398,33 @@ impl Passes<'_> {
         }
         Ok(Translated { c_source, watch })
     }
+}
+
+/// `--semantic-keep-going`: SystemTap's table of errors for programs.
+fn error_table(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
+    let errors: Vec<&Diagnostic> = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .collect();
+    let mut text = format!("SEMANTIC_ERRORS: {}\n", errors.len());
+    for error in errors {
+        let place = error.primary.map_or_else(
+            || "\t\t\t".to_owned(),
+            |span| {
+                let at = sources.line_column(span);
+                format!(
+                    "{}\t{}\t{}\t{}",
+                    sources.file_name(span),
+                    at.line,
+                    at.column,
+                    sources.text(span)
+                )
+            },
+        );
+        text.push_str(&format!("SEMANTIC_ERROR\t{place}\t{}\n", error.message));
+    }
+    text.push_str("SEMANTIC_ERRORS_END\n");
+    text
 }
 
 /// The C of a script, and when its translation began.
