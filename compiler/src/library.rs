@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
-use rstap_syntax::scan::{self, Names};
 use rstap_syntax::span::SourceMap;
-use rstap_syntax::{Environment, LibraryMacros, parse_library_macros, parse_script};
+use rstap_syntax::{
+    Environment, LibraryMacros, parse_library_macros, parse_script, scan_names,
+};
 
 use crate::semantic::session::Library;
 
@@ -21,7 +22,8 @@ use crate::semantic::session::Library;
 struct LibraryFile {
     path: PathBuf,
     text: String,
-    names: Names,
+    /// Dotted names of its aliases.
+    aliases: Vec<String>,
 }
 
 /// See the module's documentation.
@@ -88,13 +90,13 @@ impl<'e> TapsetLibrary<'e> {
             self.unreadable(&path);
             return;
         };
-        let names = scan::scan_names(&text);
+        let names = scan_names(&text);
         let index = self.files.len();
         for name in &names.functions {
-            self.functions.entry(name.clone()).or_default().push(index);
+            self.functions.entry((*name).to_owned()).or_default().push(index);
         }
         for name in &names.globals {
-            self.globals.entry(name.clone()).or_default().push(index);
+            self.globals.entry((*name).to_owned()).or_default().push(index);
         }
         for name in &names.aliases {
             let first = first_component(name);
@@ -103,7 +105,9 @@ impl<'e> TapsetLibrary<'e> {
                 files.push(index);
             }
         }
-        self.files.push(LibraryFile { path, text, names });
+        let aliases = names.aliases.iter().map(ToString::to_string).collect();
+        drop(names);
+        self.files.push(LibraryFile { path, text, aliases });
     }
 
     fn unreadable(&mut self, path: &Path) {
@@ -197,7 +201,7 @@ impl Library for TapsetLibrary<'_> {
 
     fn alias_names(&self) -> Vec<String> {
         let mut names: Vec<String> =
-            self.files.iter().flat_map(|file| file.names.aliases.iter().cloned()).collect();
+            self.files.iter().flat_map(|file| file.aliases.iter().cloned()).collect();
         names.sort_unstable();
         names.dedup();
         names

@@ -82,7 +82,7 @@ pub trait Target {
     fn symbols(&self, module: ModuleId, glob: &str) -> Vec<Symbol>;
     fn symbol_at(&self, address: Address) -> Option<(String, u64)>;
     fn placement(&self, address: Address) -> Result<Placement>;
-    fn probeable(&self, function: &Function) -> Probeable;
+    fn probeable(&self, function: &Function) -> Result<Probeable>;
     /// Whether the kernel exports the symbol to modules.
     fn is_exported(&self, name: &str) -> bool;
 }

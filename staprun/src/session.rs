@@ -2,7 +2,6 @@
 //! A session: one loop over the control file, the output files, signals and
 //! stdout, from START to the last byte.
 
-use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
@@ -89,7 +88,6 @@ pub struct Session<'a> {
     interrupts: u32,
     failed: bool,
     account: Account,
-    systems: HashMap<Pid, ()>,
 }
 
 /// Signals that the loop reads from a descriptor; blocked everywhere else.
@@ -134,7 +132,6 @@ impl<'a> Session<'a> {
             interrupts: 0,
             failed: false,
             account: Account::default(),
-            systems: HashMap::new(),
         }
     }
 
@@ -299,17 +296,16 @@ impl<'a> Session<'a> {
             match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
                 Ok(WaitStatus::StillAlive) | Err(_) => break,
                 Ok(status) => {
-                    let process = status.pid();
-                    if process.is_some() && process == self.command {
-                        self.command = None;
-                        if let Some(text) = child::ending(status) {
-                            self.failed = true;
-                            self.reporter.warning(&text);
-                        }
-                        self.stop();
-                    } else if let Some(process) = process {
-                        self.systems.remove(&process);
+                    // Others are commands of system(), whose end nobody waits for.
+                    if status.pid().is_none() || status.pid() != self.command {
+                        continue;
                     }
+                    self.command = None;
+                    if let Some(text) = child::ending(status) {
+                        self.failed = true;
+                        self.reporter.warning(&text);
+                    }
+                    self.stop();
                 }
             }
         }
@@ -448,16 +444,10 @@ impl<'a> Session<'a> {
             .arg(std::ffi::OsStr::from_bytes(command))
             .stdin(Stdio::null())
             .spawn();
-        match spawned {
-            // Reaped by number when it ends.
-            Ok(child) => {
-                if let Ok(number) = i32::try_from(child.id()) {
-                    self.systems.insert(Pid::from_raw(number), ());
-                }
-            }
-            Err(error) => self
-                .reporter
-                .warning(&format!("system() could not start sh: {error}")),
+        // Not waited for here: reap() sees its end.
+        if let Err(error) = spawned {
+            self.reporter
+                .warning(&format!("system() could not start sh: {error}"));
         }
     }
 

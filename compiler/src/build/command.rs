@@ -123,6 +123,8 @@ impl Runner {
             .current_dir(&self.directory)
             // messages are parsed and matched by tools: keep them in English
             .env("LC_ALL", "C")
+            // kbuild exports it, and objtool of Linux 6.12 and later reads it
+            .env("SRCARCH", "x86")
             .stdin(Stdio::null())
             .output()
             .map_err(|source| BuildError::Program {

@@ -536,7 +536,7 @@ fn directory_names(directory: &Path) -> Result<Vec<String>, BuildError> {
 }
 
 /// Where a program is in PATH.
-pub(super) fn find_program(name: &str) -> Option<PathBuf> {
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|path| path.exists());
     }

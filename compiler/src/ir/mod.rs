@@ -14,6 +14,7 @@
 pub mod arena;
 pub mod print;
 pub mod verify;
+pub mod visit;
 pub mod walk;
 
 use std::collections::BTreeSet;

@@ -116,10 +116,10 @@ impl FixtureTarget {
         let index = self.functions.len();
         let begin = STEXT + FUNCTION_SIZE * index as u64;
         let function = Function {
-            name: name.to_owned(),
-            linkage_name: name.to_owned(),
+            name: name.into(),
+            linkage_name: name.into(),
             kind: FunctionKind::Concrete,
-            declaration: Some(SourcePosition { file: position.0.to_owned(), line: position.1 }),
+            declaration: Some(SourcePosition { file: position.0.into(), line: position.1 }),
             entry: Address { module: ModuleId::KERNEL, value: begin },
             ranges: vec![AddressRange { begin, end: begin + FUNCTION_SIZE }],
             external: !name.starts_with("static_"),
@@ -158,6 +158,7 @@ impl FixtureTarget {
             kind,
             available: location.is_available(),
             line: 0,
+            scope_depth: 0,
             parameter_index,
             id: Self::entity(self.locals.len()),
         };
@@ -183,6 +184,7 @@ impl FixtureTarget {
             kind: VariableKind::Global,
             available: location.is_available(),
             line: 0,
+            scope_depth: 0,
             parameter_index: None,
             id: Self::entity(self.globals.len()),
         };
@@ -211,7 +213,7 @@ impl FixtureTarget {
     /// A row of the line table.
     pub fn add_line(&mut self, file: &str, line: u32, address: u64) {
         self.lines.push(LineAddress {
-            position: SourcePosition { file: file.to_owned(), line },
+            position: SourcePosition { file: file.into(), line },
             address: Address { module: ModuleId::KERNEL, value: address },
             is_statement: true,
             prologue_end: false,
@@ -309,7 +311,7 @@ impl Target for FixtureTarget {
 
     fn source_files(&self, _module: ModuleId, pattern: &str) -> Result<Vec<String>> {
         let mut files: Vec<String> =
-            self.lines.iter().map(|line| line.position.file.clone()).collect();
+            self.lines.iter().map(|line| line.position.file.to_string()).collect();
         files.sort();
         files.dedup();
         files.retain(|file| glob::matches_path(pattern, file));
@@ -444,7 +446,7 @@ impl Target for FixtureTarget {
         });
         concrete
             .map(|function| Symbol {
-                name: function.name.clone(),
+                name: function.name.to_string(),
                 address: function.entry,
                 size: FUNCTION_SIZE,
                 kind: SymbolKind::Function,
@@ -455,7 +457,7 @@ impl Target for FixtureTarget {
 
     fn symbol_at(&self, address: Address) -> Option<(String, u64)> {
         let function = self.function_at(address, false).ok()??;
-        Some((function.name.clone(), address.value - function.entry.value))
+        Some((function.name.to_string(), address.value - function.entry.value))
     }
 
     fn placement(&self, address: Address) -> Result<Placement> {
@@ -467,11 +469,11 @@ impl Target for FixtureTarget {
         })
     }
 
-    fn probeable(&self, function: &Function) -> Probeable {
-        match self.refused.get(&function.name) {
+    fn probeable(&self, function: &Function) -> Result<Probeable> {
+        Ok(match self.refused.get(&*function.name) {
             Some(reason) => Probeable::Refused(reason.clone()),
             None => Probeable::Ftrace(function.entry),
-        }
+        })
     }
 
     fn is_exported(&self, _name: &str) -> bool {

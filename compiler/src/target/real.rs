@@ -78,7 +78,9 @@ impl Target for RealTarget {
     }
 
     fn file_offset(&self, address: Address) -> Result<u64> {
-        self.debug_info()?.file_offset(address)
+        let name = self.module_name(address.module);
+        Err(Error::new(format!("the place of {:#x} in the file {name} is not known", address.value))
+            .hint("probes in user programs are not supported yet; probe the kernel"))
     }
 
     fn has(&self, module: ModuleId, source: Source) -> bool {
@@ -125,7 +127,8 @@ impl Target for RealTarget {
     }
 
     fn source_files(&self, module: ModuleId, glob: &str) -> Result<Vec<String>> {
-        self.debug_info()?.source_files(module, glob)
+        let files = self.debug_info()?.source_files(module, glob)?;
+        Ok(files.iter().map(|file| file.to_string()).collect())
     }
 
     fn lines(
@@ -200,11 +203,8 @@ impl Target for RealTarget {
         self.debug_info()?.placement(address)
     }
 
-    fn probeable(&self, function: &Function) -> Probeable {
-        match self.debug_info() {
-            Ok(info) => info.probeable(function),
-            Err(error) => Probeable::Refused(error.to_string()),
-        }
+    fn probeable(&self, function: &Function) -> Result<Probeable> {
+        self.debug_info()?.probeable(function)
     }
 
     fn is_exported(&self, name: &str) -> bool {

@@ -139,12 +139,13 @@ impl<'r> Site<'r> {
             return Ok(Some(Probeable::Kprobe));
         }
         match self.session().target.probeable(function) {
-            Probeable::Refused(_) if is_one_of_many => Ok(None),
-            Probeable::Refused(reason) => {
+            Err(problem) => Err(from_target(&problem)),
+            Ok(Probeable::Refused(_)) if is_one_of_many => Ok(None),
+            Ok(Probeable::Refused(reason)) => {
                 let message = format!("function '{}' cannot be probed: {reason}", function.name);
                 Err(error(message).hint("probe its callers, or use a tracepoint instead"))
             }
-            probeable => Ok(Some(probeable)),
+            Ok(probeable) => Ok(Some(probeable)),
         }
     }
 }
@@ -157,7 +158,7 @@ fn entry_place(session: &Session, function: &Function) -> Result<CodePlace, Diag
     if function.entry.value != 0 {
         let mut place = place(session, function.entry)?;
         if place.symbol_offset == 0 {
-            place.symbol = Some(function.linkage_name.clone());
+            place.symbol = Some(function.linkage_name.to_string());
         }
         return Ok(place);
     }
@@ -165,7 +166,7 @@ fn entry_place(session: &Session, function: &Function) -> Result<CodePlace, Diag
     let is_kernel = module == ModuleId::KERNEL;
     Ok(CodePlace {
         module: (!is_kernel).then(|| session.target.module_name(module)),
-        symbol: Some(function.linkage_name.clone()),
+        symbol: Some(function.linkage_name.to_string()),
         ..CodePlace::default()
     })
 }
@@ -196,7 +197,7 @@ pub(super) fn sites<'r>(request: &'r Request<'r>) -> Result<Vec<Site<'r>>, Diagn
 pub(super) fn qualified(function: &Function) -> String {
     match &function.declaration {
         Some(position) => format!("{}@{position}", function.name),
-        None => function.name.clone(),
+        None => function.name.to_string(),
     }
 }
 
@@ -260,8 +261,8 @@ fn from_symbol(
 /// A function of which nothing but its symbol is known.
 pub(super) fn symbol_only(symbol: Symbol) -> Function {
     Function {
-        linkage_name: symbol.name.clone(),
-        name: symbol.name,
+        linkage_name: symbol.name.as_str().into(),
+        name: symbol.name.into(),
         kind: FunctionKind::SymbolOnly,
         declaration: None,
         entry: symbol.address,

@@ -116,7 +116,7 @@ fn in_function(
     if let (Some(line), true) = (missing, wanted.is_empty()) {
         return Err(no_line(function, &lines, line));
     }
-    let file = function.declaration.as_ref().map_or("", |position| position.file.as_str());
+    let file = function.declaration.as_ref().map_or("", |position| &*position.file);
     let mut found = Vec::new();
     for (asked, line) in wanted {
         let Some(&address) = lines.get(&line) else { continue };
@@ -174,7 +174,7 @@ fn no_line(function: &Function, lines: &BTreeMap<u32, Address>, line: u32) -> Di
         true => String::new(),
         false => format!(" (try {})", near.join(" or ")),
     };
-    let file = function.declaration.as_ref().map_or("", |position| position.file.as_str());
+    let file = function.declaration.as_ref().map_or("", |position| &*position.file);
     let message = format!("no line records for {file}:{line} [man error::dwarf]{advice}");
     no_match("", &[]).caused_by(error(message))
 }

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! `->`, `[]` and `&`: walking through C types.
+
+use std::sync::Arc;
+
+use rstap_debuginfo::{BitField, Encoding, Type, TypeId, TypeKind};
+use rstap_syntax::ast::{self, TargetSuffix};
+use rstap_syntax::diag::Diagnostic;
+use rstap_syntax::span::Span;
+
+use super::location::Spot;
+use super::{Resolver, Value, build, error};
+use crate::arch::WORD_SIZE;
+use crate::ir;
+use crate::semantic::points::{from_target, suggest};
+
+/// A C type on the way: arrays lose dimensions one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CType {
+    pub id: TypeId,
+    /// Dimensions of the array `id` that are indexed away already.
+    pub indexed: usize,
+}
+
+impl CType {
+    pub fn of(id: TypeId) -> CType {
+        CType { id, indexed: 0 }
+    }
+}
+
+/// Where a walk has come to.
+#[derive(Debug, Clone)]
+pub(super) struct Selected {
+    pub spot: Spot,
+    pub ty: CType,
+    pub bits: Option<BitField>,
+}
+
+impl Selected {
+    pub fn new(spot: Spot, id: TypeId) -> Selected {
+        Selected { spot, ty: CType::of(id), bits: None }
+    }
+}
+
+/// Bytes and signedness of an integer, pointer or enumeration.
+pub(super) struct Shape {
+    pub size: u8,
+    pub is_signed: bool,
+}
+
+impl Resolver<'_> {
+    fn failed(&self, problem: &rstap_debuginfo::Error) -> Diagnostic {
+        from_target(problem).at(self.token)
+    }
+
+    /// A type without typedefs and qualifiers.
+    pub(super) fn bare(&self, id: TypeId) -> Result<Arc<Type>, Diagnostic> {
+        let target = self.cx.session.target;
+        let id = target.strip(id).map_err(|problem| self.failed(&problem))?;
+        target.type_of(id).map_err(|problem| self.failed(&problem))
+    }
+
+    pub(super) fn type_name(&self, id: TypeId) -> String {
+        self.cx.session.target.type_name(id)
+    }
+
+    /// Scalars only.
+    pub(super) fn shape(&self, ty: &Type) -> Option<Shape> {
+        let (size, is_signed) = match &ty.kind {
+            TypeKind::Base { size, encoding, .. } => {
+                (*size, matches!(encoding, Encoding::Signed | Encoding::SignedChar))
+            }
+            TypeKind::Pointer { size, .. } => (*size, false),
+            TypeKind::Enumeration { size, signed, .. } => (*size, *signed),
+            _ => return None,
+        };
+        let size = u8::try_from(size).ok().filter(|size| matches!(size, 1 | 2 | 4 | 8))?;
+        Some(Shape { size, is_signed })
+    }
+
+    /// What is left of an array's type after some dimensions: the element's type if none.
+    pub(super) fn array_rest(&self, ty: CType) -> Result<Option<(TypeId, Vec<u64>)>, Diagnostic> {
+        let bare = self.bare(ty.id)?;
+        let TypeKind::Array { element, dimensions } = &bare.kind else { return Ok(None) };
+        let rest = dimensions.iter().skip(ty.indexed);
+        let rest: Vec<u64> = rest.map(|count| count.unwrap_or(0)).collect();
+        Ok((!rest.is_empty()).then_some((*element, rest)))
+    }
+
+    /// The type itself, or its element's if all dimensions are used.
+    pub(super) fn settled(&self, ty: CType) -> Result<CType, Diagnostic> {
+        if ty.indexed == 0 {
+            return Ok(ty);
+        }
+        let bare = self.bare(ty.id)?;
+        match &bare.kind {
+            TypeKind::Array { element, dimensions } if ty.indexed >= dimensions.len() => {
+                Ok(CType::of(*element))
+            }
+            _ => Ok(ty),
+        }
+    }
+
+    /// Applies all suffixes but the printing ones.
+    pub(super) fn walk(
+        &mut self,
+        start: Selected,
+        suffixes: &[TargetSuffix],
+        indexes: Vec<ir::Expr>,
+    ) -> Result<Selected, Diagnostic> {
+        let mut selected = start;
+        let mut indexes = indexes.into_iter();
+        for suffix in suffixes {
+            selected = match suffix {
+                TargetSuffix::Member(name) => self.member(selected, name)?,
+                TargetSuffix::Index(written) => {
+                    let index = indexes.next().unwrap_or_else(|| build::number(self.at, 0));
+                    self.index(selected, index, written)?
+                }
+                TargetSuffix::Pretty(_) | TargetSuffix::PrettyDeep(_) => selected,
+            };
+        }
+        Ok(selected)
+    }
+
+    /// The object that a pointer points to.
+    pub(super) fn pointee(&mut self, pointer: Selected, id: TypeId) -> Result<Selected, Diagnostic> {
+        if let Spot::Pointee(target, offset) = pointer.spot {
+            let target = match (*target, offset) {
+                (Spot::Memory(address), offset) => Spot::Memory(build::add(address, offset)),
+                (spot, 0) => spot,
+                _ => Spot::Unavailable("only a part of its target is known".to_owned()),
+            };
+            return Ok(Selected::new(target, id));
+        }
+        let address = self.scalar(&pointer, WORD_SIZE, false)?;
+        Ok(Selected::new(Spot::Memory(address), id))
+    }
+
+    fn member(&mut self, selected: Selected, name: &ast::Ident) -> Result<Selected, Diagnostic> {
+        let ty = self.settled(selected.ty)?;
+        let bare = self.bare(ty.id)?;
+        let arrow = name.span;
+        match &bare.kind {
+            TypeKind::Pointer { target, .. } => {
+                let pointed = self.bare(*target)?;
+                if pointed.id.is_void() {
+                    let message = format!("invalid access '->{}' vs 'void*'", name.name);
+                    return Err(error(message).at(arrow));
+                }
+                let pointee = self.pointee(selected, *target)?;
+                if matches!(pointed.kind, TypeKind::Aggregate { .. }) {
+                    return self.member_of(pointee, &pointed, name);
+                }
+                let of = self.type_name(pointed.id);
+                Err(error(format!("invalid access '->{}' vs. {of}", name.name)).at(arrow))
+            }
+            TypeKind::Aggregate { .. } => self.member_of(selected, &bare, name),
+            TypeKind::Array { .. } => {
+                let message = format!("invalid access '->{}' for array type", name.name);
+                Err(error(message).at(arrow))
+            }
+            _ => {
+                let of = self.type_name(bare.id);
+                Err(error(format!("invalid access '->{}' vs. {of}", name.name)).at(arrow))
+            }
+        }
+    }
+
+    fn member_of(
+        &mut self,
+        aggregate: Selected,
+        ty: &Type,
+        name: &ast::Ident,
+    ) -> Result<Selected, Diagnostic> {
+        let target = self.cx.session.target;
+        let found = target.member(ty.id, &name.name).map_err(|problem| self.failed(&problem))?;
+        let Some(path) = found else {
+            let mut names = Vec::new();
+            self.member_names(ty, &mut names, 0);
+            let names = suggest::sorted(&name.name, names.iter().map(String::as_str));
+            let of = self.type_name(ty.id);
+            let message = match (&ty.kind, names.as_slice()) {
+                (TypeKind::Aggregate { declaration: true, .. }, _) => {
+                    format!("unresolved {of}: no debug information defines it")
+                }
+                (_, []) => format!("unable to find member '{}' for {of}", name.name),
+                (_, names) => format!(
+                    "unable to find member '{}' for {of} (alternatives: {})",
+                    name.name,
+                    names.join(", ")
+                ),
+            };
+            return Err(error(message).at(name.span));
+        };
+        let member = path.member;
+        let size = match member.bit_field {
+            Some(field) => u64::from(field.storage_size),
+            None => target.size_of(member.type_id).unwrap_or(0),
+        };
+        let spot = self.part(aggregate.spot, member.byte_offset, size);
+        Ok(Selected { spot, ty: CType::of(member.type_id), bits: member.bit_field })
+    }
+
+    fn member_names(&self, ty: &Type, names: &mut Vec<String>, depth: usize) {
+        let TypeKind::Aggregate { members, .. } = &ty.kind else { return };
+        for member in members {
+            if !member.name.is_empty() {
+                names.push(member.name.clone());
+            } else if let (Ok(inner), true) = (self.bare(member.type_id), depth < 8) {
+                self.member_names(&inner, names, depth + 1);
+            }
+        }
+    }
+
+    /// `size` bytes at an offset inside a spot.
+    pub(super) fn part(&self, spot: Spot, offset: u64, size: u64) -> Spot {
+        let shifted = |value: ir::Expr| match offset {
+            0 => Spot::Value(value),
+            1..8 => {
+                let shift = build::number(self.at, 8 * offset.cast_signed());
+                Spot::Value(build::binary(ir::BinaryOperator::ShiftRightLogical, value, shift))
+            }
+            _ => Spot::Unavailable("it is not in the register".to_owned()),
+        };
+        match spot {
+            Spot::Memory(address) => Spot::Memory(build::add(address, offset.cast_signed())),
+            Spot::Value(value) => shifted(value),
+            Spot::Register(number) if offset != 0 => {
+                shifted(build::long(self.at, ir::ExprKind::Register(number)))
+            }
+            Spot::ReturnValue if offset != 0 => {
+                shifted(build::long(self.at, ir::ExprKind::ReturnValue))
+            }
+            Spot::Pieces(pieces) => {
+                let (begin, end) = (8 * offset, 8 * (offset + size));
+                let mut start = 0;
+                for (spot, piece) in pieces {
+                    let stop = start + piece.bit_size;
+                    if start <= begin && end <= stop && piece.bit_offset == 0 && start % 8 == 0 {
+                        return self.part(spot, (begin - start) / 8, size);
+                    }
+                    start = stop;
+                }
+                Spot::Unavailable("it is spread over several places".to_owned())
+            }
+            spot => spot,
+        }
+    }
+
+    fn index(
+        &mut self,
+        selected: Selected,
+        index: ir::Expr,
+        written: &ast::Expr,
+    ) -> Result<Selected, Diagnostic> {
+        let target = self.cx.session.target;
+        let ty = self.settled(selected.ty)?;
+        if let Some((element, rest)) = self.array_rest(ty)? {
+            let size = target.size_of(element).map_err(|problem| self.failed(&problem))?;
+            let inner: u64 = rest.iter().skip(1).product();
+            let size = size.saturating_mul(inner);
+            let spot = match (selected.spot, &index.kind) {
+                (Spot::Memory(address), _) => {
+                    Spot::Memory(build::add_scaled(address, index, size))
+                }
+                (spot, ir::ExprKind::Number(number)) => {
+                    let offset = number.cast_unsigned().saturating_mul(size);
+                    self.part(spot, offset, size)
+                }
+                _ => Spot::Unavailable("it is not in memory: index it by a number".to_owned()),
+            };
+            let ty = CType { id: ty.id, indexed: ty.indexed + 1 };
+            return Ok(Selected { spot, ty: self.settled(ty)?, bits: None });
+        }
+        let bare = self.bare(ty.id)?;
+        if let TypeKind::Pointer { target: element, .. } = &bare.kind {
+            let size = target.size_of(*element).map_err(|problem| self.failed(&problem))?;
+            let pointee = self.pointee(selected, *element)?;
+            let spot = match (pointee.spot, &index.kind) {
+                (Spot::Memory(address), _) => {
+                    Spot::Memory(build::add_scaled(address, index, size.max(1)))
+                }
+                (spot, ir::ExprKind::Number(0)) => spot,
+                _ => Spot::Unavailable("only its first element is known".to_owned()),
+            };
+            return Ok(Selected { spot, ..pointee });
+        }
+        let of = self.type_name(bare.id);
+        let sources = self.cx.session.sources.borrow();
+        let text = sources.text(written.span);
+        Err(error(format!("invalid access '[{text}]' vs. {of}")).at(written.span))
+    }
+
+    /// Low bytes of what a spot holds.
+    pub(super) fn scalar(
+        &mut self,
+        selected: &Selected,
+        size: u8,
+        is_signed: bool,
+    ) -> Result<ir::Expr, Diagnostic> {
+        let at = self.at;
+        let value = match &selected.spot {
+            Spot::Memory(address) => {
+                return Ok(build::read(self.space(), address.clone(), size, is_signed));
+            }
+            Spot::Value(value) => value.clone(),
+            Spot::Register(number) => build::long(at, ir::ExprKind::Register(*number)),
+            Spot::ReturnValue => build::long(at, ir::ExprKind::ReturnValue),
+            Spot::Pieces(_) => match self.part(selected.spot.clone(), 0, u64::from(size)) {
+                Spot::Unavailable(reason) => return Err(self.unavailable(&reason)),
+                spot => {
+                    let part = Selected { spot, ..selected.clone() };
+                    return self.scalar(&part, size, is_signed);
+                }
+            },
+            Spot::Pointee(..) => {
+                return Err(self.unavailable("the pointer has no value, only its target has"));
+            }
+            Spot::Unavailable(reason) => return Err(self.unavailable(reason)),
+        };
+        Ok(build::extend(value, size, is_signed))
+    }
+
+    pub(super) fn unavailable(&self, reason: &str) -> Diagnostic {
+        let pc = self.code().map_or(0, |code| code.pc);
+        let message = format!("not accessible at this address (pc: {pc:#x}) [man error::dwarf]");
+        error(message).at(self.token).note(reason.to_owned())
+    }
+
+    /// The value of a scalar, or the address that an array decays to.
+    pub(super) fn load(&mut self, selected: Selected, token: Span) -> Result<Value, Diagnostic> {
+        let ty = self.settled(selected.ty)?;
+        let bare = self.bare(ty.id)?;
+        if let Some(field) = selected.bits {
+            let storage = self.scalar(&selected, field.storage_size, false)?;
+            let is_signed = self.shape(&bare).is_some_and(|shape| shape.is_signed);
+            let expr = build::bits(storage, field.bit_offset, field.bit_size, is_signed);
+            return Ok(Value { expr, detail: None });
+        }
+        if let Some(Shape { size, is_signed }) = self.shape(&bare) {
+            let expr = self.scalar(&selected, size, is_signed)?;
+            return Ok(Value { expr, detail: Some(ty.id) });
+        }
+        match (&bare.kind, selected.spot) {
+            (TypeKind::Array { .. } | TypeKind::Function(_), Spot::Memory(address)) => {
+                let detail = (ty.indexed == 0).then_some(ty.id);
+                Ok(Value { expr: address, detail })
+            }
+            (TypeKind::Aggregate { members, .. }, _) => {
+                let of = self.type_name(bare.id);
+                let first = members.iter().find(|member| !member.name.is_empty());
+                let message = match first {
+                    Some(member) => format!(
+                        "'{of}' is being accessed instead of a member such as '->{}'",
+                        member.name
+                    ),
+                    None => format!("'{of}' is being accessed instead of a member"),
+                };
+                Err(error(message).at(token))
+            }
+            (TypeKind::Void, _) => Err(error("a value of type void is accessed").at(token)),
+            (_, Spot::Unavailable(reason)) => Err(self.unavailable(&reason)),
+            _ => {
+                let of = self.type_name(bare.id);
+                Err(error(format!("a value of type {of} cannot be read")).at(token))
+            }
+        }
+    }
+
+    /// `&x`
+    pub(super) fn address(&mut self, selected: Selected) -> Result<Value, Diagnostic> {
+        if selected.bits.is_some() {
+            return Err(error("cannot take the address of a bit field").at(self.token));
+        }
+        let ty = self.settled(selected.ty)?;
+        match selected.spot {
+            Spot::Memory(expr) => {
+                let bare = self.bare(ty.id)?;
+                let stands_for_address = ty.indexed == 0
+                    && matches!(bare.kind, TypeKind::Aggregate { .. } | TypeKind::Array { .. });
+                Ok(Value { expr, detail: stands_for_address.then_some(ty.id) })
+            }
+            Spot::Unavailable(reason) => Err(self.unavailable(&reason)),
+            _ => {
+                let message = "cannot take the address of a value that is not in memory";
+                Err(error(message).at(self.token))
+            }
+        }
+    }
+
+    /// What an assignment changes.
+    pub(super) fn place(
+        &mut self,
+        selected: Selected,
+    ) -> Result<(ir::Place, Option<TypeId>), Diagnostic> {
+        let ty = self.settled(selected.ty)?;
+        let bare = self.bare(ty.id)?;
+        let Some(Shape { size, is_signed }) = self.shape(&bare) else {
+            let of = self.type_name(bare.id);
+            return Err(error(format!("cannot write a value of type {of}")).at(self.token));
+        };
+        let refuse = |reason: &str| {
+            error("cannot write this target variable").at(self.token).note(reason.to_owned())
+        };
+        let place = match (selected.spot, selected.bits) {
+            (Spot::Memory(address), None) => ir::Place::Memory {
+                space: self.space(),
+                address: Box::new(address),
+                size,
+                is_signed,
+                bits: None,
+            },
+            (Spot::Memory(address), Some(field)) => ir::Place::Memory {
+                space: self.space(),
+                address: Box::new(address),
+                size: field.storage_size,
+                is_signed,
+                bits: Some((field.bit_offset, field.bit_size)),
+            },
+            (Spot::Register(number), None) => ir::Place::Register { number, size, is_signed },
+            (Spot::ReturnValue, None) => ir::Place::ReturnValue { size, is_signed },
+            (Spot::Unavailable(reason), _) => return Err(self.unavailable(&reason)),
+            (Spot::Pieces(_), _) => return Err(refuse("it is spread over several places")),
+            _ => return Err(refuse("the compiler keeps it nowhere: its value is computed")),
+        };
+        Ok((place, Some(ty.id)))
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//! Where the compiler keeps a variable, as IR.
+
+use rstap_debuginfo::{Address, BinaryOperator as B, Location, LocationExpr, ModuleId, Piece};
+use rstap_syntax::diag::Diagnostic;
+
+use super::{Resolver, build, error};
+use crate::arch::{self, ArgumentPlace};
+use crate::ir::{self, BinaryOperator, CompareOperator, ExprKind, Space, UnaryOperator};
+use crate::semantic::points::{CodeContext, Context};
+
+/// A place that a value can be read from, and perhaps written to.
+#[derive(Debug, Clone)]
+pub(super) enum Spot {
+    /// In memory, at this address.
+    Memory(ir::Expr),
+    /// A register, by DWARF number.
+    Register(u16),
+    /// The register that holds a function's result.
+    ReturnValue,
+    /// Computed: cannot be written.
+    Value(ir::Expr),
+    /// In several places, first bits first.
+    Pieces(Vec<(Spot, Piece)>),
+    /// A pointer that has no value, whose target is here.
+    Pointee(Box<Spot>, i64),
+    /// Not there, and why.
+    Unavailable(String),
+}
+
+impl Resolver<'_> {
+    /// The code context, if the probe has one.
+    pub(super) fn code(&self) -> Option<&CodeContext> {
+        match self.cx.context {
+            Context::Code(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Memory that pointers of the probed code point to.
+    pub(super) fn space(&self) -> Space {
+        match self.code() {
+            Some(code) if code.is_user => Space::User,
+            _ => Space::Kernel,
+        }
+    }
+
+    pub(super) fn spot(&mut self, location: &Location) -> Result<Spot, Diagnostic> {
+        Ok(match location {
+            Location::Memory(address) => Spot::Memory(self.computed(address)?),
+            Location::Register(number) => Spot::Register(*number),
+            Location::Value(value) => Spot::Value(self.computed(value)?),
+            Location::Bytes(bytes) => {
+                let mut word = [0; 8];
+                for (to, from) in word.iter_mut().zip(bytes) {
+                    *to = *from;
+                }
+                match bytes.len() {
+                    0..=8 => Spot::Value(build::number(self.at, i64::from_le_bytes(word))),
+                    _ => Spot::Unavailable("it is a constant of more than 8 bytes".to_owned()),
+                }
+            }
+            Location::Pieces(pieces) => {
+                let mut spots = Vec::new();
+                for piece in pieces {
+                    spots.push((self.spot(&piece.location)?, piece.clone()));
+                }
+                Spot::Pieces(spots)
+            }
+            Location::ImplicitPointer { target, offset } => {
+                Spot::Pointee(Box::new(self.spot(target)?), *offset)
+            }
+            Location::Argument(index) => match arch::argument(*index) {
+                ArgumentPlace::Register(number) => Spot::Register(number),
+                ArgumentPlace::Stack(offset) => {
+                    let stack = build::long(self.at, ExprKind::Register(arch::STACK_POINTER));
+                    Spot::Memory(build::add(stack, offset.cast_signed()))
+                }
+            },
+            Location::Unavailable(reason) => Spot::Unavailable(reason.clone()),
+        })
+    }
+
+    /// A computed value or address.
+    fn computed(&mut self, expr: &LocationExpr) -> Result<ir::Expr, Diagnostic> {
+        let at = self.at;
+        Ok(match expr {
+            LocationExpr::Constant(value) => build::number(at, value.cast_signed()),
+            LocationExpr::Register(number) => build::long(at, ExprKind::Register(*number)),
+            LocationExpr::EntryRegister(number) => {
+                if !self.code().is_some_and(|code| code.is_entry) {
+                    let message = "not accessible at this address: it depends on a register's \
+                                   value when the function was entered [man error::dwarf]";
+                    return Err(error(message)
+                        .at(self.token)
+                        .hint("probe the function's entry, or use @entry in a .return probe"));
+                }
+                build::long(at, ExprKind::Register(*number))
+            }
+            LocationExpr::Address(address) => self.relocated(*address)?,
+            LocationExpr::PerCpu(address) => {
+                if address.module != ModuleId::KERNEL {
+                    return Err(error("per-CPU variables of modules are not accessible")
+                        .at(self.token));
+                }
+                let offset = build::number(at, address.value.cast_signed());
+                build::long(at, ExprKind::PerCpu(Box::new(offset)))
+            }
+            LocationExpr::ThreadLocal(_) => {
+                return Err(error("thread-local variables are not accessible").at(self.token));
+            }
+            LocationExpr::Dereference { size, address } => {
+                let address = self.computed(address)?;
+                build::read(self.space(), address, *size, false)
+            }
+            LocationExpr::Unary(operator, operand) => {
+                let operand = self.computed(operand)?;
+                use rstap_debuginfo::UnaryOperator as U;
+                let unary = |operator, operand: ir::Expr| {
+                    build::long(at, ExprKind::Unary(operator, Box::new(operand)))
+                };
+                match operator {
+                    U::Negate => unary(UnaryOperator::Negate, operand),
+                    U::Not => unary(UnaryOperator::Complement, operand),
+                    U::Absolute => {
+                        let zero = build::number(at, 0);
+                        let test = build::compare(CompareOperator::Less, operand.clone(), zero);
+                        let negative = unary(UnaryOperator::Negate, operand.clone());
+                        ternary(at, test, negative, operand)
+                    }
+                }
+            }
+            LocationExpr::Binary(operator, left, right) => {
+                let (left, right) = (self.computed(left)?, self.computed(right)?);
+                match (operator, &right.kind) {
+                    (B::Add, ExprKind::Number(offset)) => build::add(left, *offset),
+                    _ => operation(*operator, left, right),
+                }
+            }
+            LocationExpr::Select { condition, then, otherwise } => {
+                let condition = self.computed(condition)?;
+                let (then, otherwise) = (self.computed(then)?, self.computed(otherwise)?);
+                ternary(at, condition, then, otherwise)
+            }
+            LocationExpr::Extend { size, signed, value } => {
+                build::extend(self.computed(value)?, *size, *signed)
+            }
+        })
+    }
+
+    /// Run-time address of an object of the kernel or of a module.
+    pub(super) fn relocated(&self, address: Address) -> Result<ir::Expr, Diagnostic> {
+        let target = self.cx.session.target;
+        if self.code().is_some_and(|code| code.is_user && code.module == address.module) {
+            return Err(error("global variables of user programs are not accessible")
+                .at(self.token)
+                .hint("read them through a pointer that a function gets"));
+        }
+        let placement = target.placement(address);
+        let placement = placement.map_err(|problem| {
+            crate::semantic::points::from_target(&problem).at(self.token)
+        })?;
+        let kind = match placement.stext_offset {
+            Some(offset) if address.module == ModuleId::KERNEL => {
+                ExprKind::Relocated { module: None, section: None, offset }
+            }
+            _ => ExprKind::Relocated {
+                module: Some(target.module_name(address.module)),
+                section: Some(placement.section),
+                offset: placement.section_offset,
+            },
+        };
+        Ok(build::long(self.at, kind))
+    }
+}
+
+fn ternary(at: ir::LocationId, test: ir::Expr, then: ir::Expr, otherwise: ir::Expr) -> ir::Expr {
+    build::long(at, ExprKind::Ternary(Box::new(test), Box::new(then), Box::new(otherwise)))
+}
+
+fn operation(operator: B, left: ir::Expr, right: ir::Expr) -> ir::Expr {
+    let arithmetic = |operator| build::binary(operator, left.clone(), right.clone());
+    let comparison = |operator| build::compare(operator, left.clone(), right.clone());
+    match operator {
+        B::Add => arithmetic(BinaryOperator::Add),
+        B::Subtract => arithmetic(BinaryOperator::Subtract),
+        B::Multiply => arithmetic(BinaryOperator::Multiply),
+        B::Divide => arithmetic(BinaryOperator::Divide),
+        B::Modulo => arithmetic(BinaryOperator::Modulo),
+        B::And => arithmetic(BinaryOperator::And),
+        B::Or => arithmetic(BinaryOperator::Or),
+        B::Xor => arithmetic(BinaryOperator::Xor),
+        B::ShiftLeft => arithmetic(BinaryOperator::ShiftLeft),
+        B::ShiftRight => arithmetic(BinaryOperator::ShiftRightLogical),
+        B::ShiftRightArithmetic => arithmetic(BinaryOperator::ShiftRight),
+        B::Equal => comparison(CompareOperator::Equal),
+        B::NotEqual => comparison(CompareOperator::NotEqual),
+        B::Less => comparison(CompareOperator::Less),
+        B::LessOrEqual => comparison(CompareOperator::LessOrEqual),
+        B::Greater => comparison(CompareOperator::Greater),
+        B::GreaterOrEqual => comparison(CompareOperator::GreaterOrEqual),
+    }
+}
