@@ -185,7 +185,12 @@ void rst_probe_run(struct rst_context *c)
 	const struct rst_probe *probe = c->probe;
 
 	probe->handler(c);
-	rst_leave(c, probe->index, rst_cpu_of(c)->irq_flags);
+	rst_probe_leave(c);
+}
+
+void rst_probe_leave(struct rst_context *c)
+{
+	rst_leave(c, c->probe->index, rst_cpu_of(c)->irq_flags);
 }
 
 /* ---- process context -------------------------------------------------------------- */

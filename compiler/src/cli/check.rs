@@ -123,10 +123,7 @@ pub fn macro_definition(value: &str) -> Result<(String, Option<String>), UsageEr
 /// A module's name, and a warning if it had to be cut.
 pub fn module_name(value: &str) -> Result<(String, Option<String>), UsageError> {
     let name = value.strip_suffix(".ko").unwrap_or(value);
-    let is_good = !name.is_empty()
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_good = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !is_good {
         return Err(mismatch(name, "-m", "^[a-z0-9_]+$"));
     }

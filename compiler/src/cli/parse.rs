@@ -165,7 +165,10 @@ fn clap_error(error: &clap::Error) -> UsageError {
             let mut message = match name.strip_prefix("--") {
                 Some(_) => ambiguity(&name)
                     .unwrap_or_else(|| format!("rstap: unrecognized option '{name}'")),
-                None => format!("rstap: invalid option -- '{}'", name.trim_start_matches('-')),
+                None => format!(
+                    "rstap: invalid option -- '{}'",
+                    name.trim_start_matches('-')
+                ),
             };
             if let Some(similar) = text(ContextKind::SuggestedArg) {
                 message.push_str(&format!("\nDid you mean '{similar}'?"));
@@ -281,7 +284,9 @@ fn convert(matches: &Matches<'_>) -> Result<Options, UsageError> {
     let privilege = if matches.has("unprivileged") {
         Privilege::User
     } else {
-        matches.last_checked("privilege", privilege)?.unwrap_or_default()
+        matches
+            .last_checked("privilege", privilege)?
+            .unwrap_or_default()
     };
     let mut resource_limits = Vec::new();
     for id in [

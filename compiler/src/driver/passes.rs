@@ -237,10 +237,7 @@ impl Passes<'_> {
                     Ok(found) => match find_example(&found.path, name) {
                         Some(path) => read(&path),
                         None => {
-                            eprintln!(
-                                "No example '{name}' in {}.",
-                                found.path.display()
-                            );
+                            eprintln!("No example '{name}' in {}.", found.path.display());
                             return Err(self.fail(1, "parse"));
                         }
                     },
@@ -414,9 +411,11 @@ impl Passes<'_> {
         let c_source = &translated.c_source;
         let tree = self.kernel.tree();
         if self.last_pass == 3 {
-            let name = self.options.module_name.clone().unwrap_or_else(|| {
-                format!("rstap_{}", std::process::id())
-            });
+            let name = self
+                .options
+                .module_name
+                .clone()
+                .unwrap_or_else(|| format!("rstap_{}", std::process::id()));
             self.write_c(&name, translated)?;
             return Ok(None);
         }
@@ -508,7 +507,8 @@ impl Passes<'_> {
                 eprintln!("{text}");
             }
         }
-        let is_left_here = options.module_name.is_some() || (self.last_pass == 4 && cache.is_none());
+        let is_lost = cache.is_none() && !options.keep_temporary;
+        let is_left_here = options.module_name.is_some() || (self.last_pass == 4 && is_lost);
         if is_left_here {
             let here = PathBuf::from(format!("{name}.ko"));
             let data = fs::read(&path).map_err(BuildError::io("read", &path))?;
@@ -517,7 +517,10 @@ impl Passes<'_> {
                 path = here;
             }
         }
-        self.say(4, &format!("compiled C into \"{name}.ko\" in {}", watch.times()));
+        self.say(
+            4,
+            &format!("compiled C into \"{name}.ko\" in {}", watch.times()),
+        );
         Ok(Module { path, name })
     }
 
