@@ -40,7 +40,6 @@ const BUILTIN_OPERATORS: [&str; 26] = [
     "perf",
     "var",
     "avg",
-    "task",
     "probewrite",
     "kregister",
     "uregister",
