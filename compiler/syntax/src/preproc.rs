@@ -24,7 +24,7 @@ const MAX_TOKENS: usize = 4_000_000;
 const MAX_EXPANSIONS: usize = 1_000_000;
 
 /// Operators that a macro may hide, with a warning.
-const BUILTIN_OPERATORS: [&str; 26] = [
+const BUILTIN_OPERATORS: [&str; 25] = [
     "cast",
     "const",
     "count",
