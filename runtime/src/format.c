@@ -68,11 +68,6 @@ static int64_t bounded(int64_t width)
 	return width > 8192 ? 8192 : width;
 }
 
-void rst_put_string(struct rst_output *o, struct rst_string s)
-{
-	rst_put(o, s.text, s.length);
-}
-
 void rst_put_decimal(struct rst_output *o, int64_t value)
 {
 	char buffer[24];

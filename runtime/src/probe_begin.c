@@ -45,7 +45,7 @@ void rst_run_kind(enum rst_probe_kind kind)
 			if (probe->sequence == sequence) {
 				if (!may_run(kind))
 					return;
-				if (state->enabled)
+				if (!state->probe->closed)
 					run_one(state);
 			} else if (probe->sequence > sequence && probe->sequence <= next) {
 				next = probe->sequence;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * runtime.h - what the files of the runtime share. The path every probe hit
- * takes, rst_enter() and rst_leave(), is here and inline: claiming a context
- * costs no lock and no atomic operation.
+ * takes, rst_enter() and rst_leave(), is here and in rstap.h, inline: claiming a
+ * context costs no lock and no atomic operation.
  */
 #ifndef RST_RUNTIME_H
 #define RST_RUNTIME_H
@@ -63,7 +63,6 @@ struct rst_probe_state {
 	struct rst_probe_state *next;	/* another probe at the same ftrace site */
 	unsigned long address;		/* resolved, 0 if none */
 	unsigned int index;
-	bool enabled;			/* the gate: condition and --monitor's toggle */
 	bool paused;			/* by TOGGLE */
 	bool is_armed;
 	void *mechanism;		/* owned by the file that armed it */
@@ -96,17 +95,6 @@ struct rst_ring {
 /* Everything one CPU needs; found through the per-CPU pointer below. */
 struct rst_cpu {
 	struct rst_context context;	/* first: the two convert into each other */
-	union {
-		struct {
-			uint8_t busy;		/* written by this CPU alone */
-			uint8_t is_stopped;	/* the session does not run; written by any CPU */
-		};
-		uint16_t gate;			/* 0: a handler may run */
-	};
-	unsigned int runs_to_sample;	/* counts down to the next run that is measured */
-	unsigned long irq_flags;
-	char *scratch_start;
-	uint64_t *hits;			/* by probe index, one more for what counts as none */
 	struct rst_counters *counters;	/* by probe index */
 	uint64_t entered;		/* cycle counter at entry, 0: this run is not measured */
 	uint64_t interval_start;	/* overload check */
@@ -131,11 +119,10 @@ static __always_inline struct rst_cpu *rst_cpu_of(struct rst_context *c)
 /* ---- limits, copied from the script into one cache line -------------------- */
 
 struct rst_limits {
-	long actions;
 	unsigned long minimum_stack;
 	uint64_t overload_interval;	/* 0: no check */
 	uint64_t overload_threshold;
-	unsigned int sample_every;	/* one run in so many is measured, 0: none */
+	int sample_every;		/* one run in so many is measured, 0: none */
 	bool has_timing;
 };
 
@@ -143,81 +130,34 @@ extern struct rst_limits rst_limits;
 
 /* ---- entry and exit of a handler ------------------------------------------ */
 
-/* The cold half of rst_enter(): counts why, restores interrupts. */
-void rst_refuse(struct rst_probe_state *state, struct rst_cpu *cpu, unsigned long flags);
-/* Starts the measurement of a run. */
-void rst_measure(struct rst_cpu *cpu);
-/* The cold parts of rst_leave(). */
-void rst_report_error(struct rst_context *c);
-void rst_output_commit(struct rst_context *c);
-void rst_account(struct rst_cpu *cpu, struct rst_counters *counters);
-
-static __always_inline bool rst_stack_is_low(void)
-{
-	unsigned long here = current_stack_pointer;
-
-	/* on another stack (irq, exception) the difference is huge: those start empty */
-	return here - (unsigned long)current->stack < rst_limits.minimum_stack;
-}
-
 /*
  * Claims this CPU's context for a probe hit. False: do not run. Otherwise
  * interrupts are off until rst_leave(). The caller may come with interrupts on
- * or off, preemptible or in an NMI: an NMI that finds the gate open is done
- * before this function goes on, so a plain load and store are enough.
+ * or off, preemptible or in an NMI. rst_probe_enter() is the same for scripts.
  */
 static __always_inline bool rst_enter(struct rst_probe_state *state, struct pt_regs *regs,
 				      struct rst_context **context, unsigned long *saved_flags)
 {
-	unsigned long flags;
-	struct rst_cpu *cpu;
-	struct rst_context *c;
+	unsigned long flags = rst_irq_save();
+	struct rst_context *c = rst_this_context();
+	const struct rst_probe *probe = state->probe;
 
-	local_irq_save(flags);
 	*saved_flags = flags;
-	cpu = this_cpu_ptr(rst_cpus);
-	if (unlikely(cpu->gate || !state->enabled || rst_stack_is_low())) {
-		rst_refuse(state, cpu, flags);
+	if (unlikely((c->gate | probe->closed) || rst_stack_seems_low()) &&
+	    !rst_admit(probe, c, flags))
 		return false;
-	}
-	WRITE_ONCE(cpu->busy, 1);
-	barrier();
-	if (unlikely(--cpu->runs_to_sample == 0))
-		rst_measure(cpu);
-	c = &cpu->context;
-	c->probe = state->probe;
-	c->actions = rst_limits.actions;
+	rst_claim(c, probe);
 	c->regs = (struct rst_regs *)regs;
 	c->address = state->address;
-	c->user_mode = false;
-	c->aborted = false;
-	c->next = false;
-	c->is_return = false;
 	*context = c;
 	return true;
-}
-
-static __always_inline void rst_finish(struct rst_context *c, unsigned int index)
-{
-	struct rst_cpu *cpu = rst_cpu_of(c);
-
-	if (unlikely(c->error))
-		rst_report_error(c);
-	if (c->output.cursor != c->output.start)
-		rst_output_commit(c);
-	c->scratch = cpu->scratch_start;
-	cpu->hits[index]++;
-	if (unlikely(cpu->entered))
-		rst_account(cpu, &cpu->counters[index]);
-	barrier();
-	WRITE_ONCE(cpu->busy, 0);
 }
 
 static __always_inline void rst_leave(struct rst_context *c, unsigned int index,
 				      unsigned long flags)
 {
-	rst_finish(c, index);
-	local_irq_restore(flags);
+	rst_release(c, index);
+	rst_irq_restore(flags);
 }
 
 /* A whole hit, for mechanisms that only bring registers. */
@@ -257,8 +197,8 @@ static inline struct rst_guard rst_guard(void)
 
 	local_irq_save(guard.flags);
 	cpu = this_cpu_ptr(rst_cpus);
-	guard.busy = cpu->busy;
-	WRITE_ONCE(cpu->busy, 1);
+	guard.busy = cpu->context.busy;
+	WRITE_ONCE(cpu->context.busy, 1);
 	barrier();
 	return guard;
 }
@@ -266,7 +206,7 @@ static inline struct rst_guard rst_guard(void)
 static inline void rst_unguard(struct rst_guard guard)
 {
 	barrier();
-	WRITE_ONCE(this_cpu_ptr(rst_cpus)->busy, guard.busy);
+	WRITE_ONCE(this_cpu_ptr(rst_cpus)->context.busy, guard.busy);
 	local_irq_restore(guard.flags);
 }
 

@@ -54,7 +54,6 @@ int rst_session_create(void)
 		rst_states[i].probe = probe;
 		rst_states[i].handler = probe->handler;
 		rst_states[i].index = i;
-		rst_states[i].enabled = true;
 		probe->index = i;
 		probe->state = &rst_states[i];
 	}
