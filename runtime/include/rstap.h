@@ -37,6 +37,7 @@ typedef _Bool bool;
 #define RST_LIKELY(x)	__builtin_expect(!!(x), 1)
 #define RST_UNLIKELY(x)	__builtin_expect(!!(x), 0)
 #define RST_INLINE	static inline __attribute__((always_inline))
+#define RST_COLD	static __attribute__((__noinline__, __cold__))
 #define RST_MAYBE_UNUSED __attribute__((unused))
 
 /* ---- sizes that are part of the interface ------------------------------- */
@@ -252,15 +253,12 @@ struct rst_lock {
 	unsigned int taken;
 };
 
-void rst_lock_wait(struct rst_lock *lock);
-
+/* No call in it: the functions that take a lock need save no registers. */
 RST_INLINE void rst_lock(struct rst_lock *lock)
 {
-	unsigned int free = 0;
-
-	if (RST_UNLIKELY(!__atomic_compare_exchange_n(&lock->taken, &free, 1, 0, __ATOMIC_ACQUIRE,
-						      __ATOMIC_RELAXED)))
-		rst_lock_wait(lock);
+	while (RST_UNLIKELY(__atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE)))
+		while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED))
+			rst_relax();
 }
 
 RST_INLINE void rst_unlock(struct rst_lock *lock)
@@ -449,9 +447,11 @@ void rst_put_slow(struct rst_output *o, const char *text, unsigned int length);
 
 RST_INLINE void rst_put(struct rst_output *o, const char *text, unsigned int length)
 {
-	if (RST_LIKELY(length <= (unsigned long)(o->end - o->cursor))) {
-		rst_copy(o->cursor, text, length);
-		o->cursor += length;
+	char *cursor = o->cursor;
+
+	if (RST_LIKELY(length <= (unsigned long)(o->end - cursor))) {
+		o->cursor = cursor + length;
+		rst_copy(cursor, text, length);
 	} else {
 		rst_put_slow(o, text, length);
 	}
@@ -764,10 +764,10 @@ RST_INLINE void rst_claim(struct rst_context *c, const struct rst_probe *probe)
 	__asm__ volatile("" : : : "memory");
 	c->probe = probe;
 	c->actions = rst_facts.actions;
-	c->user_mode = false;
-	c->aborted = false;
-	c->next = false;
-	c->is_return = false;
+	c->user_mode = 0;
+	c->aborted = 0;
+	c->next = 0;
+	c->is_return = 0;
 }
 
 RST_INLINE void rst_release(struct rst_context *c, unsigned int index)

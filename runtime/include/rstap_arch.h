@@ -47,6 +47,8 @@ struct rst_regs {
 	__asm__ volatile("pushf; pop %0; cli" : "=r"(flags) : : "memory")
 #define rst_interrupts_on() __asm__ volatile("sti" : : : "memory")
 
+#define rst_relax() __asm__ volatile("pause" : : : "memory")
+
 #define rst_stack_pointer() \
 	({ unsigned long sp_; __asm__ volatile("mov %%rsp, %0" : "=r"(sp_)); sp_; })
 

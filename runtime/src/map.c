@@ -137,14 +137,13 @@ RST_INLINE bool same_words(const uint64_t *a, const uint64_t *b, unsigned int co
 	return true;
 }
 
-RST_INLINE struct rst_node **bucket_of(const struct rst_map *map, struct rst_part *part,
-						   uint32_t hash)
+RST_INLINE struct rst_node **bucket_of(const struct rst_map *map, struct rst_part *part, uint32_t hash)
 {
 	return &part->buckets[(uint64_t)hash >> map->hash_shift];
 }
 
 RST_INLINE struct rst_node *part_find(const struct rst_map *map, struct rst_part *part,
-						  struct rst_key key)
+				      struct rst_key key)
 {
 	struct rst_node *node;
 
@@ -353,9 +352,8 @@ static bool key_is_usable(struct rst_context *c, const struct rst_map *map, stru
 	return true;
 }
 
-static __attribute__((noinline)) struct rst_node *insert_new(struct rst_context *c,
-							     const struct rst_map *map,
-							     struct rst_part *part, struct rst_key key)
+RST_COLD struct rst_node *insert_new(struct rst_context *c, const struct rst_map *map,
+				     struct rst_part *part, struct rst_key key)
 {
 	struct rst_node *node;
 
@@ -471,6 +469,27 @@ void rst_map_delete_slice(struct rst_map *map, const struct rst_slice *slice)
 
 /* ---- arrays of statistics ---------------------------------------------------------- */
 
+/* The less common ends of rst_stat_map_add(), with the part's lock held. */
+RST_COLD void stat_map_detail(const struct rst_map *map, struct rst_part *part, struct rst_node *node,
+			      int64_t value)
+{
+	rst_stat_detail(node_value(node), &map->spec.stat, value);
+	rst_unlock(&part->lock);
+}
+
+RST_COLD void stat_map_add_new(struct rst_context *c, const struct rst_map *map,
+			       struct rst_part *part, struct rst_key key, int64_t value)
+{
+	struct rst_node *node = insert_new(c, map, part, key);
+
+	if (node) {
+		rst_stat_count(node_value(node), value);
+		if (!map->stat_is_plain)
+			rst_stat_detail(node_value(node), &map->spec.stat, value);
+	}
+	rst_unlock(&part->lock);
+}
+
 void rst_stat_map_add(struct rst_context *c, struct rst_map *map, struct rst_key key, int64_t value)
 {
 	struct rst_part *part = &map->parts[c->cpu];
@@ -480,14 +499,15 @@ void rst_stat_map_add(struct rst_context *c, struct rst_map *map, struct rst_key
 		return;
 	rst_lock(&part->lock);
 	node = part_find(map, part, key);
-	if (RST_UNLIKELY(!node))
-		node = insert_new(c, map, part, key);
-	if (RST_LIKELY(node != NULL)) {
-		rst_stat_count(node_value(node), value);
-		if (!map->stat_is_plain)
-			rst_stat_detail(node_value(node), &map->spec.stat, value);
+	if (RST_UNLIKELY(!node)) {
+		stat_map_add_new(c, map, part, key, value);
+		return;
 	}
-	rst_unlock(&part->lock);
+	rst_stat_count(node_value(node), value);
+	if (map->stat_is_plain)
+		rst_unlock(&part->lock);
+	else
+		stat_map_detail(map, part, node, value);
 }
 
 const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *map, struct rst_key key)

@@ -34,15 +34,6 @@ void rst_count_truncation(struct rst_context *c);
 /* Makes room for length more bytes in a context's own output and puts them. */
 void rst_output_grow(struct rst_output *o, const char *text, unsigned int length);
 
-RST_INLINE void rst_relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#else
-	__asm__ volatile("yield" ::: "memory");
-#endif
-}
-
 /* ---- maps ---------------------------------------------------------------- */
 
 /* string_size as MAXSTRINGLEN; cpus: how many context->cpu numbers there can be. */

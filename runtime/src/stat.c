@@ -168,6 +168,13 @@ void rst_stat_destroy(struct rst_stat_variable *v)
 	rst_free(v);
 }
 
+/* Unlocks: so that rst_stat_add() calls nothing but at its end. */
+RST_COLD void add_detail(struct rst_stat_variable *v, struct rst_stat_part *part, int64_t value)
+{
+	rst_stat_detail(&part->stat, &v->spec, value);
+	rst_unlock(&part->lock);
+}
+
 void rst_stat_add(struct rst_context *c, struct rst_stat_variable *v, int64_t value)
 {
 	struct rst_stat_part *part = part_of(v, c->cpu);
@@ -175,9 +182,10 @@ void rst_stat_add(struct rst_context *c, struct rst_stat_variable *v, int64_t va
 	/* nobody but a reader that merges can hold it */
 	rst_lock(&part->lock);
 	rst_stat_count(&part->stat, value);
-	if (RST_UNLIKELY(!v->is_plain))
-		rst_stat_detail(&part->stat, &v->spec, value);
-	rst_unlock(&part->lock);
+	if (v->is_plain)
+		rst_unlock(&part->lock);
+	else
+		add_detail(v, part, value);
 }
 
 const struct rst_stat *rst_stat_get(struct rst_context *c, struct rst_stat_variable *v)

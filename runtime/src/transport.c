@@ -52,7 +52,7 @@ static unsigned int oldest_size(struct rst_ring *ring, unsigned int *payload)
 }
 
 /* Flight recorder: throws away whole messages until `wanted` bytes are free. */
-static void drop_oldest(struct rst_ring *ring, uint64_t wanted)
+static noinline void drop_oldest(struct rst_ring *ring, uint64_t wanted)
 {
 	rst_lock(&ring->lock);
 	while (ring->size - (ring->head - ring->tail) < wanted && ring->tail != ring->head) {
@@ -65,7 +65,7 @@ static void drop_oldest(struct rst_ring *ring, uint64_t wanted)
 	rst_unlock(&ring->lock);
 }
 
-static void output_discard(struct rst_cpu *cpu, struct rst_output *o)
+static noinline void output_discard(struct rst_cpu *cpu, struct rst_output *o)
 {
 	cpu->output_is_discarded = true;
 	o->start = cpu->discard;
@@ -73,22 +73,22 @@ static void output_discard(struct rst_cpu *cpu, struct rst_output *o)
 	o->end = cpu->discard + RST_OUTPUT_LIMIT;
 }
 
-static void output_open(struct rst_cpu *cpu, struct rst_output *o)
+static __always_inline void output_open(struct rst_cpu *cpu, struct rst_output *o)
 {
 	struct rst_ring *ring = &cpu->ring;
-	uint64_t used;
+	uint64_t free;
 
-	if (READ_ONCE(rst_overwrites))
+	if (unlikely(READ_ONCE(rst_overwrites)))
 		drop_oldest(ring, RST_OUTPUT_LIMIT);
-	used = ring->head - smp_load_acquire(&ring->tail);
-	if (ring->size - used < MESSAGE_MINIMUM) {
+	free = ring->size - (ring->head - smp_load_acquire(&ring->tail));
+	if (unlikely(free < MESSAGE_MINIMUM)) {
 		output_discard(cpu, o);
 		return;
 	}
 	o->start = ring_at(ring, ring->head) + HEADER;
 	o->cursor = o->start;
 	/* up to 7 bytes of padding follow the text */
-	o->end = o->start - HEADER + min_t(uint64_t, RST_OUTPUT_LIMIT, ring->size - used) - 8;
+	o->end = o->start - HEADER + min_t(uint64_t, RST_OUTPUT_LIMIT, free) - 8;
 }
 
 static void wake_reader(struct rst_ring *ring)
@@ -130,7 +130,7 @@ void rst_output_commit(struct rst_context *c)
 	header->length = length;
 	header->sequence = atomic64_inc_return(&sequence);
 	/* zeros up to the next header; 8 bytes behind the text were kept for it */
-	memset(o->cursor, 0, 8);
+	*(uint64_t *)o->cursor = 0;
 	smp_store_release(&ring->head, ring->head + HEADER + ALIGN(length, 8));
 	output_close(o);
 	wake_reader(ring);
@@ -146,12 +146,10 @@ static void output_spill(struct rst_cpu *cpu, struct rst_output *o)
 	o->cursor = cpu->discard + length;
 }
 
-void rst_output_grow(struct rst_output *o, const char *text, unsigned int length)
+static noinline void output_continue(struct rst_output *o, const char *text, unsigned int length)
 {
 	struct rst_cpu *cpu = rst_cpu_of(o->context);
 
-	if (!o->start)
-		output_open(cpu, o);
 	while (length) {
 		unsigned int room = o->end - o->cursor;
 		unsigned int part = min(length, room);
@@ -171,6 +169,19 @@ void rst_output_grow(struct rst_output *o, const char *text, unsigned int length
 		rst_output_commit(o->context);
 		output_open(cpu, o);
 	}
+}
+
+/* The first text of a message is by far the commonest case. */
+void rst_output_grow(struct rst_output *o, const char *text, unsigned int length)
+{
+	if (likely(!o->start))
+		output_open(rst_cpu_of(o->context), o);
+	if (unlikely(length > o->end - o->cursor)) {
+		output_continue(o, text, length);
+		return;
+	}
+	rst_copy(o->cursor, text, length);
+	o->cursor += length;
 }
 
 void rst_flush(struct rst_context *c)
