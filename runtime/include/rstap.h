@@ -160,7 +160,8 @@ struct rst_facts {
 	unsigned int pid, tgid, comm;	/* where struct task_struct has them */
 	unsigned long current_task;	/* per-CPU address of the pointer */
 };
-extern struct rst_facts rst_facts;
+/* Written before the first handler runs, so that the compiler may keep what it has read. */
+extern const struct rst_facts rst_facts;
 
 /* ---- copying ------------------------------------------------------------ */
 
@@ -206,6 +207,9 @@ RST_INLINE void *rst_scratch(struct rst_context *c, unsigned long size)
 		return NULL;
 	}
 	c->scratch = memory + size;
+	/* spares the callers' tests */
+	if (!memory)
+		__builtin_unreachable();
 	return memory;
 }
 
@@ -517,7 +521,7 @@ uint64_t rst_relocate(struct rst_context *c, const char *module, const char *sec
 /* struct task_struct * of the current task, as a number. */
 RST_INLINE uint64_t rst_current(void)
 {
-	return rst_per_cpu_word(rst_facts.current_task);
+	return rst_per_cpu_constant(rst_facts.current_task);
 }
 
 RST_INLINE int64_t rst_pid(void)	/* thread group, initial namespace */
@@ -745,7 +749,11 @@ RST_INLINE void rst_irq_restore(unsigned long flags)
 
 RST_INLINE struct rst_context *rst_this_context(void)
 {
-	return (struct rst_context *)rst_per_cpu_word(rst_facts.contexts);
+	struct rst_context *c = (struct rst_context *)rst_per_cpu_word(rst_facts.contexts);
+
+	if (!c)
+		__builtin_unreachable();
+	return c;
 }
 
 /* Stacks lie at multiples of their size, but for some interrupt stacks: rst_admit() knows. */

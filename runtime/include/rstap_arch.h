@@ -52,8 +52,14 @@ struct rst_regs {
 #define rst_stack_pointer() \
 	({ unsigned long sp_; __asm__ volatile("mov %%rsp, %0" : "=r"(sp_)); sp_; })
 
-/* The word at a per-CPU address of the CPU that runs this. */
+/*
+ * The word at a per-CPU address of the CPU that runs this: volatile keeps it
+ * behind rst_flags_save(). The other is for what stays the same while a handler
+ * runs and need not be read twice.
+ */
 #define rst_per_cpu_word(address) \
 	({ unsigned long word_; __asm__ volatile("mov %%gs:(%1), %0" : "=r"(word_) : "r"(address)); word_; })
+#define rst_per_cpu_constant(address) \
+	({ unsigned long word_; __asm__("mov %%gs:(%1), %0" : "=r"(word_) : "r"(address)); word_; })
 
 #endif /* RSTAP_ARCH_H */

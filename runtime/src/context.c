@@ -12,7 +12,9 @@
 struct rst_cpu __percpu *rst_cpus;
 unsigned int rst_cpu_count;
 struct rst_limits rst_limits;
-struct rst_facts rst_facts ____cacheline_aligned;
+/* rst_facts is constant to all others: the name that this file writes to is another. */
+struct rst_facts rst_facts_learnt ____cacheline_aligned;
+__asm__(".globl rst_facts\n.set rst_facts, rst_facts_learnt");
 
 /* Overload is estimated from one run in so many. */
 #define SAMPLE_EVERY	16
@@ -111,7 +113,7 @@ int rst_contexts_create(void)
 	rst_cpus = __alloc_percpu(sizeof(struct rst_cpu), 64);
 	if (!rst_cpus)
 		return -ENOMEM;
-	rst_facts.contexts = (__force unsigned long)rst_cpus;
+	rst_facts_learnt.contexts = (__force unsigned long)rst_cpus;
 	for_each_possible_cpu(cpu) {
 		struct rst_cpu *this = per_cpu_ptr(rst_cpus, cpu);
 		struct rst_context *c = &this->context;
@@ -157,16 +159,16 @@ static void facts_learn(void)
 {
 	unsigned long minimum = rst_limits.minimum_stack;
 
-	rst_facts.actions = rst_script.maximum_actions > 0 ? rst_script.maximum_actions : LONG_MAX;
+	rst_facts_learnt.actions = rst_script.maximum_actions > 0 ? rst_script.maximum_actions : LONG_MAX;
 	if (minimum > THREAD_SIZE / 2)
 		minimum = THREAD_SIZE / 2;
 	/* with no minimum the lowest byte alone is low */
-	rst_facts.stack_mask = THREAD_SIZE - roundup_pow_of_two(minimum | 1);
-	rst_facts.interrupts_are_virtual = boot_cpu_has(X86_FEATURE_XENPV);
-	rst_facts.pid = offsetof(struct task_struct, pid);
-	rst_facts.tgid = offsetof(struct task_struct, tgid);
-	rst_facts.comm = offsetof(struct task_struct, comm);
-	rst_facts.current_task = rst_current_task_address();
+	rst_facts_learnt.stack_mask = THREAD_SIZE - roundup_pow_of_two(minimum | 1);
+	rst_facts_learnt.interrupts_are_virtual = boot_cpu_has(X86_FEATURE_XENPV);
+	rst_facts_learnt.pid = offsetof(struct task_struct, pid);
+	rst_facts_learnt.tgid = offsetof(struct task_struct, tgid);
+	rst_facts_learnt.comm = offsetof(struct task_struct, comm);
+	rst_facts_learnt.current_task = rst_current_task_address();
 }
 
 unsigned long rst_irq_save_virtual(void)
@@ -436,24 +438,4 @@ void rst_report_error(struct rst_context *c)
 void rst_exit(struct rst_context *c)
 {
 	rst_session_request_exit(RST_STATE_STOPPING);
-}
-
-/* ---- conditions ---------------------------------------------------------------------------- */
-
-/*
- * Every gate is set anew at once, so that the very next hit obeys; mechanisms
- * stay armed, a closed gate costs a hit about ten instructions.
- */
-void rst_conditions_evaluate(void)
-{
-	struct rst_probe_state *state;
-
-	rst_for_each_probe(state)
-		state->probe->closed = state->paused ||
-				       (state->probe->condition && !state->probe->condition());
-}
-
-void rst_conditions_changed(struct rst_context *c)
-{
-	rst_conditions_evaluate();
 }

@@ -22,7 +22,10 @@ static void run_one(struct rst_probe_state *state)
 
 	if (!c)
 		return;
+	rst_cpu_of(c)->is_patient = true;
 	state->handler(c);
+	rst_flush(c);
+	rst_cpu_of(c)->is_patient = false;
 	rst_leave_process(c, state->index);
 }
 

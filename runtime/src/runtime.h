@@ -65,6 +65,8 @@ struct rst_probe_state {
 	unsigned int index;
 	bool paused;			/* by TOGGLE */
 	bool is_armed;
+	bool is_off;			/* armed, but taken out while its gate is closed */
+	bool is_waiting;		/* its module is not loaded */
 	void *mechanism;		/* owned by the file that armed it */
 };
 
@@ -101,6 +103,7 @@ struct rst_cpu {
 	uint64_t interval_cycles;
 	uint64_t truncated;
 	bool output_is_discarded;	/* cursor is in `discard`, the ring was full */
+	bool is_patient;		/* begin, end, error: a full ring is waited for */
 	char *discard;
 	uint64_t random;
 	struct rst_ring ring;
@@ -213,6 +216,12 @@ static inline void rst_unguard(struct rst_guard guard)
 int rst_contexts_create(void);
 void rst_contexts_destroy(void);
 void rst_conditions_evaluate(void);
+/* Brings hooks into line with the gates; process context, under the session's mutex. */
+void rst_conditions_apply(void);
+void rst_conditions_prepare(void);
+void rst_conditions_destroy(void);
+/* Whether the mechanism that armed a probe can take its hook out while the gate is closed. */
+bool rst_is_switchable(const struct rst_probe_state *state);
 /* Opens or closes the gates of all CPUs. */
 void rst_contexts_stop(bool stop);
 
@@ -228,6 +237,10 @@ int rst_session_start(int64_t target);
 void rst_session_stop(bool with_end);
 int rst_session_set(const char *name, const char *value);
 int rst_session_toggle(unsigned int index, bool on);
+/* The notifier of modules: lives as long as this module. */
+int rst_modules_watch(void);
+void rst_modules_unwatch(void);
+void rst_session_module(const char *module, bool comes);
 /* From any context: no handler runs any more, staprun is asked to stop. */
 void rst_session_request_exit(int state);
 /* From any context: the session has failed with this text. */
@@ -277,6 +290,10 @@ int rst_section_learn(const char *module, const char *section, uint64_t address)
 /* 0 when not known (yet). */
 unsigned long rst_address_of(const struct rst_probe *probe);
 uint64_t rst_symbol_address(const char *name);
+/* Whether a probe's place is in a module that staprun told nothing of. */
+bool rst_is_unloaded(const struct rst_probe *probe);
+/* Its sections are no longer where they were. */
+void rst_sections_forget(const char *module);
 void rst_relocate_destroy(void);
 
 /* ---- log.c ------------------------------------------------------------------------ */
@@ -293,6 +310,13 @@ struct rst_mechanism {
 	uint64_t (*missed)(struct rst_probe_state *state);
 	/* frees what `missed` needed after disarm; may be NULL */
 	void (*release)(void);
+	/*
+	 * Takes the hook of an armed probe out, or puts it back; 0 or -errno, then
+	 * all stays as it was. NULL: the gate alone must do.
+	 */
+	int (*set)(struct rst_probe_state *state, bool on);
+	/* The probe's module has come (its sections are not known), or goes. */
+	void (*module)(struct rst_probe_state *state, bool comes);
 };
 
 extern const struct rst_mechanism rst_ftrace_mechanism, rst_kprobe_mechanism, rst_return_mechanism,

@@ -12,6 +12,7 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -73,6 +74,34 @@ static noinline void output_discard(struct rst_cpu *cpu, struct rst_output *o)
 	o->end = cpu->discard + RST_OUTPUT_LIMIT;
 }
 
+/*
+ * A begin, end or error probe has all the time there is: no probe is armed that
+ * could want its CPU's context. The context stays claimed while this sleeps,
+ * and its ring is written by nobody else, even from another CPU. Gives up when
+ * no reader makes progress for a second.
+ */
+static noinline void wait_for_reader(struct rst_cpu *cpu)
+{
+	struct rst_ring *ring = &cpu->ring;
+	uint64_t tail = READ_ONCE(ring->tail);
+	unsigned int rounds = 0;
+
+	while (ring->size - (ring->head - READ_ONCE(ring->tail)) < RST_OUTPUT_LIMIT) {
+		wake_up_interruptible(&ring->wait);
+		preempt_enable();
+		schedule_timeout_uninterruptible(1);
+		preempt_disable();
+		if (READ_ONCE(ring->tail) != tail) {
+			tail = READ_ONCE(ring->tail);
+			rounds = 0;
+		} else if (++rounds >= HZ || fatal_signal_pending(current)) {
+			/* nobody reads: what follows is lost at once */
+			cpu->is_patient = false;
+			return;
+		}
+	}
+}
+
 static __always_inline void output_open(struct rst_cpu *cpu, struct rst_output *o)
 {
 	struct rst_ring *ring = &cpu->ring;
@@ -80,6 +109,8 @@ static __always_inline void output_open(struct rst_cpu *cpu, struct rst_output *
 
 	if (unlikely(READ_ONCE(rst_overwrites)))
 		drop_oldest(ring, RST_OUTPUT_LIMIT);
+	else if (unlikely(cpu->is_patient))
+		wait_for_reader(cpu);
 	free = ring->size - (ring->head - smp_load_acquire(&ring->tail));
 	if (unlikely(free < MESSAGE_MINIMUM)) {
 		output_discard(cpu, o);
@@ -314,7 +345,22 @@ static __poll_t trace_poll(struct file *file, poll_table *table)
 	return ring_is_ready(ring) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
+/* A reader keeps the module: nobody unloads a session that is read. */
+static int trace_open(struct inode *inode, struct file *file)
+{
+	return try_module_get(THIS_MODULE) ? 0 : -ENODEV;
+}
+
+/* proc_remove() waits until this has returned. */
+static int trace_release(struct inode *inode, struct file *file)
+{
+	module_put(THIS_MODULE);
+	return 0;
+}
+
 static const struct proc_ops trace_operations = {
+	.proc_open = trace_open,
+	.proc_release = trace_release,
 	.proc_read = trace_read,
 	.proc_poll = trace_poll,
 };
