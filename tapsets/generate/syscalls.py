@@ -119,11 +119,13 @@ struct sys_flag {
 #define SYS_FLAG(name, value) { value, value, #name }
 #define SYS_FIELD(name, value, mask) { mask, value, #name }
 
-static RST_MAYBE_UNUSED struct rst_string sys_flags(struct rst_context *c, uint64_t flags,
-						    const struct sys_flag *table, unsigned long size)
+#define SYS_NAMES static RST_MAYBE_UNUSED __attribute__((noinline))
+
+SYS_NAMES struct rst_string sys_flags(struct rst_context *c, uint64_t flags,
+				      const struct sys_flag *table, unsigned long size)
 {
 	struct rst_output out = rst_string_output(c);
-	bool is_first = true;
+	bool is_first = 1;
 	unsigned long i;
 
 	/* an int with its highest bit set, sign-extended */
@@ -140,7 +142,7 @@ static RST_MAYBE_UNUSED struct rst_string sys_flags(struct rst_context *c, uint6
 		if (!is_first)
 			rst_put(&out, "|", 1);
 		rst_put(&out, table[i].name, __builtin_strlen(table[i].name));
-		is_first = false;
+		is_first = 0;
 		if (!table[i].value)
 			continue;
 		/* the same field has no second name */
@@ -156,8 +158,7 @@ static RST_MAYBE_UNUSED struct rst_string sys_flags(struct rst_context *c, uint6
 	return rst_string_finish(c, &out);
 }
 
-static RST_MAYBE_UNUSED const char *sys_find(int64_t value, const struct sys_name *table,
-					     unsigned long size)
+SYS_NAMES const char *sys_find(int64_t value, const struct sys_name *table, unsigned long size)
 {
 	unsigned long i;
 
@@ -168,8 +169,8 @@ static RST_MAYBE_UNUSED const char *sys_find(int64_t value, const struct sys_nam
 	return NULL;
 }
 
-static RST_MAYBE_UNUSED struct rst_string sys_name(struct rst_context *c, int64_t value,
-						   const struct sys_name *table, unsigned long size)
+SYS_NAMES struct rst_string sys_name(struct rst_context *c, int64_t value,
+				     const struct sys_name *table, unsigned long size)
 {
 	const char *name = sys_find(value, table, size);
 	struct rst_output out;
@@ -182,9 +183,8 @@ static RST_MAYBE_UNUSED struct rst_string sys_name(struct rst_context *c, int64_
 	return rst_string_finish(c, &out);
 }
 
-static RST_MAYBE_UNUSED struct rst_string sys_name_or_number(struct rst_context *c, int64_t value,
-							      const struct sys_name *table,
-							      unsigned long size)
+SYS_NAMES struct rst_string sys_name_or_number(struct rst_context *c, int64_t value,
+					       const struct sys_name *table, unsigned long size)
 {
 	const char *name = sys_find(value, table, size);
 	struct rst_output out;
@@ -294,16 +294,16 @@ def call_probe(line):
     text = f'{heads("")}kprobe.function("__x64_sys_{function}") ?\n{{\n' + "\n".join(lines) + "\n}\n"
     back = [f'\tname = "{name}"']
     if alias == "pipe":
-        back += ["\tfildes_uaddr = @entry(__sys_long(1))", "\tpipe0 = user_int(fildes_uaddr)",
+        back += ["\tfildes_uaddr = __sys_long(1)", "\tpipe0 = user_int(fildes_uaddr)",
                  "\tpipe1 = user_int(fildes_uaddr + 4)"]
     if alias == "epoll_create":
-        back += ["\tflags = " + ("@entry(__sys_uint(1))" if function.endswith("1") else "0")]
+        back += ["\tflags = " + ("__sys_uint(1)" if function.endswith("1") else "0")]
     if alias == "wait4":
-        back += ["\tstatus_uaddr = @entry(__sys_long(2))",
+        back += ["\tstatus_uaddr = __sys_long(2)",
                  "\tstatus_str = _sys_wait_status_str(status_uaddr)"]
     if alias == "ptrace":
-        back += ["\tgeteventmsg_data = @entry(__sys_long(1)) == 0x4201 ? user_int64(@entry(__sys_long(4))) : 0",
-                 "\tarch_prctl_addr = @entry(__sys_long(1)) == 30 ? @entry(__sys_long(4)) : 0"]
+        back += ["\tgeteventmsg_data = __sys_long(1) == 0x4201 ? user_int64(__sys_long(4)) : 0",
+                 "\tarch_prctl_addr = __sys_long(1) == 30 ? __sys_long(4) : 0"]
     back += ["\tretval = returnval()", f"\tretstr = returnstr({form or 1})"]
     text += (f'{heads(".return")}kprobe.function("__x64_sys_{function}").return ?\n{{\n'
              + "\n".join(back) + "\n}\n")
