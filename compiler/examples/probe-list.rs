@@ -37,7 +37,11 @@ impl Library for NoLibrary {
     fn file_count(&self) -> usize {
         0
     }
-    fn parse(&self, _file: usize, _sources: &mut SourceMap) -> (String, ast::File, Vec<Diagnostic>) {
+    fn parse(
+        &self,
+        _file: usize,
+        _sources: &mut SourceMap,
+    ) -> (String, ast::File, Vec<Diagnostic>) {
         (String::new(), ast::File::default(), Vec::new())
     }
 }
@@ -46,7 +50,13 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let sysroot = arguments.next().unwrap_or_default();
     let arguments: Vec<String> = arguments.collect();
-    let request = KernelRequest { sysroot: Some(PathBuf::from(sysroot)), ..Default::default() };
+    if sysroot == "--dump-probe-types" {
+        return print!("{}", rstap::semantic::points::table::dump());
+    }
+    let request = KernelRequest {
+        sysroot: Some(PathBuf::from(sysroot)),
+        ..Default::default()
+    };
     let paths = match KernelPaths::locate(&request) {
         Ok(paths) => paths,
         Err(error) => return eprintln!("{error}"),
@@ -56,7 +66,9 @@ fn main() {
         if point.starts_with('{') {
             continue;
         }
-        let body = arguments.get(index + 1).filter(|body| body.starts_with('{'));
+        let body = arguments
+            .get(index + 1)
+            .filter(|body| body.starts_with('{'));
         let start = Instant::now();
         let text = format!("probe {point} {}", body.map_or("{}", String::as_str));
         one(&target, &text, body.is_some());
@@ -70,16 +82,24 @@ fn one(target: &RealTarget, text: &str, is_body: bool) {
     let macros = LibraryMacros::default();
     let (file, problems) =
         rstap_syntax::parse_script(&mut sources, "<input>", text, &environment, &macros, &[]);
-    let options = SemanticOptions { guru: true, ..SemanticOptions::default() };
+    let options = SemanticOptions {
+        guru: true,
+        ..SemanticOptions::default()
+    };
     let session = Session::new(target, &NoLibrary, options, sources);
     let unit = session.add_user_file("<input>".to_owned(), file);
-    problems.into_iter().for_each(|problem| session.report(problem));
+    problems
+        .into_iter()
+        .for_each(|problem| session.report(problem));
     if is_body {
         if let Some(program) = rstap::semantic::analyze::analyze(&session, "<input>") {
             println!("{program:#?}");
         }
     } else if let Some(probe) = session.unit(unit).probes.first() {
-        let listing = Listing { has_variables: true, is_verbose: false };
+        let listing = Listing {
+            has_variables: true,
+            is_verbose: false,
+        };
         let probe = Rc::clone(probe);
         for line in list::list(&session, &probe, unit, listing, &|_| Vec::new()) {
             println!("{line}");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `-l`, `-L` and the dumps of what there is to probe and to call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use rstap_debuginfo::{FunctionKind, ModuleId};
@@ -33,33 +33,76 @@ pub fn list(
     locals_of: LocalsOf,
 ) -> Vec<String> {
     let derived = points::derive(session, probe, unit);
-    let mut lines: Vec<String> = derived
+    let lines: Vec<Line> = derived
         .iter()
         .map(|derived| line(session, derived, listing, locals_of))
         .collect();
+    let lines = if listing.is_verbose {
+        lines
+    } else {
+        merge(lines)
+    };
+    let mut lines: Vec<String> = lines.into_iter().map(Line::text).collect();
     lines.sort();
-    if !listing.is_verbose {
-        lines.dedup();
-    }
     lines
 }
 
-fn line(session: &Session, derived: &Derived, listing: Listing, locals_of: LocalsOf) -> String {
-    let mut line = derived.listed.clone();
+/// A line before it is put together.
+struct Line {
+    name: String,
+    /// `name:long`, `$name:type`.
+    variables: Vec<String>,
+    place: Option<String>,
+}
+
+impl Line {
+    fn text(self) -> String {
+        let mut text = self.name;
+        for variable in self.variables {
+            text.push(' ');
+            text.push_str(&variable);
+        }
+        if let Some(place) = self.place {
+            text.push_str(&format!(" /* pc={place} */"));
+        }
+        text
+    }
+}
+
+/// Probes of one name are one line, with the variables that all of them have.
+fn merge(lines: Vec<Line>) -> Vec<Line> {
+    let mut merged: BTreeMap<String, Line> = BTreeMap::new();
+    for line in lines {
+        match merged.get_mut(&line.name) {
+            Some(first) => first
+                .variables
+                .retain(|known| line.variables.contains(known)),
+            None => {
+                merged.insert(line.name.clone(), line);
+            }
+        }
+    }
+    merged.into_values().collect()
+}
+
+fn line(session: &Session, derived: &Derived, listing: Listing, locals_of: LocalsOf) -> Line {
+    let mut variables = Vec::new();
     if listing.has_variables {
-        for (name, ty) in locals_of(derived) {
-            line.push_str(&format!(" {name}:{}", type_word(ty)));
-        }
-        for (name, ty) in context_variables(session, &derived.context) {
-            line.push_str(&format!(" ${name}:{ty}"));
-        }
+        let locals = locals_of(derived).into_iter();
+        variables.extend(locals.map(|(name, ty)| format!("{name}:{}", type_word(ty))));
+        let context = context_variables(session, &derived.context).into_iter();
+        variables.extend(context.map(|(name, ty)| format!("${name}:{ty}")));
     }
-    if listing.is_verbose
-        && let Some(place) = place(session, &derived.context)
-    {
-        line.push_str(&format!(" /* pc={place} */"));
+    let place = if listing.is_verbose {
+        place(session, &derived.context)
+    } else {
+        None
+    };
+    Line {
+        name: derived.listed.clone(),
+        variables,
+        place,
     }
-    line
 }
 
 fn type_word(ty: ir::Type) -> &'static str {
@@ -73,12 +116,20 @@ fn type_word(ty: ir::Type) -> &'static str {
 
 /// `_stext+0x34cc50`
 fn place(session: &Session, context: &Context) -> Option<String> {
-    let Context::Code(code) = context else { return None };
-    let address = rstap_debuginfo::Address { module: code.module, value: code.pc };
+    let Context::Code(code) = context else {
+        return None;
+    };
+    let address = rstap_debuginfo::Address {
+        module: code.module,
+        value: code.pc,
+    };
     let placement = session.target.placement(address).ok()?;
     match placement.stext_offset {
         Some(offset) if code.module == ModuleId::KERNEL => Some(format!("_stext+{offset:#x}")),
-        _ => Some(format!("{}+{:#x}", placement.section, placement.section_offset)),
+        _ => Some(format!(
+            "{}+{:#x}",
+            placement.section, placement.section_offset
+        )),
     }
 }
 
@@ -92,24 +143,33 @@ pub fn context_variables(session: &Session, context: &Context) -> Vec<(String, S
             .iter()
             .flatten()
             .map(|argument| {
-                (argument.name.to_string(), session.target.type_name(argument.type_id))
+                (
+                    argument.name.to_string(),
+                    session.target.type_name(argument.type_id),
+                )
             })
             .collect(),
         Context::Syscall { is_return: true } => vec![long("return")],
         Context::Syscall { is_return: false } => {
-            ["syscall", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6"].map(long).to_vec()
+            ["syscall", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6"]
+                .map(long)
+                .to_vec()
         }
         Context::Empty | Context::Procfs { .. } | Context::Netfilter => Vec::new(),
     }
 }
 
 fn code_variables(session: &Session, code: &CodeContext) -> Vec<(String, String)> {
-    let Some(function) = &code.function else { return Vec::new() };
+    let Some(function) = &code.function else {
+        return Vec::new();
+    };
     let target = session.target;
     let mut found = Vec::new();
     if code.is_return
         && let Ok(Some(prototype)) = target.prototype(function)
-        && !target.strip(prototype.return_type).is_ok_and(|id| id.is_void())
+        && !target
+            .strip(prototype.return_type)
+            .is_ok_and(|id| id.is_void())
     {
         found.push(("return".to_owned(), target.type_name(prototype.return_type)));
     }
@@ -120,7 +180,10 @@ fn code_variables(session: &Session, code: &CodeContext) -> Vec<(String, String)
             && !variable.name.is_empty()
             && !(is_at_start && variable.scope_depth > 0);
         if is_shown && seen.insert(variable.name.to_string()) {
-            found.push((variable.name.to_string(), target.type_name(variable.type_id)));
+            found.push((
+                variable.name.to_string(),
+                target.type_name(variable.type_id),
+            ));
         }
     }
     found
@@ -183,7 +246,11 @@ pub fn dump_functions(
                 })
                 .collect();
             let tags = tags(function, is_verbose);
-            lines.insert(format!("{name}:{} ({}){tags}\n", word(value), parameters.join(", ")));
+            lines.insert(format!(
+                "{name}:{} ({}){tags}\n",
+                word(value),
+                parameters.join(", ")
+            ));
         }
     }
     lines.into_iter().collect()
@@ -191,9 +258,16 @@ pub fn dump_functions(
 
 /// The magic comments of embedded C.
 fn tags(function: &ast::Function, is_verbose: bool) -> String {
-    let ast::FunctionBody::EmbeddedC(code) = &function.body else { return String::new() };
+    let ast::FunctionBody::EmbeddedC(code) = &function.body else {
+        return String::new();
+    };
     let shown: &[&str] = match is_verbose {
-        true => &["/* guru */", "/* pure */", "/* stable */", "/* unprivileged */"],
+        true => &[
+            "/* guru */",
+            "/* pure */",
+            "/* stable */",
+            "/* unprivileged */",
+        ],
         false => &["/* guru */", "/* unprivileged */"],
     };
     let present = shown.iter().filter(|tag| code.code.contains(**tag));
