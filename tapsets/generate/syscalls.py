@@ -37,7 +37,7 @@ def header_values(headers, names):
             if name.startswith("*"):
                 found = re.findall(r"#define (%s\w+) (.+)" % name[1:], macros)
                 wanted += [n for n, v in found if re.fullmatch(r"\(?-?(0x)?[0-9a-fA-F]+\)?", v)
-                           and not re.search("_(OLD|NEW)$", n) or n.startswith("SO_TIMESTAMP")]
+                           and not re.search(r"_(OLD|NEW)$|^PR_SET_(MM|VMA|PTRACER)_", n)]
             else:
                 wanted.append(name)
         with open(source, "w") as file:
