@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::kernel::Kernel;
 use super::locate::{self, Data};
+use super::output::say_line;
 use crate::build::error::headers_command;
 use crate::cli::Options;
 
@@ -97,7 +98,7 @@ pub fn info(options: &Options) -> Result<bool, String> {
 }
 
 fn row(name: &str, value: &str) {
-    println!("{name:<24} {value}");
+    say_line!("{name:<24} {value}");
 }
 
 /// The mode in brackets of `none [integrity] confidentiality`.

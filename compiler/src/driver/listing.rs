@@ -4,6 +4,7 @@
 use rstap_syntax::ast;
 use rstap_syntax::span::SourceMap;
 
+use super::output::say;
 use super::passes::Passes;
 use crate::cli::Action;
 use crate::ir;
@@ -63,7 +64,7 @@ pub fn list(passes: &Passes<'_>) -> bool {
             }
         }
     };
-    print!("{text}");
+    say!("{text}");
     !text.is_empty()
 }
 
