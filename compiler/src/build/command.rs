@@ -5,7 +5,7 @@
 //! text, with `$` doubled and `#` escaped for make (kernel `scripts/Kbuild.include`, `make-cmd`).
 //! COMMAND may be several simple commands joined by `;` or `&&`.
 
-use crate::driver::output::tell_line;
+use crate::output::tell_line;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -6,7 +6,7 @@
 //! with a placeholder for the module's name) and `record`: the commands that kbuild used, which
 //! scripts are then compiled with. `record` is written last; a folder without it is unfinished.
 
-use crate::driver::output::{tell, tell_line};
+use crate::output::{tell, tell_line};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

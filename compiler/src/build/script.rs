@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A script's C to a module, with the commands that kbuild used for the runtime.
 
-use crate::driver::output::{tell, tell_line};
+use crate::output::{tell, tell_line};
 use std::fs;
 use std::path::{Path, PathBuf};
 

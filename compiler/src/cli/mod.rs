@@ -17,7 +17,7 @@ pub use options::{Action, Options};
 pub use parse::{UsageError, parse};
 
 use crate::driver;
-use crate::driver::output::tell_line;
+use crate::output::tell_line;
 
 /// The whole program: reads the command line, does what it asks, gives the exit status.
 pub fn main() -> std::process::ExitCode {

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::kernel::Kernel;
 use super::locate::{self, Data};
-use super::output::say_line;
 use crate::build::error::headers_command;
 use crate::cli::Options;
+use crate::output::say_line;
 
 /// Prints the report. `Ok(false)` when no script could be run.
 pub fn info(options: &Options) -> Result<bool, String> {

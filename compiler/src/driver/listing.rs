@@ -4,10 +4,10 @@
 use rstap_syntax::ast;
 use rstap_syntax::span::SourceMap;
 
-use super::output::say;
 use super::passes::Passes;
 use crate::cli::Action;
 use crate::ir;
+use crate::output::say;
 use crate::semantic::list::{self, Listing, Signature};
 use crate::semantic::lower::Lowering;
 use crate::semantic::points::{self, Derived};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Messages about scripts on their way to the user: rendered, each once, counted.
 
-use crate::driver::output::{tell, tell_line};
+use crate::output::{tell, tell_line};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io::IsTerminal;

@@ -11,12 +11,11 @@ pub mod kernel;
 mod listing;
 pub mod locate;
 mod messages;
-pub mod output;
 mod passes;
 mod run;
 mod session;
 
-use crate::driver::output::tell_line;
+use crate::output::tell_line;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,9 +24,9 @@ use nix::sys::resource::{Resource, setrlimit};
 use crate::build::Cache;
 use crate::cli::options::{Action, Generated, ScriptSource};
 use crate::cli::{Options, completions, explain, help};
+use crate::output::{say, say_line};
 use kernel::Kernel;
 use messages::Messages;
-use output::{say, say_line};
 use passes::{Failed, Passes};
 use session::Session;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Passes 1 to 4: a script's text to a module's file, with SystemTap's line for each under `-v`.
 
-use crate::driver::output::tell_line;
+use crate::output::tell_line;
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -14,12 +14,12 @@ use super::clock::{Stopwatch, memory};
 use super::kernel::Kernel;
 use super::locate::{self, Data};
 use super::messages::Messages;
-use super::output::{say, say_line};
 use super::session::Session;
 use crate::build::{BuildError, BuildRequest, Cache, Plan, cache::write_whole};
 use crate::cli::Options;
 use crate::cli::options::{Privilege, ScriptSource};
 use crate::library::TapsetLibrary;
+use crate::output::{say, say_line};
 use crate::semantic::analyze::analyze;
 use crate::semantic::session::{Library, SemanticOptions, Session as Semantic};
 use crate::target::RealTarget;

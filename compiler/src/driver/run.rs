@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Pass 5: the module goes to staprun, here or in a virtual machine.
 
-use crate::driver::output::tell_line;
+use crate::output::tell_line;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};

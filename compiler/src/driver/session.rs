@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The session's temporary directory, and what happens to it when the user interrupts.
 
-use crate::driver::output::tell_line;
+use crate::output::tell_line;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

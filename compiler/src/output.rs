@@ -26,26 +26,26 @@ pub fn tell_raw(text: Arguments<'_>) {
 
 /// `print!` with [`write`].
 macro_rules! say {
-    ($($argument:tt)*) => { $crate::driver::output::write(format_args!($($argument)*)) };
+    ($($argument:tt)*) => { $crate::output::write(format_args!($($argument)*)) };
 }
 
 /// `println!` with [`write`].
 macro_rules! say_line {
     ($($argument:tt)*) => {
-        $crate::driver::output::write(format_args!("{}\n", format_args!($($argument)*)))
+        $crate::output::write(format_args!("{}\n", format_args!($($argument)*)))
     };
 }
 
 /// `eprint!` with [`tell_raw`].
 macro_rules! tell {
-    ($($argument:tt)*) => { $crate::driver::output::tell_raw(format_args!($($argument)*)) };
+    ($($argument:tt)*) => { $crate::output::tell_raw(format_args!($($argument)*)) };
 }
 
 /// `eprintln!` with [`tell_raw`].
 macro_rules! tell_line {
-    () => { $crate::driver::output::tell_raw(format_args!("\n")) };
+    () => { $crate::output::tell_raw(format_args!("\n")) };
     ($($argument:tt)*) => {
-        $crate::driver::output::tell_raw(format_args!("{}\n", format_args!($($argument)*)))
+        $crate::output::tell_raw(format_args!("{}\n", format_args!($($argument)*)))
     };
 }
 
