@@ -429,11 +429,7 @@ impl Lowering<'_, '_> {
         let right = self.expr(state, right);
         self.unify(left.ty, right.ty, right_token);
         match self.types.get(left.ty) {
-            None => {
-                if self.is_final {
-                    self.unresolved(token);
-                }
-            }
+            None if self.is_final => self.unresolved(token),
             Some(ir::Type::Stat) => {
                 let text = "statistics cannot be compared";
                 self.error(Diagnostic::semantic_error("E0226", text).at(token));
