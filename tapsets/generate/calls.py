@@ -437,3 +437,65 @@ reboot reboot | magic:int(_sys_reboot_magic_str) magic2:int(_sys_reboot_magic_st
 vhangup vhangup |
 ni_syscall ni_syscall |
 """)
+
+# Orders of variables that scripts and `-L` know, where it is not that of the arguments.
+ORDERS = {line.split()[0]: line.split()[1:] for line in """
+accept sockfd addr_uaddr addrlen_uaddr name argstr
+accept4 sockfd addr_uaddr addrlen_uaddr flags name flags_str argstr
+bind sockfd my_addr_uaddr addrlen name uaddr_af uaddr_ip uaddr_ip_port uaddr_ipv6_flowinfo uaddr_ipv6_scope_id argstr
+clock_nanosleep name clk_id clk_id_str flags flags_str req_uaddr rem_uaddr req_str argstr
+connect sockfd serv_addr_uaddr addrlen name uaddr_af uaddr_ip uaddr_ip_port uaddr_ipv6_flowinfo uaddr_ipv6_scope_id argstr
+epoll_create size flags name argstr
+execveat name dirfd dirfd_str filename args env_str flags flags_str argstr
+fanotify_mark fanotify_fd flags mask dirfd pathname pathname_unquoted name flags_str mask_str dirfd_str argstr
+fsetxattr name filedes name_uaddr name_str name_str_unquoted value_uaddr size value_str flags flags_str argstr
+getpeername s name_uaddr namelen_uaddr name argstr
+getrandom name buf buf_unquoted count flags flags_str argstr
+getsockname s name_uaddr namelen_uaddr name argstr
+getsockopt fd level optname optval_uaddr optlen_uaddr name level_str optname_str argstr
+inotify_add_watch name fd mask mask_str path_uaddr path path_unquoted argstr
+listen sockfd backlog name argstr
+lsetxattr name path_uaddr path path_unquoted name_uaddr name_str name_str_unquoted value_uaddr size value_str flags flags_str argstr
+mq_open name_uaddr filename u_attr_uaddr oflag oflag_str mode argstr name
+mq_timedreceive msg_len name mqdes msg_ptr_uaddr msg_prio_uaddr abs_timeout_uaddr argstr
+mq_timedsend msg_len name mqdes msg_ptr_uaddr msg_prio abs_timeout_uaddr argstr
+msgget key key_str msgflg msgflg_str name argstr
+nanosleep name req_uaddr rem_uaddr req_str argstr
+open filename flags mode flags_str argstr name
+pipe name flags flag_str fildes_uaddr pipe0 pipe1 argstr
+pread offset name fd buf_uaddr count argstr
+preadv fd vector_uaddr count offset argstr name
+preadv2 fd vector_uaddr count offset flags flags_str argstr name
+pselect6 name nfds readfds writefds exceptfds timeout sigmask timeout_str argstr
+pwrite name fd buf_uaddr count buf_str offset argstr
+pwritev fd vector_uaddr count offset argstr name
+pwritev2 fd vector_uaddr count offset flags flags_str argstr name
+readv name vector_uaddr count fd argstr
+recv s buf_uaddr len flags name flags_str argstr
+recvfrom s buf_uaddr len flags addr_uaddr addrlen_uaddr name flags_str argstr
+recvmsg s msg_uaddr flags name flags_str argstr
+rt_sigprocmask name how how_str set_uaddr oldset_uaddr set_str sigsetsize argstr
+rt_sigsuspend name set_uaddr sigsetsize set_str argstr
+rt_sigtimedwait sigsetsize name uthese_uaddr uinfo_uaddr uts_uaddr uthese_str uinfo_str uts_str argstr
+semget key key_str nsems semflg semflg_str name argstr
+semop semid sops_uaddr nsops name argstr
+send s buf_uaddr len flags name flags_str buf argstr
+sendmmsg s mmsg_uaddr vlen flags name flags_str argstr
+sendmsg s msg_uaddr flags name flags_str argstr
+sendto s buf_uaddr len flags to_uaddr tolen name flags_str buf to_str argstr
+setitimer name which which_str value_uaddr ovalue_uaddr value_str argstr
+setsockopt fd level optname optval_uaddr optlen name level_str optname_str argstr
+settimeofday name tv_uaddr tz_uaddr tz_str tv_str argstr
+setxattr name path_uaddr path path_unquoted name_uaddr name_str name_str_unquoted value_uaddr size value_str flags flags_str argstr
+shmdt shmaddr_uaddr name argstr
+shmget key size shmflg shmflg_str name argstr
+shutdown s how name how_str argstr
+signalfd flags name argstr
+socket family type protocol name family_str type_str protocol_str argstr
+socketpair family type protocol sv_uaddr name family_str type_str protocol_str argstr
+timer_settime timerid flags value_uaddr ovalue_uaddr value_str argstr name
+truncate path_uaddr path path_unquoted length name argstr
+umount target target_unquoted flags flags_str argstr name
+utimensat name dfd dfd_str filename_uaddr filename filename_unquoted tsp_uaddr flags flags_str tsp_str argstr
+writev name vector_uaddr count fd argstr
+""".strip().splitlines()}

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from calls import GROUPS
+from calls import GROUPS, ORDERS
 from decoders import DECODERS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -37,7 +37,7 @@ def header_values(headers, names):
             if name.startswith("*"):
                 found = re.findall(r"#define (%s\w+) (.+)" % name[1:], macros)
                 wanted += [n for n, v in found if re.fullmatch(r"\(?-?(0x)?[0-9a-fA-F]+\)?", v)
-                           and not re.search("_(OLD|NEW)$", n) or n.startswith("SO_TIMESTAMP")]
+                           and not re.search(r"_(OLD|NEW)$|^PR_SET_(MM|VMA|PTRACER)_", n)]
             else:
                 wanted.append(name)
         with open(source, "w") as file:
@@ -204,6 +204,24 @@ FORMATS = {"d": "%d", "u": "%u", "l": "%d", "U": "%u", "x": "%#x", "X": "%#x", "
            "o": "%#o", "O": "%#o", "q": "%p", "q32": "%d"}
 
 
+def ordered(body, order):
+    """The assignments in that order, but none before those of the variables that it uses."""
+    wanted = [item for name in order for item in body if item[0] == name]
+    wanted += [item for item in body if item not in wanted]
+    names = {name for name, _ in body}
+    done = []
+    while wanted:
+        for item in wanted:
+            needs = (set(re.findall(r"\w+", re.sub(r'"[^"]*"', "", item[1]))) & names) - {item[0]}
+            if needs <= {name for name, _ in done}:
+                done.append(item)
+                wanted.remove(item)
+                break
+        else:
+            raise ValueError(body)
+    return done
+
+
 def call_probe(line):
     """The text of the two probes of one line of calls.py."""
     parts = [p.strip() for p in line.split("|", 2)]
@@ -290,7 +308,9 @@ def call_probe(line):
                  ("syscall", "nd_syscall", "dw_syscall", "tp_syscall")]
         return "probe " + " = ".join(names) + " =\n\t"
 
-    lines = [f'\tname = "{name}"'] + [f"\t{v} = {e}" for v, e in body]
+    body.insert(0, ("name", f'"{name}"'))
+    body = ordered(body, ORDERS.get(alias, []))
+    lines = [f"\t{v} = {e}" for v, e in body]
     text = f'{heads("")}kprobe.function("__x64_sys_{function}") ?\n{{\n' + "\n".join(lines) + "\n}\n"
     back = [f'\tname = "{name}"']
     if alias == "pipe":
