@@ -79,8 +79,8 @@ pub fn rotation(value: &str) -> Result<String, UsageError> {
 pub fn timeout(value: &str) -> Result<u64, UsageError> {
     let seconds: f64 = value.parse().unwrap_or(0.0);
     let milliseconds = seconds * 1000.0;
-    if milliseconds >= 1.0 && milliseconds < 1e12 {
-        // in range by the comparison before
+    if (1.0..1e12).contains(&milliseconds) {
+        // in range, so nothing is lost but the fraction
         Ok(milliseconds as u64)
     } else {
         Err(UsageError::new("Invalid timeout interval."))

@@ -239,6 +239,15 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_in_the_tree_is_the_current_one() {
+        let written = include_str!("../../../docs/man/rstap.1");
+        assert!(
+            written == manual(),
+            "make it again: rstap --generate=man > docs/man/rstap.1"
+        );
+    }
+
+    #[test]
     fn a_line_of_roff_is_never_a_request_by_accident() {
         assert_eq!(roff(".x \\ -y"), "\\&.x \\e \\-y");
     }

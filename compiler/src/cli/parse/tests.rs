@@ -139,6 +139,14 @@ fn what_rstap_lacks_is_refused_and_never_ignored() {
 }
 
 #[test]
+fn what_has_no_effect_says_so() {
+    assert!(good("-d ext4 a.stp").warnings[0].starts_with("WARNING: option -d has no effect"));
+    assert!(good("-w -d ext4 a.stp").warnings.is_empty());
+    assert!(good("--download-debuginfo=no a.stp").warnings.is_empty());
+    assert!(bad("--privilege=stapusr a.stp").contains("not supported"));
+}
+
+#[test]
 fn beginnings_of_names_are_enough() {
     assert!(good("--skip a.stp").skip_badvars);
     assert_eq!(good("--vers").action, Action::Version);
