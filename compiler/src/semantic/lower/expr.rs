@@ -39,7 +39,11 @@ impl Lowering<'_, '_> {
         Lowered::new(expr, Ty::Var(self.types.fresh_unlinked()))
     }
 
+    /// Reports that nothing says what type this is, unless something worse is wrong with it.
     pub(super) fn unresolved(&mut self, token: Span) {
+        if self.errors.iter().any(|error| error.primary == Some(token)) {
+            return;
+        }
         self.error(Diagnostic::semantic_error("E0204", "unresolved type").at(token));
     }
 
