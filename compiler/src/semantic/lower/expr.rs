@@ -39,7 +39,11 @@ impl Lowering<'_, '_> {
         Lowered::new(expr, Ty::Var(self.types.fresh_unlinked()))
     }
 
+    /// Reports that nothing says what type this is, unless something worse is wrong with it.
     pub(super) fn unresolved(&mut self, token: Span) {
+        if self.errors.iter().any(|error| error.primary == Some(token)) {
+            return;
+        }
         self.error(Diagnostic::semantic_error("E0204", "unresolved type").at(token));
     }
 
@@ -429,11 +433,7 @@ impl Lowering<'_, '_> {
         let right = self.expr(state, right);
         self.unify(left.ty, right.ty, right_token);
         match self.types.get(left.ty) {
-            None => {
-                if self.is_final {
-                    self.unresolved(token);
-                }
-            }
+            None if self.is_final => self.unresolved(token),
             Some(ir::Type::Stat) => {
                 let text = "statistics cannot be compared";
                 self.error(Diagnostic::semantic_error("E0226", text).at(token));

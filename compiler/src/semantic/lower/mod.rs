@@ -32,6 +32,9 @@ use crate::ir;
 /// More walks than any chain of calls needs that a person wrote.
 const MAXIMUM_WALKS: usize = 64;
 
+/// A declaration of a function and the file that it is in.
+type Overload = (Rc<ast::Function>, UnitId);
+
 /// A function as called from one kind of place. Functions that use `$variables`
 /// are made once for each probe that calls them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,7 +82,7 @@ pub struct Lowering<'s, 'a> {
     /// Functions in the order of their first call.
     functions: Vec<FunctionInfo>,
     function_ids: HashMap<FunctionKey, usize>,
-    function_names: HashMap<(UnitId, String), Rc<Vec<(Rc<ast::Function>, UnitId)>>>,
+    function_names: HashMap<(UnitId, String), Rc<Vec<Overload>>>,
     uses_target: HashMap<*const ast::Function, bool>,
     /// Locals of each probe.
     probe_locals: Vec<HashMap<String, TypeVar>>,

@@ -96,10 +96,10 @@ impl Lowering<'_, '_> {
             },
             ast::StmtKind::Try { body, variable, handler } => {
                 let body = self.block(state, body);
-                let error = variable.as_ref().and_then(|name| {
+                let error = variable.as_ref().map(|name| {
                     let (id, ty) = self.local(state, &name.name);
                     self.unify(ty, Ty::STRING, name.span);
-                    Some(id)
+                    id
                 });
                 let catch = self.block(state, handler);
                 ir::StmtKind::Try { body, error, catch }
