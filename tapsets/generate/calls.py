@@ -274,7 +274,7 @@ ioperm ioperm | from:U num:U turn_on:d
 iopl iopl | level:u
 bpf bpf | cmd:int(_sys_bpf_cmd_str) attr_uaddr:p size:u
 perf_event_open perf_event_open | attr_uaddr:p pid:d cpu:d group_fd:d flags:int64(_sys_perf_flag_str)
-add_key add_key | type_uaddr:q description_uaddr:q payload_uaddr:p plen:U ringid:d | argstr = sprintf("%s, %s, %s, %u, %s", user_string_quoted(type_uaddr), user_string_quoted(description_uaddr), _sys_buffer_str(payload_uaddr, plen), plen, _sys_keyring_str(ringid))
+add_key add_key | type_uaddr:q description_uaddr:q payload_uaddr:p plen:U ringid:d | argstr = sprintf("%s, %s, %s, %u, %s", _sys_string_quoted(type_uaddr), _sys_string_quoted(description_uaddr), _sys_buffer_str(payload_uaddr, plen), plen, _sys_keyring_str(ringid))
 request_key request_key | type_uaddr/type_str:su description_uaddr/description_str:su callout_info_uaddr:q destringid:d
 keyctl keyctl | option:d arg2:x arg3:x arg4:x arg5:x | argstr = sprintf("%s, %#x, %#x, %#x, %#x", _sys_keyctl_option_str(option), arg2, arg3, arg4, arg5)
 landlock_create_ruleset landlock_create_ruleset | attr_uaddr:p size:U flags:X

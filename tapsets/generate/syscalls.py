@@ -253,22 +253,22 @@ def call_probe(line):
             add(variable, f"__sys_{READERS[kind]}({position})")
             form_text = FORMATS[kind]
             if kind == "q":
-                form_text, shown = "%s", f"user_string_quoted({variable})"
+                form_text, shown = "%s", f"_sys_string_quoted({variable})"
         elif kind == "dfd":
             add(variable, f"__sys_int({position})")
             shown = variable + "_str"
             add(shown, f"_dfd_str({variable})")
         elif kind in ("s", "s1"):
-            add(variable, f"user_string_quoted(__sys_long({position}))")
+            add(variable, f"_sys_string_quoted(__sys_long({position}))")
             if kind == "s":
-                add(variable + "_unquoted", f"user_string(__sys_long({position}))")
+                add(variable + "_unquoted", f"_sys_string(__sys_long({position}))")
         elif kind in ("su", "su1", "S"):
             if kind == "S":
                 shown = variable + "_str"
             add(variable, f"__sys_long({position})")
-            add(shown, f"user_string_quoted({variable})")
+            add(shown, f"_sys_string_quoted({variable})")
             if kind != "su1":
-                add(shown + "_unquoted", f"user_string({variable})")
+                add(shown + "_unquoted", f"_sys_string({variable})")
         else:
             match = re.fullmatch(r"(int|int64|mode)\((\w+)\)", kind)
             if not match:

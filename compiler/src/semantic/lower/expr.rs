@@ -36,12 +36,13 @@ impl Lowering<'_, '_> {
     /// Stands for an expression that has an error.
     pub(super) fn nothing(&mut self, token: Span) -> Lowered {
         let expr = self.number(0, token);
+        self.failed.insert(token);
         Lowered::new(expr, Ty::Var(self.types.fresh_unlinked()))
     }
 
     /// Reports that nothing says what type this is, unless something worse is wrong with it.
     pub(super) fn unresolved(&mut self, token: Span) {
-        if self.errors.iter().any(|error| error.primary == Some(token)) {
+        if self.failed.contains(&token) {
             return;
         }
         self.error(Diagnostic::semantic_error("E0204", "unresolved type").at(token));

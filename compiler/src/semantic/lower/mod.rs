@@ -91,6 +91,8 @@ pub struct Lowering<'s, 'a> {
     /// Functions made for pretty printing, in this walk.
     synthesized: Vec<ir::Function>,
     errors: Vec<Diagnostic>,
+    /// Tokens of expressions that have an error, in this walk.
+    failed: HashSet<Span>,
     warned: HashSet<String>,
     is_final: bool,
     captures_used: bool,
@@ -114,6 +116,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
             bodies: Vec::new(),
             synthesized: Vec::new(),
             errors: Vec::new(),
+            failed: HashSet::new(),
             warned: HashSet::new(),
             is_final: false,
             captures_used: false,
@@ -168,6 +171,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
         self.synthesized.clear();
         self.bodies.clear();
         self.errors.clear();
+        self.failed.clear();
         for global in &mut self.globals {
             global.is_read = false;
             global.is_written = false;
