@@ -131,6 +131,9 @@ pub struct Session<'a> {
     diagnostics: RefCell<Vec<Diagnostic>>,
     /// Counts the functions made for pretty printing.
     pub synthesized: Cell<usize>,
+    /// Errors of the point being resolved will be dropped (`?`, wildcards): similar names,
+    /// which take a look at every symbol of the kernel, need not be searched.
+    pub errors_are_dropped: Cell<bool>,
 }
 
 impl<'a> Session<'a> {
@@ -149,6 +152,7 @@ impl<'a> Session<'a> {
             loaded: RefCell::default(),
             diagnostics: RefCell::default(),
             synthesized: Cell::new(0),
+            errors_are_dropped: Cell::new(false),
         }
     }
 
