@@ -238,8 +238,10 @@ impl<'a> Session<'a> {
         find()
     }
 
-    /// The global that a name in a file means, with the file that declares it.
+    /// The global that a name in a file means, with the file that declares it. A library
+    /// file does not see the user's: its locals may have any name.
     pub fn global(&self, name: &str, from: UnitId) -> Option<(Rc<ast::Global>, UnitId)> {
+        let is_library = self.unit(from).origin == Origin::Library;
         let find = || {
             let mut public = None;
             for unit in self.units() {
@@ -250,7 +252,9 @@ impl<'a> Session<'a> {
                     if unit.id == from {
                         return Some((Rc::clone(global), unit.id));
                     }
-                    if !global.private && public.is_none() {
+                    let is_visible =
+                        !global.private && !(is_library && unit.origin == Origin::User);
+                    if is_visible && public.is_none() {
                         public = Some((Rc::clone(global), unit.id));
                     }
                 }
