@@ -221,7 +221,13 @@ fn bad_input_gets_one_message_and_status_1() {
     }
     let mut command = Command::new(programs().rstap);
     let output = command
-        .args(["-p4", "-r", "1.2.3-nothing", "-e", "probe begin { }"])
+        .args([
+            "-p4",
+            "-r",
+            "1.2.3-nothing",
+            "-e",
+            "probe begin { println(1) }",
+        ])
         .stdin(Stdio::null())
         .output()
         .unwrap();

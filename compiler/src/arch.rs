@@ -36,9 +36,14 @@ pub fn argument(index: u32) -> ArgumentPlace {
 /// Whether a function is a system call's entry that takes one `struct pt_regs *`
 /// in place of its arguments (`arch/x86/include/asm/syscall_wrapper.h`).
 pub fn is_syscall_wrapper(function: &str) -> bool {
-    ["__x64_sys_", "__ia32_sys_", "__ia32_compat_sys_", "__x64_compat_sys_"]
-        .iter()
-        .any(|prefix| function.starts_with(prefix))
+    [
+        "__x64_sys_",
+        "__ia32_sys_",
+        "__ia32_compat_sys_",
+        "__x64_compat_sys_",
+    ]
+    .iter()
+    .any(|prefix| function.starts_with(prefix))
 }
 
 /// Largest length of a data breakpoint in bytes; it must be a power of two.

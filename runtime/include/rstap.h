@@ -647,6 +647,11 @@ struct rst_probe {
  */
 struct rst_context *rst_probe_enter(struct rst_probe *probe);
 void rst_probe_run(struct rst_context *c);
+/*
+ * The second half of rst_probe_run(), for a function that calls its handler
+ * itself, so that the compiler can inline it: about 15 instructions cheaper.
+ */
+void rst_probe_leave(struct rst_context *c);
 
 /* After a handler changed a global that some probe's condition reads. */
 void rst_conditions_changed(struct rst_context *c);

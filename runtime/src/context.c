@@ -96,9 +96,9 @@ int rst_contexts_create(void)
 	rst_limits.overload_threshold = rst_script.overload_threshold;
 	rst_limits.has_timing = rst_script.has_timing;
 	if (rst_script.has_timing)
-		rst_limits.sample_mask = 0;
+		rst_limits.sample_every = 1;
 	else
-		rst_limits.sample_mask = rst_script.overload_interval ? SAMPLE_EVERY - 1 : ~0u;
+		rst_limits.sample_every = rst_script.overload_interval ? SAMPLE_EVERY : 0;
 
 	rst_cpu_count = nr_cpu_ids;
 	rst_cpus = __alloc_percpu(sizeof(struct rst_cpu), 64);
@@ -115,6 +115,7 @@ int rst_contexts_create(void)
 		this->discard = rst_allocate(RST_OUTPUT_LIMIT);
 		c->match_buffer = rst_allocate(rst_script.string_size);
 		this->is_stopped = 1;
+		this->runs_to_sample = rst_limits.sample_every;
 		if (!this->scratch_start || !this->hits || !this->counters || !this->discard ||
 		    !c->match_buffer)
 			return -ENOMEM;
@@ -171,8 +172,12 @@ void rst_refuse(struct rst_probe_state *state, struct rst_cpu *cpu, unsigned lon
 struct rst_context *rst_probe_enter(struct rst_probe *probe)
 {
 	struct rst_context *c;
+	unsigned long flags;
 
-	return rst_enter(probe->state, NULL, &c) ? c : NULL;
+	if (!rst_enter(probe->state, NULL, &c, &flags))
+		return NULL;
+	rst_cpu_of(c)->irq_flags = flags;
+	return c;
 }
 
 void rst_probe_run(struct rst_context *c)
@@ -180,7 +185,12 @@ void rst_probe_run(struct rst_context *c)
 	const struct rst_probe *probe = c->probe;
 
 	probe->handler(c);
-	rst_leave(c, probe->index);
+	rst_probe_leave(c);
+}
+
+void rst_probe_leave(struct rst_context *c)
+{
+	rst_leave(c, c->probe->index, rst_cpu_of(c)->irq_flags);
 }
 
 /* ---- process context -------------------------------------------------------------- */
@@ -222,7 +232,15 @@ void rst_leave_process(struct rst_context *c, unsigned int index)
 	preempt_enable_notrace();
 }
 
-/* ---- overload ----------------------------------------------------------------------- */
+/* ---- measuring and overload ----------------------------------------------------------------------- */
+
+void rst_measure(struct rst_cpu *cpu)
+{
+	/* 0 wraps: the next 2^32 - 1 runs are not measured */
+	cpu->runs_to_sample = rst_limits.sample_every;
+	if (rst_limits.sample_every)
+		cpu->entered = get_cycles();
+}
 
 void rst_account(struct rst_cpu *cpu, struct rst_counters *counters)
 {

@@ -13,7 +13,6 @@
 #include "compat.h"
 
 struct proc_dir_entry *rst_directory;
-static struct proc_dir_entry *created_root;
 
 module_param_named(rst_buffer_kb, rst_buffer_kb, uint, 0444);
 MODULE_PARM_DESC(rst_buffer_kb, "output buffer of each CPU in KiB");
@@ -29,7 +28,7 @@ static int create_directory(void)
 	if (kern_path("/proc/systemtap", LOOKUP_FOLLOW, &path) == 0)
 		path_put(&path);
 	else
-		created_root = proc_mkdir("systemtap", NULL);
+		proc_mkdir("systemtap", NULL);
 	snprintf(name, sizeof(name), "systemtap/%s", THIS_MODULE->name);
 	rst_directory = proc_mkdir(name, NULL);
 	return rst_directory ? 0 : -ENOMEM;

@@ -206,9 +206,10 @@ static struct rst_node *part_insert(const struct rst_map *map, struct rst_part *
 	struct rst_node *node;
 
 	if (!part->free) {
-		part->overflows++;
-		if (!map->spec.wrap || !part->oldest)
+		if (!map->spec.wrap || !part->oldest) {
+			part->overflows++;
 			return NULL;
+		}
 		part_remove(map, part, part->oldest);
 	}
 	node = part->free;

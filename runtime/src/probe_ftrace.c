@@ -7,8 +7,10 @@
  *
  * What has no ftrace site is left to kprobes (is_armed stays false).
  */
+#include <linux/bsearch.h>
 #include <linux/hash.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 
 #include "runtime.h"
 #include "compat.h"
@@ -49,33 +51,32 @@ static __always_inline struct rst_probe_state *find(const struct sites *sites, u
 	return sites->table[slot].probes;
 }
 
-static __always_inline void hit(const struct sites *sites, unsigned long ip, unsigned long parent_ip,
-				struct pt_regs *regs)
+static __always_inline void hit(const struct sites *sites, unsigned long ip, struct pt_regs *regs)
 {
 	struct rst_probe_state *state = sites->only;
 	struct rst_context *c;
+	unsigned long flags;
 
 	if (!state)
 		state = find(sites, ip);
 	for (; state; state = state->next) {
-		if (!rst_enter(state, regs, &c))
+		if (!rst_enter(state, regs, &c, &flags))
 			continue;
-		c->return_address = parent_ip;
 		state->handler(c);
-		rst_leave(c, state->index);
+		rst_leave(c, state->index, flags);
 	}
 }
 
 static void hit_with_regs(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 			  rst_ftrace_regs *regs)
 {
-	hit(&with_regs, ip, parent_ip, rst_ftrace_get_regs(regs));
+	hit(&with_regs, ip, rst_ftrace_get_regs(regs));
 }
 
 static void hit_without_regs(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 			     rst_ftrace_regs *regs)
 {
-	hit(&without_regs, ip, parent_ip, NULL);
+	hit(&without_regs, ip, NULL);
 }
 
 /* ---- tables ------------------------------------------------------------------------- */
@@ -130,37 +131,69 @@ static void sites_destroy(struct sites *sites)
 
 /* ---- arming ----------------------------------------------------------------------------- */
 
-/* All at once; if one of them is no site, that fails as a whole and each is tried. */
+static bool is_accepted(struct sites *sites, unsigned long *addresses, unsigned int count)
+{
+	if (count == 1)
+		return !ftrace_set_filter_ip(&sites->ops, addresses[0], 0, 0);
+	return !rst_ftrace_set_filter_ips(&sites->ops, addresses, count);
+}
+
+/*
+ * One address that is no site makes the kernel refuse a whole list: halve it
+ * until the bad ones stand alone. They become 0. Gives how many are good.
+ */
+static unsigned int filter_range(struct sites *sites, unsigned long *addresses, unsigned int count)
+{
+	unsigned int half = count / 2;
+
+	if (!count)
+		return 0;
+	if (is_accepted(sites, addresses, count))
+		return count;
+	if (count == 1) {
+		addresses[0] = 0;
+		return 0;
+	}
+	return filter_range(sites, addresses, half) +
+	       filter_range(sites, addresses + half, count - half);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	unsigned long x = *(const unsigned long *)a, y = *(const unsigned long *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 static int set_filters(struct sites *sites, unsigned int count)
 {
 	unsigned long *addresses = rst_allocate(count * sizeof(*addresses));
 	struct rst_probe_state *state;
-	unsigned int used = 0, i;
-	int error = 0, accepted = 0;
+	unsigned int used = 0, accepted, i;
 	bool is_single = true;
 
 	if (!addresses)
 		return -ENOMEM;
-	rst_for_each_probe(state) {
-		if (!belongs(sites, state))
-			continue;
-		/* the same function twice is refused */
-		for (i = 0; i < used && addresses[i] != state->address; i++)
-			;
-		if (i == used)
+	rst_for_each_probe(state)
+		if (belongs(sites, state))
 			addresses[used++] = state->address;
-	}
-	error = rst_ftrace_set_filter_ips(&sites->ops, addresses, used);
-	rst_free(addresses);
+	/* the same function twice is refused */
+	sort(addresses, used, sizeof(*addresses), by_address, NULL);
+	for (i = 1, count = 1; i < used; i++)
+		if (addresses[i] != addresses[count - 1])
+			addresses[count++] = addresses[i];
+	accepted = filter_range(sites, addresses, count);
+	for (i = 0, used = 0; i < count; i++)
+		if (addresses[i])
+			addresses[used++] = addresses[i];
 	rst_for_each_probe(state) {
-		if (!belongs(sites, state))
-			continue;
-		if (error && ftrace_set_filter_ip(&sites->ops, state->address, 0, 0))
+		if (!belongs(sites, state) ||
+		    !bsearch(&state->address, addresses, used, sizeof(*addresses), by_address))
 			continue;
 		state->is_armed = true;
 		state->next = NULL;
-		accepted++;
 	}
+	rst_free(addresses);
 	rst_for_each_probe(state) {
 		if (!belongs(sites, state) || !state->is_armed)
 			continue;

@@ -19,8 +19,9 @@ static unsigned int hit(void *private, struct sk_buff *skb, const struct nf_hook
 	struct netfilter_probe *this = private;
 	struct rst_context *c;
 	unsigned int verdict;
+	unsigned long flags;
 
-	if (!rst_enter(this->state, NULL, &c))
+	if (!rst_enter(this->state, NULL, &c, &flags))
 		return NF_ACCEPT;
 	c->probe_data = skb;
 	c->arguments[0] = hook->hook;
@@ -33,7 +34,7 @@ static unsigned int hit(void *private, struct sk_buff *skb, const struct nf_hook
 	/* a verdict that takes the packet over must come from guru code that does so */
 	if (verdict > NF_MAX_VERDICT || !rst_script.is_guru)
 		verdict = NF_ACCEPT;
-	rst_leave(c, this->state->index);
+	rst_leave(c, this->state->index, flags);
 	return verdict;
 }
 

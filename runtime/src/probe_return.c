@@ -21,15 +21,17 @@ static int entry(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
 	struct rst_probe_state *state = probe_of(rst_get_kretprobe(instance))->state;
 	struct rst_context *c;
+	unsigned long flags;
 
-	if (!rst_enter(state, regs, &c))
+	if (!rst_enter(state, regs, &c, &flags))
 		return 1;
 	c->saved = (uint64_t *)instance->data;
 	c->saved_size = state->probe->saved_size;
 	memset(instance->data, 0, state->probe->saved_size);
 	state->probe->entry_handler(c);
 	/* the slot behind the last probe: a hit of this one is its return */
-	rst_leave(c, rst_script.probe_count);
+	c->saved = NULL;
+	rst_leave(c, rst_script.probe_count, flags);
 	return 0;
 }
 
@@ -38,12 +40,13 @@ static int hit(struct kretprobe_instance *instance, struct pt_regs *regs)
 	struct kretprobe *kretprobe = rst_get_kretprobe(instance);
 	struct rst_probe_state *state;
 	struct rst_context *c;
+	unsigned long flags;
 
 	/* gone: unregistered while this call was under way */
 	if (unlikely(!kretprobe))
 		return 0;
 	state = probe_of(kretprobe)->state;
-	if (!rst_enter(state, regs, &c))
+	if (!rst_enter(state, regs, &c, &flags))
 		return 0;
 	c->is_return = true;
 	c->return_address = rst_get_kretprobe_caller(instance);
@@ -53,7 +56,8 @@ static int hit(struct kretprobe_instance *instance, struct pt_regs *regs)
 	}
 	c->probe_data = instance;
 	state->handler(c);
-	rst_leave(c, state->index);
+	c->saved = NULL;
+	rst_leave(c, state->index, flags);
 	return 0;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * probe_task.c - begin and end of processes and threads, and their system
- * calls. A new task is met in its own context, at the start of schedule_tail();
- * the rest comes from tracepoints.
+ * calls. A new task is met in its own context, at the start of schedule_tail(), a
+ * dying one while it still has its memory (the tracepoint sched_process_exit came
+ * after that until 6.15); the rest comes from tracepoints.
  */
 #include <linux/fs.h>
 #include <linux/kprobes.h>
@@ -36,15 +37,16 @@ static void run(enum rst_task_event event)
 
 	rst_for_each_probe(state) {
 		struct rst_context *c;
+		unsigned long flags;
 
 		if (state->probe->kind != RST_PROBE_TASK || state->probe->task_event != event ||
 		    !is_meant(state))
 			continue;
-		if (!rst_enter(state, current_pt_regs(), &c))
+		if (!rst_enter(state, current_pt_regs(), &c, &flags))
 			continue;
 		c->user_mode = true;
 		state->handler(c);
-		rst_leave(c, state->index);
+		rst_leave(c, state->index, flags);
 	}
 }
 
@@ -63,14 +65,16 @@ static void on_exec(void *data, struct task_struct *task, pid_t old, struct linu
 	run(RST_TASK_BEGIN);
 }
 
-static void on_exit(void *data, struct task_struct *task)
+static int on_exit(struct kprobe *kprobe, struct pt_regs *regs)
 {
-	if (!task->mm)
-		return;
-	if (!thread_group_leader(task))
+	if (!current->mm)
+		return 0;
+	if (!thread_group_leader(current))
 		run(RST_TASK_THREAD_END);
-	if (!atomic_read(&task->signal->live))
+	/* counted down just before: the last one closes the door */
+	if (!atomic_read(&current->signal->live))
 		run(RST_TASK_END);
+	return 0;
 }
 
 static void run_syscall(struct pt_regs *regs, enum rst_task_event event, long number)
@@ -79,17 +83,18 @@ static void run_syscall(struct pt_regs *regs, enum rst_task_event event, long nu
 
 	rst_for_each_probe(state) {
 		struct rst_context *c;
+		unsigned long flags;
 
 		if (state->probe->kind != RST_PROBE_SYSCALL || state->probe->task_event != event ||
 		    !is_meant(state))
 			continue;
-		if (!rst_enter(state, regs, &c))
+		if (!rst_enter(state, regs, &c, &flags))
 			continue;
 		c->user_mode = true;
 		c->arguments[0] = number;
 		syscall_get_arguments(current, regs, (unsigned long *)&c->arguments[1]);
 		state->handler(c);
-		rst_leave(c, state->index);
+		rst_leave(c, state->index, flags);
 	}
 }
 
@@ -103,17 +108,24 @@ static void on_syscall_return(void *data, struct pt_regs *regs, long result)
 	run_syscall(regs, RST_TASK_SYSCALL_RETURN, result);
 }
 
-static struct kprobe new_task = { .symbol_name = "schedule_tail", .pre_handler = on_new_task };
-static bool new_task_is_armed;
+static struct hook {
+	struct kprobe kprobe;
+	unsigned int events;		/* bits of enum rst_task_event that need it */
+	bool is_armed;
+} hooks[] = {
+	{ { .symbol_name = "schedule_tail", .pre_handler = on_new_task },
+	  1 << RST_TASK_BEGIN | 1 << RST_TASK_THREAD_BEGIN },
+	{ { .symbol_name = "exit_mm_release", .pre_handler = on_exit },
+	  1 << RST_TASK_END | 1 << RST_TASK_THREAD_END },
+};
 
 static struct source {
 	const char *name;
 	void *function;
-	unsigned int events;		/* bits of enum rst_task_event that need it */
+	unsigned int events;
 	struct tracepoint *tracepoint;
 } sources[] = {
 	{ "sched_process_exec", on_exec, 1 << RST_TASK_BEGIN },
-	{ "sched_process_exit", on_exit, 1 << RST_TASK_END | 1 << RST_TASK_THREAD_END },
 	{ "sys_enter", on_syscall, 1 << RST_TASK_SYSCALL },
 	{ "sys_exit", on_syscall_return, 1 << RST_TASK_SYSCALL_RETURN },
 };
@@ -159,12 +171,16 @@ static bool has_source(int event)
 	for (i = 0; i < ARRAY_SIZE(sources); i++)
 		if ((sources[i].events & 1u << event) && sources[i].tracepoint)
 			return true;
-	return event == RST_TASK_THREAD_BEGIN && new_task_is_armed;
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		if ((hooks[i].events & 1u << event) && hooks[i].is_armed)
+			return true;
+	return false;
 }
 
 static int arm(void)
 {
 	struct rst_probe_state *state;
+	unsigned int i;
 
 	wanted_events = 0;
 	rst_for_each_probe(state) {
@@ -181,8 +197,9 @@ static int arm(void)
 	if (!wanted_events)
 		return 0;
 	for_each_kernel_tracepoint(attach, NULL);
-	if (wanted_events & (1u << RST_TASK_BEGIN | 1u << RST_TASK_THREAD_BEGIN))
-		new_task_is_armed = register_kprobe(&new_task) == 0;
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (wanted_events & hooks[i].events)
+			hooks[i].is_armed = register_kprobe(&hooks[i].kprobe) == 0;
 	rst_for_each_probe(state) {
 		if (!belongs(state) || !state->mechanism)
 			continue;
@@ -199,9 +216,11 @@ static void disarm(void)
 	bool any = false;
 	unsigned int i;
 
-	if (new_task_is_armed)
-		unregister_kprobe(&new_task);
-	new_task_is_armed = false;
+	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (hooks[i].is_armed)
+			unregister_kprobe(&hooks[i].kprobe);
+		hooks[i].is_armed = false;
+	}
 	for (i = 0; i < ARRAY_SIZE(sources); i++) {
 		if (!sources[i].tracepoint)
 			continue;

@@ -20,10 +20,11 @@ struct user_probe {
 static void run(struct rst_probe_state *state, struct pt_regs *regs, unsigned long function)
 {
 	struct rst_context *c;
+	unsigned long flags;
 
 	if (!rst_is_target(state->probe))
 		return;
-	if (!rst_enter(state, regs, &c))
+	if (!rst_enter(state, regs, &c, &flags))
 		return;
 	c->user_mode = true;
 	c->is_return = function != 0;
@@ -31,7 +32,7 @@ static void run(struct rst_probe_state *state, struct pt_regs *regs, unsigned lo
 	if (function)
 		c->return_address = instruction_pointer(regs);
 	state->handler(c);
-	rst_leave(c, state->index);
+	rst_leave(c, state->index, flags);
 }
 
 #ifdef RST_HAVE_UPROBE_DATA

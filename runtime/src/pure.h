@@ -49,7 +49,7 @@ RST_INLINE void rst_relax(void)
 struct rst_map *rst_map_create(const struct rst_map_spec *spec, unsigned int string_size,
 			       unsigned int cpus);
 void rst_map_destroy(struct rst_map *map);
-/* Updates refused because the map was full, and (wrap) entries replaced. */
+/* Updates refused because the map was full. */
 unsigned long rst_map_overflows(const struct rst_map *map);
 
 /* ---- statistics ---------------------------------------------------------- */

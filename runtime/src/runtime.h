@@ -103,7 +103,7 @@ struct rst_cpu {
 		};
 		uint16_t gate;			/* 0: a handler may run */
 	};
-	unsigned int runs;		/* counts entries, to measure a sample of them */
+	unsigned int runs_to_sample;	/* counts down to the next run that is measured */
 	unsigned long irq_flags;
 	char *scratch_start;
 	uint64_t *hits;			/* by probe index, one more for what counts as none */
@@ -135,7 +135,7 @@ struct rst_limits {
 	unsigned long minimum_stack;
 	uint64_t overload_interval;	/* 0: no check */
 	uint64_t overload_threshold;
-	unsigned int sample_mask;	/* runs with these bits clear are measured */
+	unsigned int sample_every;	/* one run in so many is measured, 0: none */
 	bool has_timing;
 };
 
@@ -145,6 +145,8 @@ extern struct rst_limits rst_limits;
 
 /* The cold half of rst_enter(): counts why, restores interrupts. */
 void rst_refuse(struct rst_probe_state *state, struct rst_cpu *cpu, unsigned long flags);
+/* Starts the measurement of a run. */
+void rst_measure(struct rst_cpu *cpu);
 /* The cold parts of rst_leave(). */
 void rst_report_error(struct rst_context *c);
 void rst_output_commit(struct rst_context *c);
@@ -152,7 +154,7 @@ void rst_account(struct rst_cpu *cpu, struct rst_counters *counters);
 
 static __always_inline bool rst_stack_is_low(void)
 {
-	unsigned long here = (unsigned long)__builtin_frame_address(0);
+	unsigned long here = current_stack_pointer;
 
 	/* on another stack (irq, exception) the difference is huge: those start empty */
 	return here - (unsigned long)current->stack < rst_limits.minimum_stack;
@@ -165,28 +167,27 @@ static __always_inline bool rst_stack_is_low(void)
  * before this function goes on, so a plain load and store are enough.
  */
 static __always_inline bool rst_enter(struct rst_probe_state *state, struct pt_regs *regs,
-				      struct rst_context **context)
+				      struct rst_context **context, unsigned long *saved_flags)
 {
 	unsigned long flags;
 	struct rst_cpu *cpu;
 	struct rst_context *c;
 
 	local_irq_save(flags);
+	*saved_flags = flags;
 	cpu = this_cpu_ptr(rst_cpus);
-	if (unlikely(READ_ONCE(cpu->gate) || !state->enabled || rst_stack_is_low())) {
+	if (unlikely(cpu->gate || !state->enabled || rst_stack_is_low())) {
 		rst_refuse(state, cpu, flags);
 		return false;
 	}
 	WRITE_ONCE(cpu->busy, 1);
 	barrier();
-	cpu->irq_flags = flags;
-	if (unlikely(!(++cpu->runs & rst_limits.sample_mask)))
-		cpu->entered = get_cycles();
+	if (unlikely(--cpu->runs_to_sample == 0))
+		rst_measure(cpu);
 	c = &cpu->context;
 	c->probe = state->probe;
 	c->actions = rst_limits.actions;
 	c->regs = (struct rst_regs *)regs;
-	c->saved = NULL;
 	c->address = state->address;
 	c->user_mode = false;
 	c->aborted = false;
@@ -212,10 +213,9 @@ static __always_inline void rst_finish(struct rst_context *c, unsigned int index
 	WRITE_ONCE(cpu->busy, 0);
 }
 
-static __always_inline void rst_leave(struct rst_context *c, unsigned int index)
+static __always_inline void rst_leave(struct rst_context *c, unsigned int index,
+				      unsigned long flags)
 {
-	unsigned long flags = rst_cpu_of(c)->irq_flags;
-
 	rst_finish(c, index);
 	local_irq_restore(flags);
 }
@@ -224,13 +224,14 @@ static __always_inline void rst_leave(struct rst_context *c, unsigned int index)
 static __always_inline void rst_hit(struct rst_probe_state *state, struct pt_regs *regs)
 {
 	struct rst_context *c;
+	unsigned long flags;
 
-	if (!rst_enter(state, regs, &c))
+	if (!rst_enter(state, regs, &c, &flags))
 		return;
 	if (regs)
 		c->user_mode = user_mode(regs);
 	state->handler(c);
-	rst_leave(c, state->index);
+	rst_leave(c, state->index, flags);
 }
 
 /*

@@ -48,12 +48,10 @@ struct rst_string rst_backtrace(struct rst_context *c, int64_t skip)
 	unsigned long *frames = rst_scratch(c, FRAMES_MAXIMUM * sizeof(*frames));
 	struct rst_output o;
 	unsigned int count, i;
-	char *mark;
 
 	if (!frames)
 		return (struct rst_string){ .text = "", .length = 0 };
 	count = collect(c, frames, limit_of());
-	mark = rst_scratch_mark(c);
 	o = rst_string_output(c);
 	if (!o.start)
 		return (struct rst_string){ .text = "", .length = 0 };

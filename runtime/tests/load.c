@@ -84,8 +84,9 @@ static void drain(void)
 
 	for (cpu = 0; cpu < cpus; cpu++) {
 		ssize_t got;
+		int rounds = 64;	/* a script that traces read() never lets it run dry */
 
-		while (pending[cpu] = realloc(pending[cpu], pending_length[cpu] + 65536),
+		while (rounds-- && (pending[cpu] = realloc(pending[cpu], pending_length[cpu] + 65536)) &&
 		       (got = read(trace_fds[cpu], pending[cpu] + pending_length[cpu], 65536)) > 0) {
 			pending_length[cpu] += got;
 			parse(cpu);

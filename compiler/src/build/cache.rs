@@ -131,8 +131,12 @@ impl Cache {
                 removed += 1;
             }
         }
-        (removed > 0)
-            .then(|| format!("Cache cleaned: {removed} files removed, {} KB freed.", freed >> 10))
+        (removed > 0).then(|| {
+            format!(
+                "Cache cleaned: {removed} files removed, {} KB freed.",
+                freed >> 10
+            )
+        })
     }
 
     /// A number in a file of that name in the cache folder, as SystemTap keeps its settings.

@@ -89,11 +89,7 @@ fn section_range(data: &[u8], section: &str) -> Result<std::ops::Range<usize>, B
     Ok(start..end)
 }
 
-
-fn parse<'data>(
-    data: &'data [u8],
-    name: &str,
-) -> Result<ElfFile64<'data, Endianness>, BuildError> {
+fn parse<'data>(data: &'data [u8], name: &str) -> Result<ElfFile64<'data, Endianness>, BuildError> {
     ElfFile64::parse(data)
         .map_err(|error| BuildError::unexpected(format!("{name} is not an object file: {error}")))
 }

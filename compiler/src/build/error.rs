@@ -35,7 +35,6 @@ pub enum BuildError {
     Unexpected { what: String },
     /// The module could not be signed.
     Sign { why: String },
-
 }
 
 impl BuildError {

@@ -21,10 +21,8 @@ pub(super) fn build(script: &ScriptBuild<'_>, with_headers: bool) -> Result<Path
     // kbuild copies a `_shipped` file instead of building it
     copy(&script.runtime.raw_core, "rstap_core.o_shipped")?;
     // modpost with checksums of versions wants a record for every object
-    for name in [".rstap_core.o.cmd"] {
-        let path = directory.join(name);
-        fs::write(&path, "").map_err(BuildError::io("write", &path))?;
-    }
+    let record = directory.join(".rstap_core.o.cmd");
+    fs::write(&record, "").map_err(BuildError::io("write", &record))?;
     let kbuild = directory.join("Kbuild");
     fs::write(&kbuild, kbuild_text(script, with_headers)?)
         .map_err(BuildError::io("write", &kbuild))?;

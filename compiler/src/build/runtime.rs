@@ -105,8 +105,7 @@ impl RuntimeRequest<'_> {
         }
         fs::create_dir_all(root).map_err(BuildError::io("make folder", root))?;
         let lock_path = root.join(format!("{hash}.lock"));
-        let lock_file =
-            fs::File::create(&lock_path).map_err(BuildError::io("make", &lock_path))?;
+        let lock_file = fs::File::create(&lock_path).map_err(BuildError::io("make", &lock_path))?;
         let _lock = Flock::lock(lock_file, FlockArg::LockExclusive)
             .map_err(|(_, error)| BuildError::io("lock", &lock_path)(error.into()))?;
         // another rstap may have built it while this one waited
@@ -140,11 +139,7 @@ impl RuntimeRequest<'_> {
         run_make(
             self.kernel,
             directory,
-            compiler
-                .argument
-                .iter()
-                .chain(self.make_arguments)
-                .cloned(),
+            compiler.argument.iter().chain(self.make_arguments).cloned(),
             self.verbosity,
         )?;
         let runtime = Finish::new(self.kernel, directory, self.verbosity)?.finish()?;
@@ -172,8 +167,19 @@ pub(super) fn run_make(
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut words: Vec<String> = [
         // what the caller's own make or kbuild has in the environment is not for this one
-        "env", "-u", "MAKEFLAGS", "-u", "MFLAGS", "-u", "MAKELEVEL", "-u", "ARCH", "-u", "M",
-        "make", "--no-print-directory",
+        "env",
+        "-u",
+        "MAKEFLAGS",
+        "-u",
+        "MFLAGS",
+        "-u",
+        "MAKELEVEL",
+        "-u",
+        "ARCH",
+        "-u",
+        "M",
+        "make",
+        "--no-print-directory",
     ]
     .map(String::from)
     .to_vec();
@@ -206,19 +212,12 @@ struct Finish<'a> {
 }
 
 impl<'a> Finish<'a> {
-    fn new(
-        kernel: &KernelTree,
-        directory: &'a Path,
-        verbosity: u32,
-    ) -> Result<Self, BuildError> {
+    fn new(kernel: &KernelTree, directory: &'a Path, verbosity: u32) -> Result<Self, BuildError> {
         let module = directory_names(directory)?
             .into_iter()
             .find_map(|name| name.strip_suffix(".mod.c").map(str::to_owned))
             .ok_or_else(|| {
-                BuildError::unexpected(format!(
-                    "kbuild left no .mod.c in {}",
-                    directory.display()
-                ))
+                BuildError::unexpected(format!("kbuild left no .mod.c in {}", directory.display()))
             })?;
         let mut finish = Finish {
             directory,
@@ -239,9 +238,8 @@ impl<'a> Finish<'a> {
     fn recorded(&self, file: &str) -> Result<Recorded, BuildError> {
         let path = self.directory.join(file);
         let text = fs::read_to_string(&path).map_err(BuildError::io("read", &path))?;
-        Recorded::parse(&text).ok_or_else(|| {
-            BuildError::unexpected(format!("{} records no command", path.display()))
-        })
+        Recorded::parse(&text)
+            .ok_or_else(|| BuildError::unexpected(format!("{} records no command", path.display())))
     }
 
     fn finish(&self) -> Result<Runtime, BuildError> {
@@ -261,7 +259,8 @@ impl<'a> Finish<'a> {
             .first()
             .ok_or_else(|| BuildError::unexpected("kbuild recorded no compiler command"))?;
 
-        let raw_core = self.link_core(&combined, objects.iter().filter(|path| Some(*path) != stub))?;
+        let raw_core =
+            self.link_core(&combined, objects.iter().filter(|path| Some(*path) != stub))?;
         // kernels with IBT or LTO run objtool on the linked module instead of on each object
         let delayed = combined.program("objtool");
         let objtool = stub_record.program("objtool").or(delayed);
@@ -320,9 +319,8 @@ impl<'a> Finish<'a> {
         let name = object.file_name().unwrap_or_default().to_string_lossy();
         let path = object.with_file_name(format!(".{name}.cmd"));
         let text = fs::read_to_string(&path).map_err(BuildError::io("read", &path))?;
-        Recorded::parse(&text).ok_or_else(|| {
-            BuildError::unexpected(format!("{} records no command", path.display()))
-        })
+        Recorded::parse(&text)
+            .ok_or_else(|| BuildError::unexpected(format!("{} records no command", path.display())))
     }
 
     /// Links the runtime's objects into one, without debug information.
@@ -548,3 +546,6 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
+
+#[cfg(test)]
+mod tests;

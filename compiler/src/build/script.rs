@@ -66,7 +66,9 @@ impl ScriptBuild<'_> {
             (&result, self.request.has_embedded_c, needs_headers)
         {
             if self.request.verbosity > 0 {
-                eprintln!("Compiling again with kernel headers: the embedded C seems to need them.");
+                eprintln!(
+                    "Compiling again with kernel headers: the embedded C seems to need them."
+                );
             }
             needs_headers = true;
             result = self.compile(&object, needs_headers)?;
@@ -122,7 +124,10 @@ impl ScriptBuild<'_> {
                 _ => words.push(flag.clone()),
             }
         }
-        words.push(format!("-I{}", self.runtime.directory.join("include").display()));
+        words.push(format!(
+            "-I{}",
+            self.runtime.directory.join("include").display()
+        ));
         if with_headers {
             words.extend(self.header_flags()?);
         }
@@ -193,6 +198,8 @@ mod tests {
     #[test]
     fn foreign_headers_are_seen() {
         assert!(includes_headers("x\n  # include <linux/fs.h>\n"));
-        assert!(!includes_headers("#include \"rstap.h\"\n// #include is fine\n"));
+        assert!(!includes_headers(
+            "#include \"rstap.h\"\n// #include is fine\n"
+        ));
     }
 }

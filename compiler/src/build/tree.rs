@@ -54,7 +54,9 @@ impl KernelTree {
 
     /// Where [`KernelTree::below`] looks, first to last.
     pub fn candidates(root: &Path, release: &str) -> Vec<PathBuf> {
-        let headers = root.join("usr/src").join(format!("linux-headers-{release}"));
+        let headers = root
+            .join("usr/src")
+            .join(format!("linux-headers-{release}"));
         let kernels = root.join("usr/src/kernels").join(release);
         let modules = root.join("lib/modules").join(release).join("build");
         if root == Path::new("/") {

@@ -79,8 +79,8 @@ pub fn rotation(value: &str) -> Result<String, UsageError> {
 pub fn timeout(value: &str) -> Result<u64, UsageError> {
     let seconds: f64 = value.parse().unwrap_or(0.0);
     let milliseconds = seconds * 1000.0;
-    if milliseconds >= 1.0 && milliseconds < 1e12 {
-        // in range by the comparison before
+    if (1.0..1e12).contains(&milliseconds) {
+        // in range, so nothing is lost but the fraction
         Ok(milliseconds as u64)
     } else {
         Err(UsageError::new("Invalid timeout interval."))
@@ -123,10 +123,7 @@ pub fn macro_definition(value: &str) -> Result<(String, Option<String>), UsageEr
 /// A module's name, and a warning if it had to be cut.
 pub fn module_name(value: &str) -> Result<(String, Option<String>), UsageError> {
     let name = value.strip_suffix(".ko").unwrap_or(value);
-    let is_good = !name.is_empty()
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_good = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !is_good {
         return Err(mismatch(name, "-m", "^[a-z0-9_]+$"));
     }

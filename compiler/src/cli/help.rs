@@ -13,7 +13,10 @@ pub const USAGES: &[(&str, &str)] = &[
     ("[options] -l PROBE", "List matching probe points."),
     ("[options] -L PROBE", "List them with their variables."),
     ("info [options]", "Say what this machine and kernel can do."),
-    ("explain [CODE]", "Explain an error or warning, such as E0101."),
+    (
+        "explain [CODE]",
+        "Explain an error or warning, such as E0101.",
+    ),
 ];
 
 /// Columns of the help.
@@ -127,7 +130,11 @@ pub fn manual() -> String {
     text.push_str(".SH ENVIRONMENT\n");
     for spec in OPTIONS {
         if let Some(variable) = spec.environment {
-            let _ = writeln!(text, ".TP\n.B {variable}\nSee\n.BR {} .", roff(&spec.name()));
+            let _ = writeln!(
+                text,
+                ".TP\n.B {variable}\nSee\n.BR {} .",
+                roff(&spec.name())
+            );
         }
     }
     text.push_str(MANUAL_TAIL);
@@ -220,12 +227,24 @@ mod tests {
         let (help, manual) = (help(), manual());
         for spec in OPTIONS.iter().filter(|spec| !spec.is_hidden) {
             assert!(
-                help.split_whitespace().collect::<Vec<_>>().join(" ").contains(&spec.usage()),
+                help.split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ")
+                    .contains(&spec.usage()),
                 "{}",
                 spec.usage()
             );
             assert!(manual.contains(&roff(&spec.usage())));
         }
+    }
+
+    #[test]
+    fn the_manual_in_the_tree_is_the_current_one() {
+        let written = include_str!("../../../docs/man/rstap.1");
+        assert!(
+            written == manual(),
+            "make it again: rstap --generate=man > docs/man/rstap.1"
+        );
     }
 
     #[test]

@@ -21,7 +21,10 @@ pub enum Action {
     /// Passes 1 to [`Options::last_pass`] over a script.
     Script(ScriptSource),
     /// `-l`, and `-L` with variables.
-    List { point: String, with_variables: bool },
+    List {
+        point: String,
+        with_variables: bool,
+    },
     DumpProbeTypes,
     DumpProbeAliases,
     DumpFunctions,

@@ -165,7 +165,10 @@ fn clap_error(error: &clap::Error) -> UsageError {
             let mut message = match name.strip_prefix("--") {
                 Some(_) => ambiguity(&name)
                     .unwrap_or_else(|| format!("rstap: unrecognized option '{name}'")),
-                None => format!("rstap: invalid option -- '{}'", name.trim_start_matches('-')),
+                None => format!(
+                    "rstap: invalid option -- '{}'",
+                    name.trim_start_matches('-')
+                ),
             };
             if let Some(similar) = text(ContextKind::SuggestedArg) {
                 message.push_str(&format!("\nDid you mean '{similar}'?"));
@@ -260,7 +263,7 @@ fn convert(matches: &Matches<'_>) -> Result<Options, UsageError> {
     let last_pass = matches.last_checked("p", check::pass)?;
     let action = action(matches, &mut words, last_pass.is_some())?;
     let module_name = matches
-        .last_checked("m", |value| check::module_name(value))?
+        .last_checked("m", check::module_name)?
         .map(|(name, warning)| {
             warnings.extend(warning);
             name
@@ -281,8 +284,11 @@ fn convert(matches: &Matches<'_>) -> Result<Options, UsageError> {
     let privilege = if matches.has("unprivileged") {
         Privilege::User
     } else {
-        matches.last_checked("privilege", privilege)?.unwrap_or_default()
+        matches
+            .last_checked("privilege", privilege)?
+            .unwrap_or_default()
     };
+    warn_without_effect(matches, &mut warnings);
     let mut resource_limits = Vec::new();
     for id in [
         "rlimit-as",
@@ -472,6 +478,55 @@ fn action(
     Ok(Action::Script(source))
 }
 
+/// Options that are taken for the sake of scripts that give them, and what they ask for is so
+/// anyway or not done.
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    (
+        "d",
+        "addresses are named by the running kernel, nothing has to be carried",
+    ),
+    (
+        "ldd",
+        "addresses are named by the running kernel, nothing has to be carried",
+    ),
+    (
+        "all-modules",
+        "addresses are named by the running kernel, nothing has to be carried",
+    ),
+    (
+        "prologue-searching",
+        "the place behind a prologue is taken from the line table",
+    ),
+    ("check-version", "the language of one version only is known"),
+    (
+        "sysenv",
+        "paths of the target's environment are not searched",
+    ),
+    (
+        "download-debuginfo",
+        "nothing is downloaded; see `rstap info` for what is missing",
+    ),
+];
+
+fn warn_without_effect(matches: &Matches<'_>, warnings: &mut Vec<String>) {
+    for (id, why) in WITHOUT_EFFECT {
+        let Some(spec) = find(id) else { continue };
+        let is_given = match spec.value {
+            Value::Flag => matches.has(id),
+            _ => matches
+                .values(id)
+                .iter()
+                .any(|value| !["no", "never", "auto"].contains(&value.as_str())),
+        };
+        if is_given && !matches.has("w") {
+            warnings.push(format!(
+                "WARNING: option {} has no effect: {why}",
+                spec.name()
+            ));
+        }
+    }
+}
+
 /// Options that exclude or need each other.
 fn check_together(options: &Options) -> Result<(), UsageError> {
     if options.command.is_some() && options.target_pid.is_some() {
@@ -479,14 +534,17 @@ fn check_together(options: &Options) -> Result<(), UsageError> {
             "You can't specify -c and -x together.",
         ));
     }
+    if options.privilege != Privilege::Developer {
+        return Err(UsageError::new(
+            "rstap: options '--privilege' (below stapdev) and '--unprivileged' are not supported: \
+             scripts are not checked for what a level may do. Build the module as an \
+             administrator and install it below /lib/modules/RELEASE/rstap, where members of \
+             stapusr may run it",
+        ));
+    }
     if options.suppress_time_limits && !options.guru {
         return Err(UsageError::new(
             "ERROR --suppress-time-limits requires guru mode (-g)",
-        ));
-    }
-    if options.guru && options.privilege != Privilege::Developer {
-        return Err(UsageError::with_help(
-            "You can't specify -g and --privilege (below stapdev) together.",
         ));
     }
     if options.rotation.is_some() && options.output.is_none() {

@@ -71,9 +71,7 @@ pub fn split_words(line: &str) -> Vec<String> {
 fn variable(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
     let is_braced = characters.next_if_eq(&'{').is_some();
     let mut name = String::new();
-    while let Some(next) =
-        characters.next_if(|next| next.is_ascii_alphanumeric() || *next == '_')
-    {
+    while let Some(next) = characters.next_if(|next| next.is_ascii_alphanumeric() || *next == '_') {
         name.push(next);
     }
     if is_braced {

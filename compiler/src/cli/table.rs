@@ -101,7 +101,12 @@ const fn option(
 }
 
 /// An option with a long name only.
-const fn long(name: &'static str, value: Value, section: Section, help: &'static str) -> OptionSpec {
+const fn long(
+    name: &'static str,
+    value: Value,
+    section: Section,
+    help: &'static str,
+) -> OptionSpec {
     option(name, None, Some(name), value, section, help)
 }
 

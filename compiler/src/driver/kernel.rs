@@ -73,9 +73,7 @@ impl Kernel {
 
     /// The build tree, or an error that names the package.
     pub fn tree(&self) -> Result<KernelTree, BuildError> {
-        let searched = || {
-            KernelTree::candidates(&self.paths.sysroot, &self.paths.release)
-        };
+        let searched = || KernelTree::candidates(&self.paths.sysroot, &self.paths.release);
         let build = self
             .paths
             .build_dir

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `-l`, `-L` and `--dump-…`: pass 2's knowledge as lines on stdout.
 
-use std::collections::BTreeSet;
-
+use rstap_syntax::ast;
 use rstap_syntax::span::SourceMap;
 
 use super::passes::Passes;
 use crate::cli::Action;
-use crate::semantic::points;
-use crate::semantic::session::{Library, Session as Semantic};
+use crate::ir;
+use crate::semantic::list::{self, Listing, Signature};
+use crate::semantic::lower::Lowering;
+use crate::semantic::points::{self, Derived};
+use crate::semantic::session::Session as Semantic;
 use crate::target::RealTarget;
 
 /// Prints what the options ask for. False when nothing was found.
@@ -16,33 +18,83 @@ pub fn list(passes: &Passes<'_>) -> bool {
     let mut sources = SourceMap::new();
     let library = passes.library(&mut sources);
     let target = RealTarget::new(passes.kernel.paths.clone());
-    let lines: BTreeSet<String> = match &passes.options.action {
-        Action::List { point, .. } => {
+    let is_verbose = passes.options.verbose(2) > 0;
+    let text = match &passes.options.action {
+        Action::List {
+            point,
+            with_variables,
+        } => {
             // the point becomes the only probe of a script
-            let text = format!("probe {point} {{ }}\n");
-            let (tree, diagnostics) = passes.parse_text(&library, &mut sources, &text);
+            let script = format!("probe {point} {{ }}\n");
+            let (tree, mut diagnostics) = passes.parse_text(&library, &mut sources, &script);
             let semantic = Semantic::new(&target, &library, passes.semantic_options(), sources);
             let unit = semantic.add_user_file("<input>".to_owned(), tree);
-            let derived: Vec<_> = semantic
+            let listing = Listing {
+                has_variables: *with_variables,
+                is_verbose: *with_variables && is_verbose,
+            };
+            let mut lines: Vec<String> = semantic
                 .unit(unit)
                 .probes
                 .iter()
-                .flat_map(|probe| points::derive(&semantic, probe, unit))
+                .flat_map(|probe| {
+                    list::list(&semantic, probe, unit, listing, &|derived| {
+                        locals(&semantic, derived)
+                    })
+                })
                 .collect();
+            lines.sort();
             // what went wrong is shown only to those who ask twice, as SystemTap does
             if passes.options.verbose(2) > 1 {
-                let mut all = diagnostics;
-                all.extend(semantic.take_diagnostics());
-                passes.messages.show(&all, &semantic.sources.borrow());
+                diagnostics.extend(semantic.take_diagnostics());
+                passes
+                    .messages
+                    .show(&diagnostics, &semantic.sources.borrow());
             }
-            derived.into_iter().map(|derived| derived.listed).collect()
+            lines.iter().map(|line| format!("{line}\n")).collect()
         }
-        Action::DumpProbeTypes => points::table::dump().lines().map(str::to_owned).collect(),
-        Action::DumpProbeAliases => library.alias_names().into_iter().collect(),
-        _ => library.function_names().into_iter().collect(),
+        Action::DumpProbeTypes => points::table::dump(),
+        other => {
+            let semantic = Semantic::new(&target, &library, passes.semantic_options(), sources);
+            if *other == Action::DumpProbeAliases {
+                list::dump_aliases(&semantic, is_verbose)
+            } else {
+                list::dump_functions(&semantic, &|function, _| declared(function), is_verbose)
+            }
+        }
     };
-    for line in &lines {
-        println!("{line}");
+    print!("{text}");
+    !text.is_empty()
+}
+
+/// Variables that the bodies of aliases set, with the types that they turn out to have.
+fn locals(semantic: &Semantic<'_>, derived: &Derived) -> Vec<(String, ir::Type)> {
+    let before = semantic.take_diagnostics();
+    let program = Lowering::new(semantic).run(std::slice::from_ref(derived));
+    // a body that does not fit this kernel still has its other variables
+    semantic.take_diagnostics();
+    for diagnostic in before {
+        semantic.report(diagnostic);
     }
-    !lines.is_empty()
+    program
+        .handlers
+        .values()
+        .flat_map(|handler| handler.locals.values())
+        .filter(|local| !local.name.starts_with('_'))
+        .map(|local| (local.name.clone(), local.ty))
+        .collect()
+}
+
+/// The types that a function says itself.
+fn declared(function: &ast::Function) -> Signature {
+    let ty = |ty: &Option<ast::Type>| {
+        ty.as_ref().map(|ty| match ty {
+            ast::Type::Long => ir::Type::Long,
+            ast::Type::String => ir::Type::String,
+        })
+    };
+    (
+        ty(&function.return_type),
+        function.params.iter().map(|param| ty(&param.ty)).collect(),
+    )
 }

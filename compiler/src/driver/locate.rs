@@ -54,7 +54,10 @@ pub fn data(kind: Data, wanted: Option<&Path>, cache: &Path) -> Result<Found, St
     }
     for variable in kind.variables() {
         if let Some(path) = variable_path(variable) {
-            return Ok(Found { path, how: "named by the environment" });
+            return Ok(Found {
+                path,
+                how: "named by the environment",
+            });
         }
     }
     let (shared, source) = kind.names();

@@ -63,7 +63,7 @@ impl Messages {
             }
             eprint!("{text}");
             // SystemTap sets errors apart with an empty line, warnings not
-            if self.is_stap && !is_warning {
+            if self.is_stap && !is_warning && !text.ends_with("\n\n") {
                 eprintln!();
             }
         }

@@ -237,10 +237,7 @@ impl Passes<'_> {
                     Ok(found) => match find_example(&found.path, name) {
                         Some(path) => read(&path),
                         None => {
-                            eprintln!(
-                                "No example '{name}' in {}.",
-                                found.path.display()
-                            );
+                            eprintln!("No example '{name}' in {}.", found.path.display());
                             return Err(self.fail(1, "parse"));
                         }
                     },
@@ -355,9 +352,11 @@ impl Passes<'_> {
             semantic.add_user_file(file.name, file.tree);
         }
         let program = analyze(&semantic, &name.unwrap_or_default());
-        let errors = self
-            .messages
-            .show(&semantic.take_diagnostics(), &semantic.sources.borrow());
+        let diagnostics = semantic.take_diagnostics();
+        let errors = self.messages.show(&diagnostics, &semantic.sources.borrow());
+        if self.options.semantic_keep_going {
+            print!("{}", error_table(&diagnostics, &semantic.sources.borrow()));
+        }
         let program = program.filter(|_| errors == 0);
         if let (Some(program), 2) = (&program, self.last_pass) {
             print!("{}", ir::print::print(program));
@@ -401,6 +400,33 @@ impl Passes<'_> {
     }
 }
 
+/// `--semantic-keep-going`: SystemTap's table of errors for programs.
+fn error_table(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
+    let errors: Vec<&Diagnostic> = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .collect();
+    let mut text = format!("SEMANTIC_ERRORS: {}\n", errors.len());
+    for error in errors {
+        let place = error.primary.map_or_else(
+            || "\t\t\t".to_owned(),
+            |span| {
+                let at = sources.line_column(span);
+                format!(
+                    "{}\t{}\t{}\t{}",
+                    sources.file_name(span),
+                    at.line,
+                    at.column,
+                    sources.text(span)
+                )
+            },
+        );
+        text.push_str(&format!("SEMANTIC_ERROR\t{place}\t{}\n", error.message));
+    }
+    text.push_str("SEMANTIC_ERRORS_END\n");
+    text
+}
+
 /// The C of a script, and when its translation began.
 #[derive(Debug)]
 struct Translated {
@@ -414,9 +440,11 @@ impl Passes<'_> {
         let c_source = &translated.c_source;
         let tree = self.kernel.tree();
         if self.last_pass == 3 {
-            let name = self.options.module_name.clone().unwrap_or_else(|| {
-                format!("rstap_{}", std::process::id())
-            });
+            let name = self
+                .options
+                .module_name
+                .clone()
+                .unwrap_or_else(|| format!("rstap_{}", std::process::id()));
             self.write_c(&name, translated)?;
             return Ok(None);
         }
@@ -508,7 +536,8 @@ impl Passes<'_> {
                 eprintln!("{text}");
             }
         }
-        let is_left_here = options.module_name.is_some() || (self.last_pass == 4 && cache.is_none());
+        let is_lost = cache.is_none() && !options.keep_temporary;
+        let is_left_here = options.module_name.is_some() || (self.last_pass == 4 && is_lost);
         if is_left_here {
             let here = PathBuf::from(format!("{name}.ko"));
             let data = fs::read(&path).map_err(BuildError::io("read", &path))?;
@@ -517,7 +546,10 @@ impl Passes<'_> {
                 path = here;
             }
         }
-        self.say(4, &format!("compiled C into \"{name}.ko\" in {}", watch.times()));
+        self.say(
+            4,
+            &format!("compiled C into \"{name}.ko\" in {}", watch.times()),
+        );
         Ok(Module { path, name })
     }
 

@@ -30,7 +30,11 @@ pub fn pass_on(signal: i32) {
 }
 
 /// Runs the module to its end. `Ok(true)`: it ran without errors.
-pub fn run(options: &Options, module: &Module, machine: Option<&KernelSet>) -> Result<bool, String> {
+pub fn run(
+    options: &Options,
+    module: &Module,
+    machine: Option<&KernelSet>,
+) -> Result<bool, String> {
     let watch = Stopwatch::start();
     let verbosity = options.verbose(5);
     if verbosity > 0 {
@@ -223,7 +227,10 @@ mod tests {
         );
         assert_eq!(words("-F a.stp"), "-L -R /t/m.ko");
         assert_eq!(words("-F -o x a.stp"), "-o x -D -R /t/m.ko");
-        assert_eq!(words("-x 5 -s 8 --color=never a.stp"), "-t 5 -s 8 -R -C never /t/m.ko");
+        assert_eq!(
+            words("-x 5 -s 8 --color=never a.stp"),
+            "-t 5 -s 8 -R -C never /t/m.ko"
+        );
     }
 
     #[test]

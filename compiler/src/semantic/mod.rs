@@ -9,6 +9,7 @@
 //! - [`infer`]: types of globals, functions and locals, over all bodies.
 //! - [`lower`]: bodies to IR.
 //! - [`optimize`]: what can be left out of the IR.
+//! - [`list`]: `-l`, `-L` and the dumps.
 //! - [`analyze`]: all of it in order.
 //!
 //! **Invariant**: nothing here opens a file or writes C. The kernel is asked
@@ -16,6 +17,7 @@
 
 pub mod analyze;
 pub mod infer;
+pub mod list;
 pub mod lower;
 pub mod optimize;
 pub mod points;

@@ -36,7 +36,11 @@ impl FixtureTarget {
     }
 
     fn entity(offset: usize) -> EntityId {
-        EntityId { module: ModuleId::KERNEL, source: Source::Dwarf, offset: offset as u64 }
+        EntityId {
+            module: ModuleId::KERNEL,
+            source: Source::Dwarf,
+            offset: offset as u64,
+        }
     }
 
     /// Adds any type.
@@ -47,25 +51,42 @@ impl FixtureTarget {
 
     /// An integer, or what `encoding` says.
     pub fn base(&mut self, name: &str, size: u64, encoding: Encoding) -> TypeId {
-        self.add_type(TypeKind::Base { name: name.to_owned(), size, encoding })
+        self.add_type(TypeKind::Base {
+            name: name.to_owned(),
+            size,
+            encoding,
+        })
     }
 
     pub fn pointer(&mut self, target: TypeId) -> TypeId {
-        self.add_type(TypeKind::Pointer { target, size: 8, reference: false })
+        self.add_type(TypeKind::Pointer {
+            target,
+            size: 8,
+            reference: false,
+        })
     }
 
     pub fn typedef(&mut self, name: &str, target: TypeId) -> TypeId {
-        self.add_type(TypeKind::Typedef { name: name.to_owned(), target })
+        self.add_type(TypeKind::Typedef {
+            name: name.to_owned(),
+            target,
+        })
     }
 
     pub fn array(&mut self, element: TypeId, count: u64) -> TypeId {
-        self.add_type(TypeKind::Array { element, dimensions: vec![Some(count)] })
+        self.add_type(TypeKind::Array {
+            element,
+            dimensions: vec![Some(count)],
+        })
     }
 
     pub fn enumeration(&mut self, name: &str, constants: &[(&str, i64)]) -> TypeId {
         let enumerators = constants
             .iter()
-            .map(|(name, value)| Enumerator { name: (*name).to_owned(), value: *value })
+            .map(|(name, value)| Enumerator {
+                name: (*name).to_owned(),
+                value: *value,
+            })
             .collect();
         self.add_type(TypeKind::Enumeration {
             name: name.to_owned(),
@@ -94,13 +115,21 @@ impl FixtureTarget {
             })
             .collect();
         let name = name.to_owned();
-        self.add_type(TypeKind::Aggregate { kind, name, size, members, declaration: false })
+        self.add_type(TypeKind::Aggregate {
+            kind,
+            name,
+            size,
+            members,
+            declaration: false,
+        })
     }
 
     /// A struct without bit fields.
     pub fn structure(&mut self, name: &str, size: u64, members: &[(&str, TypeId, u64)]) -> TypeId {
-        let members: Vec<_> =
-            members.iter().map(|&(name, ty, offset)| (name, ty, offset, None)).collect();
+        let members: Vec<_> = members
+            .iter()
+            .map(|&(name, ty, offset)| (name, ty, offset, None))
+            .collect();
         self.aggregate(AggregateKind::Struct, name, size, &members)
     }
 
@@ -119,9 +148,18 @@ impl FixtureTarget {
             name: name.into(),
             linkage_name: name.into(),
             kind: FunctionKind::Concrete,
-            declaration: Some(SourcePosition { file: position.0.into(), line: position.1 }),
-            entry: Address { module: ModuleId::KERNEL, value: begin },
-            ranges: vec![AddressRange { begin, end: begin + FUNCTION_SIZE }],
+            declaration: Some(SourcePosition {
+                file: position.0.into(),
+                line: position.1,
+            }),
+            entry: Address {
+                module: ModuleId::KERNEL,
+                value: begin,
+            },
+            ranges: vec![AddressRange {
+                begin,
+                end: begin + FUNCTION_SIZE,
+            }],
             external: !name.starts_with("static_"),
             inlined_into: None,
             source: Source::Dwarf,
@@ -129,16 +167,33 @@ impl FixtureTarget {
         };
         let parameters: Vec<Parameter> = parameters
             .iter()
-            .map(|&(name, type_id)| Parameter { name: name.to_owned(), type_id })
+            .map(|&(name, type_id)| Parameter {
+                name: name.to_owned(),
+                type_id,
+            })
             .collect();
         for (index, parameter) in parameters.iter().enumerate() {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             let kind = VariableKind::Parameter;
             let location = Location::Argument(index);
             let name = parameter.name.clone();
-            self.add_local(&function, &name, parameter.type_id, kind, location, Some(index));
+            self.add_local(
+                &function,
+                &name,
+                parameter.type_id,
+                kind,
+                location,
+                Some(index),
+            );
         }
-        self.functions.push((function.clone(), Prototype { return_type, parameters, variadic: false }));
+        self.functions.push((
+            function.clone(),
+            Prototype {
+                return_type,
+                parameters,
+                variadic: false,
+            },
+        ));
         function
     }
 
@@ -194,7 +249,10 @@ impl FixtureTarget {
     pub fn add_tracepoint(&mut self, system: &str, name: &str, arguments: &[(&str, TypeId)]) {
         let arguments = arguments
             .iter()
-            .map(|&(name, type_id)| Parameter { name: name.to_owned(), type_id })
+            .map(|&(name, type_id)| Parameter {
+                name: name.to_owned(),
+                type_id,
+            })
             .collect();
         self.tracepoints.push(Tracepoint {
             system: system.to_owned(),
@@ -213,15 +271,23 @@ impl FixtureTarget {
     /// A row of the line table.
     pub fn add_line(&mut self, file: &str, line: u32, address: u64) {
         self.lines.push(LineAddress {
-            position: SourcePosition { file: file.into(), line },
-            address: Address { module: ModuleId::KERNEL, value: address },
+            position: SourcePosition {
+                file: file.into(),
+                line,
+            },
+            address: Address {
+                module: ModuleId::KERNEL,
+                value: address,
+            },
             is_statement: true,
             prologue_end: false,
         });
     }
 
     fn function_of(&self, function: &Function) -> Option<&(Function, Prototype)> {
-        self.functions.iter().find(|(known, _)| known.id == function.id)
+        self.functions
+            .iter()
+            .find(|(known, _)| known.id == function.id)
     }
 }
 
@@ -268,16 +334,29 @@ impl Target for FixtureTarget {
                 && glob::matches(&query.name, &function.name)
                 && (query.inlined || function.kind != FunctionKind::Inlined)
         };
-        Ok(self.functions.iter().map(|(function, _)| function).filter(is_match).cloned().collect())
+        Ok(self
+            .functions
+            .iter()
+            .map(|(function, _)| function)
+            .filter(is_match)
+            .cloned()
+            .collect())
     }
 
     fn prototype(&self, function: &Function) -> Result<Option<Prototype>> {
-        Ok(self.function_of(function).map(|(_, prototype)| prototype.clone()))
+        Ok(self
+            .function_of(function)
+            .map(|(_, prototype)| prototype.clone()))
     }
 
     fn variables_at(&self, function: &Function, _pc: u64) -> Result<Vec<Variable>> {
-        let of_function = self.locals.iter().filter(|(owner, ..)| *owner == function.id);
-        Ok(of_function.map(|(_, variable, _)| variable.clone()).collect())
+        let of_function = self
+            .locals
+            .iter()
+            .filter(|(owner, ..)| *owner == function.id);
+        Ok(of_function
+            .map(|(_, variable, _)| variable.clone())
+            .collect())
     }
 
     fn location(
@@ -287,10 +366,16 @@ impl Target for FixtureTarget {
         _pc: u64,
     ) -> Result<Location> {
         let found = match variable.kind {
-            VariableKind::Global => {
-                self.globals.iter().find(|(known, _)| known.id == variable.id).map(|entry| &entry.1)
-            }
-            _ => self.locals.iter().find(|(_, known, _)| known.id == variable.id).map(|entry| &entry.2),
+            VariableKind::Global => self
+                .globals
+                .iter()
+                .find(|(known, _)| known.id == variable.id)
+                .map(|entry| &entry.1),
+            _ => self
+                .locals
+                .iter()
+                .find(|(_, known, _)| known.id == variable.id)
+                .map(|entry| &entry.2),
         };
         found.cloned().ok_or_else(|| Error::new("no such variable"))
     }
@@ -304,14 +389,26 @@ impl Target for FixtureTarget {
     }
 
     fn function_at(&self, address: Address, _inlined: bool) -> Result<Option<Function>> {
-        let holds =
-            |function: &&Function| function.ranges.iter().any(|range| range.contains(address.value));
-        Ok(self.functions.iter().map(|(function, _)| function).find(holds).cloned())
+        let holds = |function: &&Function| {
+            function
+                .ranges
+                .iter()
+                .any(|range| range.contains(address.value))
+        };
+        Ok(self
+            .functions
+            .iter()
+            .map(|(function, _)| function)
+            .find(holds)
+            .cloned())
     }
 
     fn source_files(&self, _module: ModuleId, pattern: &str) -> Result<Vec<String>> {
-        let mut files: Vec<String> =
-            self.lines.iter().map(|line| line.position.file.to_string()).collect();
+        let mut files: Vec<String> = self
+            .lines
+            .iter()
+            .map(|line| line.position.file.to_string())
+            .collect();
         files.sort();
         files.dedup();
         files.retain(|file| glob::matches_path(pattern, file));
@@ -334,19 +431,30 @@ impl Target for FixtureTarget {
 
     fn lines_of(&self, function: &Function) -> Result<Vec<LineAddress>> {
         let holds = |line: &&LineAddress| {
-            function.ranges.iter().any(|range| range.contains(line.address.value))
+            function
+                .ranges
+                .iter()
+                .any(|range| range.contains(line.address.value))
         };
         Ok(self.lines.iter().filter(holds).cloned().collect())
     }
 
     fn line_at(&self, address: Address) -> Result<Option<SourcePosition>> {
-        let before = self.lines.iter().filter(|line| line.address.value <= address.value);
-        Ok(before.max_by_key(|line| line.address.value).map(|line| line.position.clone()))
+        let before = self
+            .lines
+            .iter()
+            .filter(|line| line.address.value <= address.value);
+        Ok(before
+            .max_by_key(|line| line.address.value)
+            .map(|line| line.position.clone()))
     }
 
     fn type_of(&self, id: TypeId) -> Result<Arc<Type>> {
         if id.is_void() {
-            return Ok(Arc::new(Type { id, kind: TypeKind::Void }));
+            return Ok(Arc::new(Type {
+                id,
+                kind: TypeKind::Void,
+            }));
         }
         let kind = self.types.get(id.0.offset as usize).cloned();
         let kind = kind.ok_or_else(|| Error::new("no such type"))?;
@@ -354,12 +462,18 @@ impl Target for FixtureTarget {
     }
 
     fn type_name(&self, id: TypeId) -> String {
-        let Ok(ty) = self.type_of(id) else { return String::new() };
+        let Ok(ty) = self.type_of(id) else {
+            return String::new();
+        };
         match &ty.kind {
             TypeKind::Void => "void".to_owned(),
             TypeKind::Base { name, .. } | TypeKind::Typedef { name, .. } => name.clone(),
             TypeKind::Pointer { target, .. } => format!("{}*", self.type_name(*target)),
-            TypeKind::Aggregate { kind: AggregateKind::Struct, name, .. } => format!("struct {name}"),
+            TypeKind::Aggregate {
+                kind: AggregateKind::Struct,
+                name,
+                ..
+            } => format!("struct {name}"),
             TypeKind::Aggregate { name, .. } => format!("union {name}"),
             TypeKind::Array { element, .. } => format!("{}[]", self.type_name(*element)),
             TypeKind::Enumeration { name, .. } => format!("enum {name}"),
@@ -381,7 +495,10 @@ impl Target for FixtureTarget {
             | TypeKind::Pointer { size, .. }
             | TypeKind::Aggregate { size, .. }
             | TypeKind::Enumeration { size, .. } => *size,
-            TypeKind::Array { element, dimensions } => {
+            TypeKind::Array {
+                element,
+                dimensions,
+            } => {
                 let count: u64 = dimensions.iter().map(|count| count.unwrap_or(0)).product();
                 self.size_of(*element)? * count
             }
@@ -401,10 +518,15 @@ impl Target for FixtureTarget {
     fn member(&self, id: TypeId, name: &str) -> Result<Option<MemberPath>> {
         let id = self.strip(id)?;
         let ty = self.type_of(id)?;
-        let TypeKind::Aggregate { members, .. } = &ty.kind else { return Ok(None) };
+        let TypeKind::Aggregate { members, .. } = &ty.kind else {
+            return Ok(None);
+        };
         for member in members {
             if member.name == name {
-                return Ok(Some(MemberPath { member: member.clone(), through: vec![id] }));
+                return Ok(Some(MemberPath {
+                    member: member.clone(),
+                    through: vec![id],
+                }));
             }
             if member.name.is_empty()
                 && let Some(mut path) = self.member(member.type_id, name)?
@@ -427,12 +549,18 @@ impl Target for FixtureTarget {
     }
 
     fn globals(&self, _module: ModuleId, name: &str, _unit: Option<&str>) -> Result<Vec<Variable>> {
-        let found = self.globals.iter().filter(|(variable, _)| variable.name == name);
+        let found = self
+            .globals
+            .iter()
+            .filter(|(variable, _)| variable.name == name);
         Ok(found.map(|(variable, _)| variable.clone()).collect())
     }
 
     fn tracepoints(&self, _module: ModuleId, pattern: &str) -> Result<Vec<Tracepoint>> {
-        let found = self.tracepoints.iter().filter(|point| glob::matches(pattern, &point.name));
+        let found = self
+            .tracepoints
+            .iter()
+            .filter(|point| glob::matches(pattern, &point.name));
         Ok(found.cloned().collect())
     }
 
@@ -441,9 +569,13 @@ impl Target for FixtureTarget {
     }
 
     fn symbols(&self, _module: ModuleId, pattern: &str) -> Vec<Symbol> {
-        let concrete = self.functions.iter().map(|(function, _)| function).filter(|function| {
-            function.kind == FunctionKind::Concrete && glob::matches(pattern, &function.name)
-        });
+        let concrete = self
+            .functions
+            .iter()
+            .map(|(function, _)| function)
+            .filter(|function| {
+                function.kind == FunctionKind::Concrete && glob::matches(pattern, &function.name)
+            });
         concrete
             .map(|function| Symbol {
                 name: function.name.to_string(),
@@ -457,7 +589,10 @@ impl Target for FixtureTarget {
 
     fn symbol_at(&self, address: Address) -> Option<(String, u64)> {
         let function = self.function_at(address, false).ok()??;
-        Some((function.name.to_string(), address.value - function.entry.value))
+        Some((
+            function.name.to_string(),
+            address.value - function.entry.value,
+        ))
     }
 
     fn placement(&self, address: Address) -> Result<Placement> {

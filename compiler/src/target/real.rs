@@ -21,12 +21,17 @@ pub struct RealTarget {
 
 impl RealTarget {
     pub fn new(paths: KernelPaths) -> RealTarget {
-        RealTarget { paths, opened: OnceCell::new() }
+        RealTarget {
+            paths,
+            opened: OnceCell::new(),
+        }
     }
 
     /// The opened files.
     pub fn debug_info(&self) -> Result<&DebugInfo> {
-        let opened = self.opened.get_or_init(|| DebugInfo::open(self.paths.clone()));
+        let opened = self
+            .opened
+            .get_or_init(|| DebugInfo::open(self.paths.clone()));
         opened.as_ref().map_err(Clone::clone)
     }
 
@@ -46,11 +51,15 @@ impl Target for RealTarget {
     }
 
     fn module_names(&self, glob: &str) -> Vec<String> {
-        self.debug_info().map(|info| info.module_names(glob)).unwrap_or_default()
+        self.debug_info()
+            .map(|info| info.module_names(glob))
+            .unwrap_or_default()
     }
 
     fn module_name(&self, module: ModuleId) -> String {
-        self.debug_info().map(|info| info.module_name(module)).unwrap_or_default()
+        self.debug_info()
+            .map(|info| info.module_name(module))
+            .unwrap_or_default()
     }
 
     fn program(&self, name: &str) -> Result<String> {
@@ -79,8 +88,11 @@ impl Target for RealTarget {
 
     fn file_offset(&self, address: Address) -> Result<u64> {
         let name = self.module_name(address.module);
-        Err(Error::new(format!("the place of {:#x} in the file {name} is not known", address.value))
-            .hint("probes in user programs are not supported yet; probe the kernel"))
+        Err(Error::new(format!(
+            "the place of {:#x} in the file {name} is not known",
+            address.value
+        ))
+        .hint("probes in user programs are not supported yet; probe the kernel"))
     }
 
     fn has(&self, module: ModuleId, source: Source) -> bool {
@@ -154,7 +166,9 @@ impl Target for RealTarget {
     }
 
     fn type_name(&self, id: TypeId) -> String {
-        self.debug_info().map(|info| info.type_name(id)).unwrap_or_default()
+        self.debug_info()
+            .map(|info| info.type_name(id))
+            .unwrap_or_default()
     }
 
     fn type_by_name(&self, module: ModuleId, name: &str) -> Result<Option<TypeId>> {
@@ -190,7 +204,9 @@ impl Target for RealTarget {
     }
 
     fn symbols(&self, module: ModuleId, glob: &str) -> Vec<Symbol> {
-        let symbols = self.debug_info().and_then(|info| info.symbols(module, glob));
+        let symbols = self
+            .debug_info()
+            .and_then(|info| info.symbols(module, glob));
         symbols.unwrap_or_default()
     }
 
@@ -208,6 +224,7 @@ impl Target for RealTarget {
     }
 
     fn is_exported(&self, name: &str) -> bool {
-        self.debug_info().is_ok_and(|info| info.exported(name).is_some())
+        self.debug_info()
+            .is_ok_and(|info| info.exported(name).is_some())
     }
 }

@@ -24,7 +24,7 @@ const MAX_TOKENS: usize = 4_000_000;
 const MAX_EXPANSIONS: usize = 1_000_000;
 
 /// Operators that a macro may hide, with a warning.
-const BUILTIN_OPERATORS: [&str; 26] = [
+const BUILTIN_OPERATORS: [&str; 25] = [
     "cast",
     "const",
     "count",
@@ -40,7 +40,6 @@ const BUILTIN_OPERATORS: [&str; 26] = [
     "perf",
     "var",
     "avg",
-    "task",
     "probewrite",
     "kregister",
     "uregister",

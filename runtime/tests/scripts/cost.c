@@ -60,7 +60,8 @@ static void traced(void *data, void *regs, long id)
 		return;
 	c->arguments[0] = (uint64_t)regs;
 	c->arguments[1] = id;
-	rst_probe_run(c);
+	handler(c);
+	rst_probe_leave(c);
 }
 
 static struct rst_probe probes[] = { { .kind = RST_PROBE_TRACEPOINT, .name = "trace",

@@ -16,7 +16,10 @@ fn bad(line: &str) -> String {
 #[test]
 fn the_script_is_the_first_word() {
     let options = good("-v a.stp x y");
-    assert_eq!(options.action, Action::Script(ScriptSource::File("a.stp".into())));
+    assert_eq!(
+        options.action,
+        Action::Script(ScriptSource::File("a.stp".into()))
+    );
     assert_eq!(options.arguments, ["x", "y"]);
     assert_eq!(options.verbosity, [1; 5]);
     let options = good("-e 'probe begin {}' x");
@@ -65,25 +68,55 @@ fn refusals_are_systemtaps() {
         ("-p6 a", "Invalid pass number (should be 1-5)."),
         ("-x 3 -c ls a", "You can't specify -c and -x together."),
         ("-s 0 a", "Invalid buffer size (should be 1-4095)."),
-        ("-m a-b a", "ERROR: Safety pattern mismatch for -m parameter ('a-b' vs. '^[a-z0-9_]+$') rc=1"),
-        ("-D 1a a", "ERROR: Safety pattern mismatch for -D parameter ('1a' vs. '^[a-z_][a-z_0-9]*(=-?[a-z_0-9]+)?$') rc=1"),
-        ("-G x a", "ERROR: Safety pattern mismatch for -G parameter ('x' vs. '^[a-z_][a-z0-9_]*=[a-z0-9_.-]+$') rc=1"),
-        ("--vp 123456 a", "Invalid --vp argument: it takes 1 to 5 digits."),
+        (
+            "-m a-b a",
+            "ERROR: Safety pattern mismatch for -m parameter ('a-b' vs. '^[a-z0-9_]+$') rc=1",
+        ),
+        (
+            "-D 1a a",
+            "ERROR: Safety pattern mismatch for -D parameter ('1a' vs. '^[a-z_][a-z_0-9]*(=-?[a-z_0-9]+)?$') rc=1",
+        ),
+        (
+            "-G x a",
+            "ERROR: Safety pattern mismatch for -G parameter ('x' vs. '^[a-z_][a-z0-9_]*=[a-z0-9_.-]+$') rc=1",
+        ),
+        (
+            "--vp 123456 a",
+            "Invalid --vp argument: it takes 1 to 5 digits.",
+        ),
         ("-x abc a", "Invalid target process ID number."),
         ("-c '' a", "Empty CMD string invalid."),
         ("-T abc a", "Invalid timeout interval."),
         ("--color=foo a", "Invalid argument 'foo' for --color."),
-        ("--suppress-time-limits a", "ERROR --suppress-time-limits requires guru mode (-g)"),
-        ("-e x -e y", "Only one script can be given on the command line."),
+        (
+            "--suppress-time-limits a",
+            "ERROR --suppress-time-limits requires guru mode (-g)",
+        ),
+        (
+            "-e x -e y",
+            "Only one script can be given on the command line.",
+        ),
         ("", "A script must be specified."),
         ("--foo", "rstap: unrecognized option '--foo'"),
         ("-Z", "rstap: invalid option -- 'Z'"),
         ("-c", "rstap: option requires an argument -- 'c'"),
         ("--remote", "rstap: option '--remote' requires an argument"),
-        ("--rlimit a", "rstap: option '--rlimit' is ambiguous; possibilities: '--rlimit-as'"),
-        ("--skip-badvars=3 a", "rstap: option '--skip-badvars' doesn't allow an argument"),
-        ("--compatible=9.0 a", "ERROR: systemtap version 5.6 cannot be compatible with future version 9.0"),
-        ("--runtime=x a", "ERROR: x is an invalid argument for --runtime"),
+        (
+            "--rlimit a",
+            "rstap: option '--rlimit' is ambiguous; possibilities: '--rlimit-as'",
+        ),
+        (
+            "--skip-badvars=3 a",
+            "rstap: option '--skip-badvars' doesn't allow an argument",
+        ),
+        (
+            "--compatible=9.0 a",
+            "ERROR: systemtap version 5.6 cannot be compatible with future version 9.0",
+        ),
+        (
+            "--runtime=x a",
+            "ERROR: x is an invalid argument for --runtime",
+        ),
     ] {
         let text = bad(line);
         assert!(text.starts_with(message), "{line}: {text}");
@@ -106,6 +139,14 @@ fn what_rstap_lacks_is_refused_and_never_ignored() {
 }
 
 #[test]
+fn what_has_no_effect_says_so() {
+    assert!(good("-d ext4 a.stp").warnings[0].starts_with("WARNING: option -d has no effect"));
+    assert!(good("-w -d ext4 a.stp").warnings.is_empty());
+    assert!(good("--download-debuginfo=no a.stp").warnings.is_empty());
+    assert!(bad("--privilege=stapusr a.stp").contains("not supported"));
+}
+
+#[test]
 fn beginnings_of_names_are_enough() {
     assert!(good("--skip a.stp").skip_badvars);
     assert_eq!(good("--vers").action, Action::Version);
@@ -115,7 +156,10 @@ fn beginnings_of_names_are_enough() {
 fn info_and_explain_are_first_words_only() {
     assert_eq!(good("info").action, Action::Info);
     assert_eq!(good("info -r 6.1.0").release.as_deref(), Some("6.1.0"));
-    assert_eq!(good("explain E0101").action, Action::Explain(Some("E0101".into())));
+    assert_eq!(
+        good("explain E0101").action,
+        Action::Explain(Some("E0101".into()))
+    );
     assert_eq!(
         good("./info").action,
         Action::Script(ScriptSource::File("./info".into()))

@@ -23,13 +23,25 @@ pub(super) fn build(request: &Request) -> Build {
     let (symbol, place) = match (request.number("data"), request.string("data")) {
         (Some(address), _) => {
             let offset = address.cast_unsigned();
-            (None, CodePlace { offset, is_absolute: true, ..CodePlace::default() })
+            (
+                None,
+                CodePlace {
+                    offset,
+                    is_absolute: true,
+                    ..CodePlace::default()
+                },
+            )
         }
         (None, Some(name)) => {
-            let kernel = session.target.module("kernel").map_err(|error| from_target(&error))?;
+            let kernel = session
+                .target
+                .module("kernel")
+                .map_err(|error| from_target(&error))?;
             let Some(symbol) = session.target.symbol(kernel, &name) else {
                 let symbols = session.target.symbols(ModuleId::KERNEL, "*");
-                let data = symbols.iter().filter(|symbol| symbol.kind == SymbolKind::Object);
+                let data = symbols
+                    .iter()
+                    .filter(|symbol| symbol.kind == SymbolKind::Object);
                 let names = data.map(|symbol| symbol.name.as_str());
                 return Err(no_match("variables", &suggest::similar(&name, names)));
             };
@@ -42,5 +54,13 @@ pub(super) fn build(request: &Request) -> Build {
         }
         (None, None) => return Err(no_match("", &[])),
     };
-    request.found(ProbeKind::Breakpoint { symbol, place, length, reads }, Context::Empty)
+    request.found(
+        ProbeKind::Breakpoint {
+            symbol,
+            place,
+            length,
+            reads,
+        },
+        Context::Empty,
+    )
 }

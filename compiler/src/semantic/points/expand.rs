@@ -12,8 +12,8 @@ use rstap_syntax::span::Span;
 
 use super::table::{self, ArgumentKind, Family, Pattern};
 use super::{
-    Body, Derived, Found, Request, data, error, function, kprobe, name_span, netfilter,
-    no_match, perf, process, procfs, show, simple, statement, suggest, timer, tracepoint,
+    Body, Derived, Found, Request, data, error, function, kprobe, name_span, netfilter, no_match,
+    perf, process, procfs, show, simple, statement, suggest, timer, tracepoint,
 };
 use crate::semantic::session::{Session, UnitId};
 
@@ -22,8 +22,14 @@ const DEEPEST: usize = 100;
 
 /// All probes of one `probe` item. Errors go to the session.
 pub fn derive(session: &Session, probe: &Rc<ast::Probe>, unit: UnitId) -> Vec<Derived> {
-    let mut expander = Expander { session, blocks: HashMap::new() };
-    let body = Body { block: Rc::new(probe.body.clone()), unit };
+    let mut expander = Expander {
+        session,
+        blocks: HashMap::new(),
+    };
+    let body = Body {
+        block: Rc::new(probe.body.clone()),
+        unit,
+    };
     let state = State {
         keyword: probe.keyword,
         before: Vec::new(),
@@ -140,7 +146,10 @@ impl Expander<'_> {
         point: &ast::ProbePoint,
         state: &State,
     ) -> Result<Vec<Derived>, Vec<Diagnostic>> {
-        let wildcard = point.components.iter().position(|component| component.name.contains('*'));
+        let wildcard = point
+            .components
+            .iter()
+            .position(|component| component.name.contains('*'));
         let mut state = state.clone();
         state.is_one_of_many |= wildcard.is_some() || state.is_optional;
         let mut derived = Vec::new();
@@ -149,12 +158,15 @@ impl Expander<'_> {
         let has_any = !alternatives.is_empty();
         for alternative in alternatives {
             let result = match &alternative {
-                Alternative::Row(pattern, components) => {
-                    self.build(pattern.family, components, &state).map_err(|error| vec![error])
-                }
-                Alternative::Alias { alias, unit, name, suffix } => {
-                    self.alias(alias, *unit, name, suffix, &state)
-                }
+                Alternative::Row(pattern, components) => self
+                    .build(pattern.family, components, &state)
+                    .map_err(|error| vec![error]),
+                Alternative::Alias {
+                    alias,
+                    unit,
+                    name,
+                    suffix,
+                } => self.alias(alias, *unit, name, suffix, &state),
             };
             match result {
                 Ok(found) => derived.extend(found),
@@ -185,7 +197,9 @@ impl Expander<'_> {
             }
         }
         let mut partial: Vec<(usize, Alternative)> = Vec::new();
-        let Some(first) = components.first() else { return whole };
+        let Some(first) = components.first() else {
+            return whole;
+        };
         for (alias, unit) in self.session.aliases(&first.name) {
             for candidate in &alias.names {
                 let Some((name, rest)) = match_alias(components, &candidate.components) else {
@@ -195,9 +209,22 @@ impl Expander<'_> {
                 let used = components.len() - suffix.len();
                 let alias = Rc::clone(&alias);
                 if suffix.is_empty() {
-                    whole.push(Alternative::Alias { alias, unit, name, suffix });
+                    whole.push(Alternative::Alias {
+                        alias,
+                        unit,
+                        name,
+                        suffix,
+                    });
                 } else {
-                    partial.push((used, Alternative::Alias { alias, unit, name, suffix }));
+                    partial.push((
+                        used,
+                        Alternative::Alias {
+                            alias,
+                            unit,
+                            name,
+                            suffix,
+                        },
+                    ));
                 }
                 break;
             }
@@ -225,7 +252,9 @@ impl Expander<'_> {
         let mut inner = state.clone();
         if state.path.contains(&Rc::as_ptr(alias)) || state.path.len() >= DEEPEST {
             let text = show(&used);
-            let place = used.first().map(|component| self.session.location(component.span));
+            let place = used
+                .first()
+                .map(|component| self.session.location(component.span));
             let place = place.unwrap_or_default();
             let message = format!("recursive loop in alias expansion of {text} at {place}");
             return Err(vec![error(message)]);
@@ -261,7 +290,11 @@ impl Expander<'_> {
             })
             .collect();
         let (derived, errors) = self.list(&points, unit, &inner);
-        if errors.is_empty() { Ok(derived) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(derived)
+        } else {
+            Err(errors)
+        }
     }
 
     fn build(
@@ -295,7 +328,10 @@ impl Expander<'_> {
             | Family::ProcessPlt
             | Family::ProcessData => process::build(&request),
         }?;
-        Ok(found.into_iter().map(|found| self.finish(found, components, state)).collect())
+        Ok(found
+            .into_iter()
+            .map(|found| self.finish(found, components, state))
+            .collect())
     }
 
     fn finish(&self, found: Found, components: &[ast::Component], state: &State) -> Derived {
@@ -333,14 +369,19 @@ impl Expander<'_> {
         for pattern in table::patterns() {
             let part = pattern.parts.get(position).filter(|_| {
                 let head = pattern.parts.iter().take(position);
-                before.iter().zip(head).all(|(component, part)| fits(component, part))
+                before
+                    .iter()
+                    .zip(head)
+                    .all(|(component, part)| fits(component, part))
             });
             names.extend(part.map(|part| part.name.clone()));
         }
         for dotted in self.session.library.alias_names() {
             let parts: Vec<&str> = split_name(&dotted);
             let is_below = before.iter().zip(&parts).all(|(component, part)| {
-                part.split('(').next().is_some_and(|part| part == component.name)
+                part.split('(')
+                    .next()
+                    .is_some_and(|part| part == component.name)
             });
             if let Some(part) = parts.get(position).filter(|_| is_below) {
                 names.extend(part.split('(').next().map(str::to_owned));
@@ -376,7 +417,11 @@ impl Expander<'_> {
         let Some(component) = components.get(position) else {
             return error("probe point mismatch");
         };
-        if position > 0 && !self.find(components.get(..position).unwrap_or_default()).is_empty() {
+        if position > 0
+            && !self
+                .find(components.get(..position).unwrap_or_default())
+                .is_empty()
+        {
             return Diagnostic::semantic_error("E0203", "invalid suffix for probe")
                 .at(name_span(component));
         }
@@ -389,9 +434,14 @@ impl Expander<'_> {
         let head = components.get(..=position).unwrap_or(components);
         let is_row = table::patterns().iter().any(|pattern| {
             pattern.parts.len() >= head.len()
-                && head.iter().zip(&pattern.parts).all(|(component, part)| fits(component, part))
+                && head
+                    .iter()
+                    .zip(&pattern.parts)
+                    .all(|(component, part)| fits(component, part))
         });
-        let Some(first) = head.first() else { return false };
+        let Some(first) = head.first() else {
+            return false;
+        };
         is_row
             || self.session.aliases(&first.name).iter().any(|(alias, _)| {
                 alias.names.iter().any(|name| {
@@ -481,13 +531,18 @@ fn match_parts<'c, P>(
     accepts: &impl Fn(&ast::Component, &P) -> bool,
     concrete: &mut Vec<ast::Component>,
 ) -> Option<&'c [ast::Component]> {
-    let Some((part, parts_left)) = parts.split_first() else { return Some(components) };
+    let Some((part, parts_left)) = parts.split_first() else {
+        return Some(components);
+    };
     let (component, left) = components.split_first()?;
     if !component.name.contains("**") {
         if !name_matches(&component.name, name(part)) || !accepts(component, part) {
             return None;
         }
-        concrete.push(ast::Component { name: name(part).to_owned(), ..component.clone() });
+        concrete.push(ast::Component {
+            name: name(part).to_owned(),
+            ..component.clone()
+        });
         return match_parts(left, parts_left, name, accepts, concrete);
     }
     // `**` stands for one or more components without arguments.
@@ -504,8 +559,11 @@ fn match_parts<'c, P>(
             continue;
         }
         for part in taken {
-            let concrete_component =
-                ast::Component { name: name(part).to_owned(), arg: None, span: component.span };
+            let concrete_component = ast::Component {
+                name: name(part).to_owned(),
+                arg: None,
+                span: component.span,
+            };
             concrete.push(concrete_component);
         }
         if let Some(rest) = match_parts(left, parts_left, name, accepts, concrete) {
@@ -523,7 +581,13 @@ fn match_row<'c>(
     let mut concrete = Vec::new();
     let accepts =
         |component: &ast::Component, part: &table::Part| argument_kind(component) == part.argument;
-    let rest = match_parts(components, &pattern.parts, &row_name, &accepts, &mut concrete)?;
+    let rest = match_parts(
+        components,
+        &pattern.parts,
+        &row_name,
+        &accepts,
+        &mut concrete,
+    )?;
     Some((concrete, rest))
 }
 
@@ -555,15 +619,27 @@ fn show_point(point: &ast::ProbePoint) -> String {
     text
 }
 
+/// `b, c?`
+pub fn show_points(points: &[ast::ProbePoint]) -> String {
+    points.iter().map(show_point).collect::<Vec<_>>().join(", ")
+}
+
 /// `a = b, c?`
 fn show_definition(alias: &ast::Alias) -> String {
-    let names: Vec<String> = alias.names.iter().map(|name| show(&name.components)).collect();
-    let points: Vec<String> = alias.points.iter().map(show_point).collect();
+    let names: Vec<String> = alias
+        .names
+        .iter()
+        .map(|name| show(&name.components))
+        .collect();
     let operator = match alias.kind {
         ast::AliasKind::Prologue => "=",
         ast::AliasKind::Epilogue => "+=",
     };
-    format!("{} {operator} {}", names.join(" = "), points.join(", "))
+    format!(
+        "{} {operator} {}",
+        names.join(" = "),
+        show_points(&alias.points)
+    )
 }
 
 /// The condition of `never`.

@@ -70,10 +70,17 @@ pub(super) fn build(request: &Request) -> Build {
     if let Some(address) = request.number("function") {
         return at_address(request, &sites, address.cast_unsigned(), &variant);
     }
-    let Some(text) = request.string("function") else { return Err(no_match("", &[])) };
+    let Some(text) = request.string("function") else {
+        return Err(no_match("", &[]));
+    };
     let pattern = CodePattern::parse(&text).map_err(error)?;
     let is_wide = pattern.has_wildcard() || sites.len() > 1 || request.is_one_of_many;
-    let mut finder = Finder { suffix: suffix(request), variant, is_wide, found: Vec::new() };
+    let mut finder = Finder {
+        suffix: suffix(request),
+        variant,
+        is_wide,
+        found: Vec::new(),
+    };
     let mut has_function = false;
     for site in &sites {
         let functions = place::functions(site, &pattern, finder.variant.copies());
@@ -147,14 +154,22 @@ impl Finder {
         if matches!(self.variant, Variant::Exported) && !function.external {
             return Ok(());
         }
-        let Some(probeable) = site.check(function, self.is_wide)? else { return Ok(()) };
+        let Some(probeable) = site.check(function, self.is_wide)? else {
+            return Ok(());
+        };
         let front = |qualified: &str| format!("{}.function(\"{qualified}\")", site.prefix());
         let name = || format!("{}{}", front(&place::qualified(function)), self.suffix);
         let entry = function.entry.value;
         match &self.variant {
             Variant::Label(label) => {
                 let labels = site.session().target.labels(function, label);
+                let file = function.declaration.as_ref().map(|position| &position.file);
                 for label in labels.map_err(|error| from_target(&error))? {
+                    // Labels of code inlined into it belong to that function.
+                    let label_file = label.declaration.as_ref().map(|position| &position.file);
+                    if file.is_some() && label_file.is_some() && file != label_file {
+                        continue;
+                    }
                     let qualified = match &label.declaration {
                         Some(position) => format!("{}@{position}", function.name),
                         None => place::qualified(function),
@@ -168,7 +183,10 @@ impl Finder {
                 let pattern = CodePattern::parse(callee).map_err(error)?;
                 let copies = place::functions(site, &pattern, Copies::Inlined)?;
                 let is_inside = |copy: &&Function| {
-                    function.ranges.iter().any(|range| range.contains(copy.entry.value))
+                    function
+                        .ranges
+                        .iter()
+                        .any(|range| range.contains(copy.entry.value))
                 };
                 for copy in copies.iter().filter(is_inside) {
                     let front = front(&place::qualified(function));
@@ -211,7 +229,10 @@ impl Finder {
 }
 
 fn suffix(request: &Request) -> String {
-    let position = request.components.iter().position(|component| component.name == "function");
+    let position = request
+        .components
+        .iter()
+        .position(|component| component.name == "function");
     let behind = position.and_then(|position| request.components.get(position + 1..));
     match behind {
         Some([]) | None => String::new(),
@@ -221,8 +242,16 @@ fn suffix(request: &Request) -> String {
 
 /// `kernel.function(0x...)`: the function that has code at the address.
 fn at_address(request: &Request, sites: &[Site], value: u64, variant: &Variant) -> Build {
-    let Some(site) = sites.first() else { return Err(no_match("", &[])) };
-    let function = request.session.target.function_at(Address { module: site.module, value }, false);
+    let Some(site) = sites.first() else {
+        return Err(no_match("", &[]));
+    };
+    let function = request.session.target.function_at(
+        Address {
+            module: site.module,
+            value,
+        },
+        false,
+    );
     let Some(function) = function.map_err(|error| from_target(&error))? else {
         return Err(no_match("", &[]));
     };

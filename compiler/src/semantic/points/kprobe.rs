@@ -12,7 +12,9 @@ pub(super) fn build(request: &Request) -> Build {
         return absolute(request, address.cast_unsigned());
     }
     let session = request.session;
-    let Some(name) = request.string("function") else { return Err(no_match("", &[])) };
+    let Some(name) = request.string("function") else {
+        return Err(no_match("", &[]));
+    };
     let maxactive = request.number("maxactive").unwrap_or(0);
     let Ok(maxactive) = u32::try_from(maxactive) else {
         return Err(error(format!("maxactive value out of range ({maxactive})")));
@@ -34,7 +36,9 @@ pub(super) fn build(request: &Request) -> Build {
             }
             let function = place::symbol_only(symbol);
             let is_wide = request.is_one_of_many || is_pattern;
-            let Some(probeable) = site.check(&function, is_wide)? else { continue };
+            let Some(probeable) = site.check(&function, is_wide)? else {
+                continue;
+            };
             let kind = if request.has("return") {
                 site.returning(&function, maxactive)?
             } else {
@@ -66,8 +70,14 @@ fn renamed(request: &Request, function: &str) -> String {
 /// `.statement(ADDRESS).absolute`: an address of the running kernel.
 pub(super) fn absolute(request: &Request, address: u64) -> Build {
     if !request.session.options.guru {
-        return Err(error("absolute statement probe in unprivileged script; need stap -g"));
+        return Err(error(
+            "absolute statement probe in unprivileged script; need stap -g",
+        ));
     }
-    let place = CodePlace { offset: address, is_absolute: true, ..CodePlace::default() };
+    let place = CodePlace {
+        offset: address,
+        is_absolute: true,
+        ..CodePlace::default()
+    };
     request.found(ProbeKind::Address(place), Context::Empty)
 }

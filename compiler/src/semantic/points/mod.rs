@@ -31,7 +31,7 @@ use rstap_syntax::span::Span;
 use super::session::{Session, UnitId};
 use crate::ir;
 
-pub use expand::derive;
+pub use expand::{derive, show_points};
 
 /// A block that runs in a probe, with the file whose names it sees.
 #[derive(Debug, Clone)]
@@ -113,7 +113,12 @@ pub(crate) struct Found {
 
 impl Found {
     pub fn new(kind: ir::ProbeKind, name: String, context: Context) -> Found {
-        Found { kind, name, context, is_never: false }
+        Found {
+            kind,
+            name,
+            context,
+            is_never: false,
+        }
     }
 }
 
@@ -132,7 +137,9 @@ pub(crate) type Build = Result<Vec<Found>, Diagnostic>;
 impl Request<'_> {
     /// The component of this name.
     pub fn component(&self, name: &str) -> Option<&ast::Component> {
-        self.components.iter().find(|component| component.name == name)
+        self.components
+            .iter()
+            .find(|component| component.name == name)
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -186,7 +193,10 @@ pub(crate) fn from_target(error: &debuginfo::Error) -> Diagnostic {
 /// Place of a component's name without its argument.
 pub(crate) fn name_span(component: &ast::Component) -> Span {
     let length = u32::try_from(component.name.len()).unwrap_or(0);
-    Span { end: component.span.start.saturating_add(length), ..component.span }
+    Span {
+        end: component.span.start.saturating_add(length),
+        ..component.span
+    }
 }
 
 /// `a.b("c").d(5)`
@@ -223,4 +233,4 @@ fn show_number(component: &str, number: i64) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -93,8 +93,10 @@ pub(super) fn build(request: &Request) -> Build {
     let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == family);
     let Some(protocol) = protocol else {
         let names: Vec<&str> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
-        return Err(error(format!("unsupported netfilter protocol family \"{family}\""))
-            .hint(format!("one of {}", names.join(", "))));
+        return Err(error(format!(
+            "unsupported netfilter protocol family \"{family}\""
+        ))
+        .hint(format!("one of {}", names.join(", "))));
     };
     let number = protocol.number;
     let Some((_, hook)) = protocol.hooks.iter().find(|(name, _)| *name == hook) else {
@@ -106,9 +108,9 @@ pub(super) fn build(request: &Request) -> Build {
     let priority = match request.string("priority") {
         None => 0,
         Some(text) => {
-            let named = text.strip_prefix(protocol.priority_prefix).and_then(|name| {
-                protocol.priorities.iter().find(|(known, _)| *known == name)
-            });
+            let named = text
+                .strip_prefix(protocol.priority_prefix)
+                .and_then(|name| protocol.priorities.iter().find(|(known, _)| *known == name));
             match (named, text.parse::<i32>()) {
                 (Some((_, priority)), _) => *priority,
                 (None, Ok(priority)) => priority,
@@ -121,6 +123,10 @@ pub(super) fn build(request: &Request) -> Build {
             }
         }
     };
-    let kind = ProbeKind::Netfilter { hook: *hook, family: number, priority };
+    let kind = ProbeKind::Netfilter {
+        hook: *hook,
+        family: number,
+        priority,
+    };
     request.found(kind, Context::Netfilter)
 }

@@ -28,10 +28,18 @@ impl CodePattern {
     /// Takes the text apart. Gives the reason if a line is not a number.
     pub fn parse(text: &str) -> Result<CodePattern, String> {
         let Some((function, rest)) = text.split_once('@') else {
-            return Ok(CodePattern { function: text.to_owned(), file: None, lines: Lines::None });
+            return Ok(CodePattern {
+                function: text.to_owned(),
+                file: None,
+                lines: Lines::None,
+            });
         };
         let (file, lines) = split_lines(rest)?;
-        Ok(CodePattern { function: function.to_owned(), file: Some(file.to_owned()), lines })
+        Ok(CodePattern {
+            function: function.to_owned(),
+            file: Some(file.to_owned()),
+            lines,
+        })
     }
 
     /// Whether the function's name has wildcards.
@@ -55,7 +63,9 @@ fn split_lines(text: &str) -> Result<(&str, Lines), String> {
                 None => (number(part)?, number(part)?),
             };
             if first > last {
-                return Err(format!("invalid line range {part}: it ends before it begins"));
+                return Err(format!(
+                    "invalid line range {part}: it ends before it begins"
+                ));
             }
             ranges.push((first, last));
         }
@@ -71,7 +81,8 @@ fn split_lines(text: &str) -> Result<(&str, Lines), String> {
 }
 
 fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("invalid line number '{text}'"))
+    text.parse()
+        .map_err(|_| format!("invalid line number '{text}'"))
 }
 
 #[cfg(test)]
@@ -79,7 +90,9 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> Lines {
-        CodePattern::parse(text).map(|pattern| pattern.lines).unwrap_or(Lines::None)
+        CodePattern::parse(text)
+            .map(|pattern| pattern.lines)
+            .unwrap_or(Lines::None)
     }
 
     #[test]

@@ -9,8 +9,10 @@ const DEFAULT_PERIOD: u64 = 1_000_000;
 
 pub(super) fn build(request: &Request) -> Build {
     if request.has("counter") || request.has("process") {
-        return Err(error("perf counters of processes (.process, .counter) are not supported")
-            .hint("use .sample(N) or .hz(N), and test pid() in the handler"));
+        return Err(
+            error("perf counters of processes (.process, .counter) are not supported")
+                .hint("use .sample(N) or .hz(N), and test pid() in the handler"),
+        );
     }
     let number = |name| request.number(name).unwrap_or(0);
     let Ok(ty) = u32::try_from(number("type")) else {
@@ -22,9 +24,19 @@ pub(super) fn build(request: &Request) -> Build {
         (Some(period), _) => return Err(error(format!("invalid perf sample period {period}"))),
         (None, Some(frequency)) if frequency > 0 => (frequency.unsigned_abs(), true),
         (None, Some(frequency)) => {
-            return Err(error(format!("invalid perf sampling frequency {frequency}")));
+            return Err(error(format!(
+                "invalid perf sampling frequency {frequency}"
+            )));
         }
         (None, None) => (DEFAULT_PERIOD, false),
     };
-    request.found(ProbeKind::Perf { ty, config, period, is_frequency }, Context::Empty)
+    request.found(
+        ProbeKind::Perf {
+            ty,
+            config,
+            period,
+            is_frequency,
+        },
+        Context::Empty,
+    )
 }

@@ -18,7 +18,10 @@ use crate::semantic::session::Session;
 
 /// The stable form of an address of the kernel or of a module of it.
 pub(super) fn place(session: &Session, address: Address) -> Result<CodePlace, Diagnostic> {
-    let placement = session.target.placement(address).map_err(|error| from_target(&error))?;
+    let placement = session
+        .target
+        .placement(address)
+        .map_err(|error| from_target(&error))?;
     let (symbol, symbol_offset) = match placement.symbol {
         Some((name, offset)) => (Some(name), offset),
         None => (None, 0),
@@ -28,7 +31,12 @@ pub(super) fn place(session: &Session, address: Address) -> Result<CodePlace, Di
             let message = format!("address {:#x} is not in the kernel's text", address.value);
             return Err(error(message));
         };
-        return Ok(CodePlace { symbol, symbol_offset, offset, ..CodePlace::default() });
+        return Ok(CodePlace {
+            symbol,
+            symbol_offset,
+            offset,
+            ..CodePlace::default()
+        });
     }
     Ok(CodePlace {
         module: Some(session.target.module_name(address.module)),
@@ -69,7 +77,10 @@ impl<'r> Site<'r> {
         match &self.program {
             Some(program) => program.prefix.clone(),
             None if self.module == ModuleId::KERNEL => "kernel".to_owned(),
-            None => format!("module(\"{}\")", self.session().target.module_name(self.module)),
+            None => format!(
+                "module(\"{}\")",
+                self.session().target.module_name(self.module)
+            ),
         }
     }
 
@@ -102,7 +113,10 @@ impl<'r> Site<'r> {
         if let Some(program) = &self.program {
             return self.user(program, function.entry, true);
         }
-        Ok(ProbeKind::Return { place: entry_place(self.session(), function)?, maxactive })
+        Ok(ProbeKind::Return {
+            place: entry_place(self.session(), function)?,
+            maxactive,
+        })
     }
 
     /// A probe at any instruction.
@@ -173,24 +187,41 @@ fn entry_place(session: &Session, function: &Function) -> Result<CodePlace, Diag
 
 /// The files of code that the front of a point names.
 pub(super) fn sites<'r>(request: &'r Request<'r>) -> Result<Vec<Site<'r>>, Diagnostic> {
-    if request.components.first().is_some_and(|first| first.name == "process") {
+    if request
+        .components
+        .first()
+        .is_some_and(|first| first.name == "process")
+    {
         return Ok(vec![process::site(request)?]);
     }
-    let site = |module| Site { request, module, program: None };
+    let site = |module| Site {
+        request,
+        module,
+        program: None,
+    };
     let target = request.session.target;
     let Some(name) = request.string("module") else {
-        let kernel = target.module("kernel").map_err(|error| from_target(&error))?;
+        let kernel = target
+            .module("kernel")
+            .map_err(|error| from_target(&error))?;
         return Ok(vec![site(kernel)]);
     };
     if name.contains('/') || !rstap_debuginfo::glob::is_pattern(&name) {
         let module = target.module(&name).map_err(|error| {
             let cause = no_match("", &[]).note(error.to_string());
-            error.hint.iter().fold(cause, |cause, hint| cause.hint(hint.clone()))
+            error
+                .hint
+                .iter()
+                .fold(cause, |cause, hint| cause.hint(hint.clone()))
         })?;
         return Ok(vec![site(module)]);
     }
     let names = target.module_names(&name);
-    Ok(names.iter().filter_map(|name| target.module(name).ok()).map(site).collect())
+    Ok(names
+        .iter()
+        .filter_map(|name| target.module(name).ok())
+        .map(site)
+        .collect())
 }
 
 /// `vfs_read@fs/read_write.c:450`, or the bare name when there is no source.
@@ -224,7 +255,9 @@ pub(super) fn functions(
         file: pattern.file.clone(),
         inlined: copies != Copies::Concrete,
     };
-    let mut found = target.functions(module, &query).map_err(|error| from_target(&error))?;
+    let mut found = target
+        .functions(module, &query)
+        .map_err(|error| from_target(&error))?;
     if found.is_empty() && pattern.file.is_none() && !pattern.has_wildcard() {
         found.extend(from_symbol(site.session(), module, &pattern.function)?);
     }
@@ -251,7 +284,9 @@ fn from_symbol(
     module: ModuleId,
     name: &str,
 ) -> Result<Option<Function>, Diagnostic> {
-    let Some(symbol) = session.target.symbol(module, name) else { return Ok(None) };
+    let Some(symbol) = session.target.symbol(module, name) else {
+        return Ok(None);
+    };
     if symbol.kind != SymbolKind::Function {
         return Ok(None);
     }
@@ -284,8 +319,13 @@ pub(super) fn no_function(session: &Session, sites: &[Site], name: &str) -> Diag
     let mut names = Vec::new();
     for site in sites {
         let symbols = session.target.symbols(site.module, "*");
-        let functions = symbols.into_iter().filter(|symbol| symbol.kind == SymbolKind::Function);
+        let functions = symbols
+            .into_iter()
+            .filter(|symbol| symbol.kind == SymbolKind::Function);
         names.extend(functions.map(|symbol| symbol.name));
     }
-    no_match("functions", &suggest::similar(wanted, names.iter().map(String::as_str)))
+    no_match(
+        "functions",
+        &suggest::similar(wanted, names.iter().map(String::as_str)),
+    )
 }

@@ -19,11 +19,18 @@ pub(super) fn build(request: &Request) -> Build {
         Family::ProcessStatement => statement::build(request),
         Family::ProcessEvent => event(request),
         Family::ProcessSyscall => syscall(request),
-        Family::ProcessMark => Err(unsupported("markers (.mark)", "probe the function around it")),
-        Family::ProcessPlt => {
-            Err(unsupported("PLT entries (.plt)", "probe the function in its library"))
-        }
-        _ => Err(unsupported("data breakpoints of processes", "kernel.data works")),
+        Family::ProcessMark => Err(unsupported(
+            "markers (.mark)",
+            "probe the function around it",
+        )),
+        Family::ProcessPlt => Err(unsupported(
+            "PLT entries (.plt)",
+            "probe the function in its library",
+        )),
+        _ => Err(unsupported(
+            "data breakpoints of processes",
+            "kernel.data works",
+        )),
     }
 }
 
@@ -36,22 +43,36 @@ fn program(request: &Request) -> Result<Program, Diagnostic> {
     let options = &request.session.options;
     let target = request.session.target;
     let locate = |name: &str| {
-        target.program(name).map_err(|error| no_match("", &[]).note(error.to_string()))
+        target
+            .program(name)
+            .map_err(|error| no_match("", &[]).note(error.to_string()))
     };
     if let Some(pid) = request.number("process") {
         let path = locate(&format!("/proc/{pid}/exe"))?;
-        return Ok(Program { path, pid, prefix: format!("process({pid})") });
+        return Ok(Program {
+            path,
+            pid,
+            prefix: format!("process({pid})"),
+        });
     }
     if let Some(name) = request.string("process") {
         let path = locate(&name)?;
         let prefix = format!("process(\"{path}\")");
-        return Ok(Program { path, pid: 0, prefix });
+        return Ok(Program {
+            path,
+            pid: 0,
+            prefix,
+        });
     }
     match &options.target_program {
         Some(name) => {
             let path = locate(name)?;
             let prefix = format!("process(\"{path}\")");
-            Ok(Program { path, pid: 0, prefix })
+            Ok(Program {
+                path,
+                pid: 0,
+                prefix,
+            })
         }
         None => Err(error(
             "unspecified process probe is invalid without a -c COMMAND or -x PID [man stapprobes]",
@@ -65,13 +86,21 @@ pub(super) fn site<'r>(request: &'r Request<'r>) -> Result<Site<'r>, Diagnostic>
     let mut program = program(request)?;
     if let Some(library) = request.string("library") {
         let path = target.program(&library).map_err(|error| {
-            no_match("", &[]).note(error.to_string()).hint("give the library's full path")
+            no_match("", &[])
+                .note(error.to_string())
+                .hint("give the library's full path")
         })?;
         program.prefix = format!("{}.library(\"{path}\")", program.prefix);
         program.path = path;
     }
-    let module = target.module(&program.path).map_err(|error| from_target(&error))?;
-    Ok(Site { request, module, program: Some(program) })
+    let module = target
+        .module(&program.path)
+        .map_err(|error| from_target(&error))?;
+    Ok(Site {
+        request,
+        module,
+        program: Some(program),
+    })
 }
 
 /// Which processes `begin`, `end` and `syscall` are about.
@@ -93,13 +122,21 @@ fn event(request: &Request) -> Build {
     let event = u32::from(is_end) + 2 * u32::from(is_thread);
     let thread = if is_thread { ".thread" } else { "" };
     let name = format!("{prefix}{thread}.{}", if is_end { "end" } else { "begin" });
-    Ok(vec![Found::new(ProbeKind::Task { event, path, pid }, name, Context::Empty)])
+    Ok(vec![Found::new(
+        ProbeKind::Task { event, path, pid },
+        name,
+        Context::Empty,
+    )])
 }
 
 fn syscall(request: &Request) -> Build {
     let (path, pid, prefix) = processes(request)?;
     let is_return = request.has("return");
     let name = format!("{prefix}.syscall{}", if is_return { ".return" } else { "" });
-    let kind = ProbeKind::Syscall { is_return, path, pid };
+    let kind = ProbeKind::Syscall {
+        is_return,
+        path,
+        pid,
+    };
     Ok(vec![Found::new(kind, name, Context::Syscall { is_return })])
 }

@@ -8,7 +8,9 @@ use crate::ir::ProbeKind;
 const DEFAULT_PATH: &str = "command";
 
 pub(super) fn build(request: &Request) -> Build {
-    let path = request.string("procfs").unwrap_or_else(|| DEFAULT_PATH.to_owned());
+    let path = request
+        .string("procfs")
+        .unwrap_or_else(|| DEFAULT_PATH.to_owned());
     let at = |diagnostic: rstap_syntax::diag::Diagnostic| match request.components.first() {
         Some(first) => diagnostic.at(name_span(first)),
         None => diagnostic,
@@ -40,8 +42,16 @@ pub(super) fn build(request: &Request) -> Build {
         }
     };
     let kind = match is_read {
-        true => ProbeKind::ProcfsRead { path, mode, maximum_size },
-        false => ProbeKind::ProcfsWrite { path, mode, maximum_size },
+        true => ProbeKind::ProcfsRead {
+            path,
+            mode,
+            maximum_size,
+        },
+        false => ProbeKind::ProcfsWrite {
+            path,
+            mode,
+            maximum_size,
+        },
     };
     request.found(kind, Context::Procfs { is_read })
 }

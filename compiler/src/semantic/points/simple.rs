@@ -8,9 +8,15 @@ use crate::ir::ProbeKind;
 pub(super) fn build(request: &Request) -> Build {
     let sequence = |name| request.number(name).unwrap_or(0);
     let kind = match request.family {
-        Family::Begin => ProbeKind::Begin { sequence: sequence("begin") },
-        Family::End => ProbeKind::End { sequence: sequence("end") },
-        Family::Error => ProbeKind::Error { sequence: sequence("error") },
+        Family::Begin => ProbeKind::Begin {
+            sequence: sequence("begin"),
+        },
+        Family::End => ProbeKind::End {
+            sequence: sequence("end"),
+        },
+        Family::Error => ProbeKind::Error {
+            sequence: sequence("error"),
+        },
         // Accepted, checked, and never run.
         _ => ProbeKind::Begin { sequence: 0 },
     };

@@ -17,10 +17,14 @@ pub(super) fn build(request: &Request) -> Build {
     }
     let sites = place::sites(request)?;
     if let Some(address) = request.number("statement") {
-        let Some(site) = sites.first() else { return Err(no_match("", &[])) };
+        let Some(site) = sites.first() else {
+            return Err(no_match("", &[]));
+        };
         return at_address(request, site, address.cast_unsigned());
     }
-    let Some(text) = request.string("statement") else { return Err(no_match("", &[])) };
+    let Some(text) = request.string("statement") else {
+        return Err(no_match("", &[]));
+    };
     let pattern = CodePattern::parse(&text).map_err(error)?;
     let is_nearest = request.has("nearest");
     let mut found = Vec::new();
@@ -40,12 +44,24 @@ pub(super) fn build(request: &Request) -> Build {
 
 fn at_address(request: &Request, site: &Site, value: u64) -> Build {
     let target = request.session.target;
-    let mut address = Address { module: site.module, value };
-    let function = target.function_at(address, true).map_err(|error| from_target(&error))?;
-    let Some(function) = function else { return Err(no_match("", &[])) };
+    let mut address = Address {
+        module: site.module,
+        value,
+    };
+    let function = target
+        .function_at(address, true)
+        .map_err(|error| from_target(&error))?;
+    let Some(function) = function else {
+        return Err(no_match("", &[]));
+    };
     if request.has("nearest") {
-        let lines = target.lines_of(&function).map_err(|error| from_target(&error))?;
-        let nearest = lines.iter().map(|line| line.address.value).filter(|&start| start <= value);
+        let lines = target
+            .lines_of(&function)
+            .map_err(|error| from_target(&error))?;
+        let nearest = lines
+            .iter()
+            .map(|line| line.address.value)
+            .filter(|&start| start <= value);
         address.value = nearest.max().unwrap_or(value);
     }
     let kind = site.address(address)?;
@@ -61,7 +77,10 @@ fn in_site(site: &Site, pattern: &CodePattern, is_nearest: bool) -> Build {
     let is_wide = pattern.has_wildcard();
     let mut missing = None;
     for function in &functions {
-        if site.check(function, is_wide || site.request.is_one_of_many)?.is_none() {
+        if site
+            .check(function, is_wide || site.request.is_one_of_many)?
+            .is_none()
+        {
             continue;
         }
         match in_function(site, pattern, function, is_nearest) {
@@ -76,21 +95,22 @@ fn in_site(site: &Site, pattern: &CodePattern, is_nearest: bool) -> Build {
 }
 
 /// The lines of one function that a pattern asks for.
-fn in_function(
-    site: &Site,
-    pattern: &CodePattern,
-    function: &Function,
-    is_nearest: bool,
-) -> Build {
+fn in_function(site: &Site, pattern: &CodePattern, function: &Function, is_nearest: bool) -> Build {
     let suffix = if is_nearest { ".nearest" } else { "" };
-    let statement = |qualified: &str| format!("{}.statement(\"{qualified}\"){suffix}", site.prefix());
+    let statement =
+        |qualified: &str| format!("{}.statement(\"{qualified}\"){suffix}", site.prefix());
     if pattern.lines == Lines::None {
         let name = statement(&place::qualified(function));
         let kind = site.address(function.entry)?;
         let context = site.context(Some(function), function.entry.value, false);
         return Ok(vec![Found::new(kind, name, context)]);
     }
-    let rows = site.session().target.lines_of(function).map_err(|error| from_target(&error))?;
+    let rows = site
+        .session()
+        .target
+        .lines_of(function)
+        .map_err(|error| from_target(&error))?;
+    let rows = own_rows(site, function, rows);
     let lines = first_addresses(function, &rows);
     let mut wanted = Vec::new();
     let mut missing = None;
@@ -98,7 +118,10 @@ fn in_function(
         Lines::None => {}
         Lines::All => wanted.extend(lines.keys().map(|&line| (line, line))),
         Lines::Relative(delta) => {
-            let declared = function.declaration.as_ref().map_or(0, |position| position.line);
+            let declared = function
+                .declaration
+                .as_ref()
+                .map_or(0, |position| position.line);
             let line = declared.saturating_add(*delta);
             pick(&lines, line, is_nearest, &mut wanted, &mut missing);
         }
@@ -116,15 +139,46 @@ fn in_function(
     if let (Some(line), true) = (missing, wanted.is_empty()) {
         return Err(no_line(function, &lines, line));
     }
-    let file = function.declaration.as_ref().map_or("", |position| &*position.file);
+    let file = function
+        .declaration
+        .as_ref()
+        .map_or("", |position| &*position.file);
     let mut found = Vec::new();
     for (asked, line) in wanted {
-        let Some(&address) = lines.get(&line) else { continue };
+        let Some(&address) = lines.get(&line) else {
+            continue;
+        };
         let name = statement(&format!("{}@{file}:{asked}", function.name));
         let kind = site.address(address)?;
-        found.push(Found::new(kind, name, site.context(Some(function), address.value, false)));
+        found.push(Found::new(
+            kind,
+            name,
+            site.context(Some(function), address.value, false),
+        ));
     }
     Ok(found)
+}
+
+/// Rows of a function's own lines, without those of functions of the same file
+/// that are inlined into it.
+fn own_rows(site: &Site, function: &Function, rows: Vec<LineAddress>) -> Vec<LineAddress> {
+    let Some(own) = &function.declaration else {
+        return rows;
+    };
+    let target = site.session().target;
+    let is_own = |row: &LineAddress| {
+        let line = row.position.line;
+        let Ok(Some(innermost)) = target.function_at(row.address, true) else {
+            return true;
+        };
+        match &innermost.declaration {
+            Some(other) if innermost.name != function.name && other.file == own.file => {
+                line >= own.line && (other.line < own.line || line < other.line)
+            }
+            _ => line >= own.line,
+        }
+    };
+    rows.into_iter().filter(is_own).collect()
 }
 
 /// Lowest address of each line of a function's own file.
@@ -135,7 +189,7 @@ fn first_addresses(function: &Function, rows: &[LineAddress]) -> BTreeMap<u32, A
             Some(position) => position.file == row.position.file,
             None => true,
         };
-        if !is_own || !row.is_statement || row.position.line == 0 {
+        if !is_own || row.position.line == 0 {
             continue;
         }
         let entry = lines.entry(row.position.line).or_insert(row.address);
@@ -174,7 +228,10 @@ fn no_line(function: &Function, lines: &BTreeMap<u32, Address>, line: u32) -> Di
         true => String::new(),
         false => format!(" (try {})", near.join(" or ")),
     };
-    let file = function.declaration.as_ref().map_or("", |position| &*position.file);
+    let file = function
+        .declaration
+        .as_ref()
+        .map_or("", |position| &*position.file);
     let message = format!("no line records for {file}:{line} [man error::dwarf]{advice}");
     no_match("", &[]).caused_by(error(message))
 }

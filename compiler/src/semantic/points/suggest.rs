@@ -20,7 +20,9 @@ fn distance(left: &str, right: &str, limit: usize) -> Option<usize> {
         }
         let mut before = i + 1;
         for (cell, b) in row.iter_mut().skip(1).zip(right) {
-            let value = (diagonal + usize::from(a != b)).min(before + 1).min(*cell + 1);
+            let value = (diagonal + usize::from(a != b))
+                .min(before + 1)
+                .min(*cell + 1);
             diagonal = *cell;
             *cell = value;
             before = value;
@@ -57,7 +59,9 @@ pub fn similar<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Ve
             Some((worst, _)) => *worst,
             None => usize::MAX,
         };
-        let Some(distance) = distance(wanted, name, limit) else { continue };
+        let Some(distance) = distance(wanted, name, limit) else {
+            continue;
+        };
         let entry = (distance, name);
         if let Err(position) = best.binary_search(&entry) {
             best.insert(position, entry);
@@ -73,11 +77,21 @@ mod tests {
 
     #[test]
     fn order_is_distance_then_name() {
-        let names = ["__readb", "vfs_readv", "vfs_write", "vcs_read", "vfs_read", "fb_read"];
+        let names = [
+            "__readb",
+            "vfs_readv",
+            "vfs_write",
+            "vcs_read",
+            "vfs_read",
+            "fb_read",
+        ];
         assert_eq!(
             similar("vfs_reads", names),
             ["vfs_read", "vfs_readv", "vcs_read", "fb_read", "__readb"]
         );
-        assert_eq!(sorted("foo", ["f_pos", "f_op", "f_ep"]), ["f_op", "f_ep", "f_pos"]);
+        assert_eq!(
+            sorted("foo", ["f_pos", "f_op", "f_ep"]),
+            ["f_op", "f_ep", "f_pos"]
+        );
     }
 }

@@ -29,7 +29,11 @@ pub(super) fn build(request: &Request) -> Build {
     let Some(unit) = request.components.get(1) else {
         return Err(error("a timer needs an interval, as in timer.s(1)"));
     };
-    let value = unit.arg.as_ref().and_then(|argument| argument.as_number()).unwrap_or(0);
+    let value = unit
+        .arg
+        .as_ref()
+        .and_then(|argument| argument.as_number())
+        .unwrap_or(0);
     let randomize = request.number("randomize");
     let nanoseconds = match unit.name.as_str() {
         "jiffies" => return jiffies(request, value, randomize.unwrap_or(0)),
@@ -42,7 +46,9 @@ pub(super) fn build(request: &Request) -> Build {
     let shortest = (SHORTEST_NS / nanoseconds).max(1);
     let longest = LONGEST_NS / nanoseconds;
     if !(shortest..=longest).contains(&value) {
-        return Err(error(format!("interval value out of range ({shortest}, {longest})")));
+        return Err(error(format!(
+            "interval value out of range ({shortest}, {longest})"
+        )));
     }
     let randomize = randomize.unwrap_or(0);
     if !(0..=value).contains(&randomize) {
@@ -75,8 +81,13 @@ fn hertz(request: &Request, frequency: i64) -> Build {
     }
     let interval = 1_000_000_000 / frequency;
     if interval < SHORTEST_NS {
-        return Err(error(format!("interval value out of range ({SHORTEST_NS}, {LONGEST_NS})")));
+        return Err(error(format!(
+            "interval value out of range ({SHORTEST_NS}, {LONGEST_NS})"
+        )));
     }
-    let kind = ProbeKind::Timer { interval_ns: interval.unsigned_abs(), randomize_ns: 0 };
+    let kind = ProbeKind::Timer {
+        interval_ns: interval.unsigned_abs(),
+        randomize_ns: 0,
+    };
     request.found(kind, Context::Empty)
 }

@@ -14,7 +14,9 @@ use crate::semantic::session::Session;
 pub(super) fn build(request: &Request) -> Build {
     let session = request.session;
     let is_raw = request.family == Family::Tracepoint;
-    let text = request.string(if is_raw { "tracepoint" } else { "trace" }).unwrap_or_default();
+    let text = request
+        .string(if is_raw { "tracepoint" } else { "trace" })
+        .unwrap_or_default();
     let (system, pattern) = match text.split_once(':') {
         Some((system, pattern)) => (Some(system), pattern),
         None => (None, text.as_str()),
@@ -64,8 +66,8 @@ fn collect(
 
 fn describe(request: &Request, mut point: Tracepoint) -> Found {
     let session = request.session;
-    let module = (point.module != ModuleId::KERNEL)
-        .then(|| session.target.module_name(point.module));
+    let module =
+        (point.module != ModuleId::KERNEL).then(|| session.target.module_name(point.module));
     let name = if request.family == Family::Tracepoint {
         let prefix = match &module {
             Some(module) => format!("module(\"{module}\")"),
@@ -83,14 +85,22 @@ fn describe(request: &Request, mut point: Tracepoint) -> Found {
     };
     let arguments = point.arguments.iter().flatten();
     let arguments = arguments.map(|argument| shape(session, argument)).collect();
-    let kind = ProbeKind::Tracepoint { module, name: point.name.clone(), arguments };
+    let kind = ProbeKind::Tracepoint {
+        module,
+        name: point.name.clone(),
+        arguments,
+    };
     Found::new(kind, name, Context::Tracepoint(Rc::new(point)))
 }
 
 /// How an argument is read out of the register it is passed in.
 fn shape(session: &Session, argument: &Parameter) -> TracepointArgument {
     let (size, is_signed) = integer_shape(session, argument.type_id).unwrap_or((8, false));
-    TracepointArgument { name: argument.name.clone(), size, is_signed }
+    TracepointArgument {
+        name: argument.name.clone(),
+        size,
+        is_signed,
+    }
 }
 
 /// Bytes and signedness of a scalar type; `None` for all that is no scalar.
@@ -98,9 +108,10 @@ pub(crate) fn integer_shape(session: &Session, id: TypeId) -> Option<(u8, bool)>
     let target = session.target;
     let ty = target.type_of(target.strip(id).ok()?).ok()?;
     let (size, is_signed) = match &ty.kind {
-        TypeKind::Base { size, encoding, .. } => {
-            (*size, matches!(encoding, Encoding::Signed | Encoding::SignedChar))
-        }
+        TypeKind::Base { size, encoding, .. } => (
+            *size,
+            matches!(encoding, Encoding::Signed | Encoding::SignedChar),
+        ),
         TypeKind::Enumeration { size, signed, .. } => (*size, *signed),
         TypeKind::Pointer { size, .. } => (*size, false),
         _ => return None,

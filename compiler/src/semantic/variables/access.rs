@@ -38,7 +38,11 @@ pub(super) struct Selected {
 
 impl Selected {
     pub fn new(spot: Spot, id: TypeId) -> Selected {
-        Selected { spot, ty: CType::of(id), bits: None }
+        Selected {
+            spot,
+            ty: CType::of(id),
+            bits: None,
+        }
     }
 }
 
@@ -67,21 +71,30 @@ impl Resolver<'_> {
     /// Scalars only.
     pub(super) fn shape(&self, ty: &Type) -> Option<Shape> {
         let (size, is_signed) = match &ty.kind {
-            TypeKind::Base { size, encoding, .. } => {
-                (*size, matches!(encoding, Encoding::Signed | Encoding::SignedChar))
-            }
+            TypeKind::Base { size, encoding, .. } => (
+                *size,
+                matches!(encoding, Encoding::Signed | Encoding::SignedChar),
+            ),
             TypeKind::Pointer { size, .. } => (*size, false),
             TypeKind::Enumeration { size, signed, .. } => (*size, *signed),
             _ => return None,
         };
-        let size = u8::try_from(size).ok().filter(|size| matches!(size, 1 | 2 | 4 | 8))?;
+        let size = u8::try_from(size)
+            .ok()
+            .filter(|size| matches!(size, 1 | 2 | 4 | 8))?;
         Some(Shape { size, is_signed })
     }
 
     /// What is left of an array's type after some dimensions: the element's type if none.
     pub(super) fn array_rest(&self, ty: CType) -> Result<Option<(TypeId, Vec<u64>)>, Diagnostic> {
         let bare = self.bare(ty.id)?;
-        let TypeKind::Array { element, dimensions } = &bare.kind else { return Ok(None) };
+        let TypeKind::Array {
+            element,
+            dimensions,
+        } = &bare.kind
+        else {
+            return Ok(None);
+        };
         let rest = dimensions.iter().skip(ty.indexed);
         let rest: Vec<u64> = rest.map(|count| count.unwrap_or(0)).collect();
         Ok((!rest.is_empty()).then_some((*element, rest)))
@@ -94,9 +107,10 @@ impl Resolver<'_> {
         }
         let bare = self.bare(ty.id)?;
         match &bare.kind {
-            TypeKind::Array { element, dimensions } if ty.indexed >= dimensions.len() => {
-                Ok(CType::of(*element))
-            }
+            TypeKind::Array {
+                element,
+                dimensions,
+            } if ty.indexed >= dimensions.len() => Ok(CType::of(*element)),
             _ => Ok(ty),
         }
     }
@@ -124,7 +138,11 @@ impl Resolver<'_> {
     }
 
     /// The object that a pointer points to.
-    pub(super) fn pointee(&mut self, pointer: Selected, id: TypeId) -> Result<Selected, Diagnostic> {
+    pub(super) fn pointee(
+        &mut self,
+        pointer: Selected,
+        id: TypeId,
+    ) -> Result<Selected, Diagnostic> {
         if let Spot::Pointee(target, offset) = pointer.spot {
             let target = match (*target, offset) {
                 (Spot::Memory(address), offset) => Spot::Memory(build::add(address, offset)),
@@ -174,14 +192,21 @@ impl Resolver<'_> {
         name: &ast::Ident,
     ) -> Result<Selected, Diagnostic> {
         let target = self.cx.session.target;
-        let found = target.member(ty.id, &name.name).map_err(|problem| self.failed(&problem))?;
+        let found = target
+            .member(ty.id, &name.name)
+            .map_err(|problem| self.failed(&problem))?;
         let Some(path) = found else {
             let mut names = Vec::new();
             self.member_names(ty, &mut names, 0);
             let names = suggest::sorted(&name.name, names.iter().map(String::as_str));
             let of = self.type_name(ty.id);
             let message = match (&ty.kind, names.as_slice()) {
-                (TypeKind::Aggregate { declaration: true, .. }, _) => {
+                (
+                    TypeKind::Aggregate {
+                        declaration: true, ..
+                    },
+                    _,
+                ) => {
                     format!("unresolved {of}: no debug information defines it")
                 }
                 (_, []) => format!("unable to find member '{}' for {of}", name.name),
@@ -199,11 +224,17 @@ impl Resolver<'_> {
             None => target.size_of(member.type_id).unwrap_or(0),
         };
         let spot = self.part(aggregate.spot, member.byte_offset, size);
-        Ok(Selected { spot, ty: CType::of(member.type_id), bits: member.bit_field })
+        Ok(Selected {
+            spot,
+            ty: CType::of(member.type_id),
+            bits: member.bit_field,
+        })
     }
 
     fn member_names(&self, ty: &Type, names: &mut Vec<String>, depth: usize) {
-        let TypeKind::Aggregate { members, .. } = &ty.kind else { return };
+        let TypeKind::Aggregate { members, .. } = &ty.kind else {
+            return;
+        };
         for member in members {
             if !member.name.is_empty() {
                 names.push(member.name.clone());
@@ -219,7 +250,11 @@ impl Resolver<'_> {
             0 => Spot::Value(value),
             1..8 => {
                 let shift = build::number(self.at, 8 * offset.cast_signed());
-                Spot::Value(build::binary(ir::BinaryOperator::ShiftRightLogical, value, shift))
+                Spot::Value(build::binary(
+                    ir::BinaryOperator::ShiftRightLogical,
+                    value,
+                    shift,
+                ))
             }
             _ => Spot::Unavailable("it is not in the register".to_owned()),
         };
@@ -257,25 +292,37 @@ impl Resolver<'_> {
         let target = self.cx.session.target;
         let ty = self.settled(selected.ty)?;
         if let Some((element, rest)) = self.array_rest(ty)? {
-            let size = target.size_of(element).map_err(|problem| self.failed(&problem))?;
+            let size = target
+                .size_of(element)
+                .map_err(|problem| self.failed(&problem))?;
             let inner: u64 = rest.iter().skip(1).product();
             let size = size.saturating_mul(inner);
             let spot = match (selected.spot, &index.kind) {
-                (Spot::Memory(address), _) => {
-                    Spot::Memory(build::add_scaled(address, index, size))
-                }
+                (Spot::Memory(address), _) => Spot::Memory(build::add_scaled(address, index, size)),
                 (spot, ir::ExprKind::Number(number)) => {
                     let offset = number.cast_unsigned().saturating_mul(size);
                     self.part(spot, offset, size)
                 }
                 _ => Spot::Unavailable("it is not in memory: index it by a number".to_owned()),
             };
-            let ty = CType { id: ty.id, indexed: ty.indexed + 1 };
-            return Ok(Selected { spot, ty: self.settled(ty)?, bits: None });
+            let ty = CType {
+                id: ty.id,
+                indexed: ty.indexed + 1,
+            };
+            return Ok(Selected {
+                spot,
+                ty: self.settled(ty)?,
+                bits: None,
+            });
         }
         let bare = self.bare(ty.id)?;
-        if let TypeKind::Pointer { target: element, .. } = &bare.kind {
-            let size = target.size_of(*element).map_err(|problem| self.failed(&problem))?;
+        if let TypeKind::Pointer {
+            target: element, ..
+        } = &bare.kind
+        {
+            let size = target
+                .size_of(*element)
+                .map_err(|problem| self.failed(&problem))?;
             let pointee = self.pointee(selected, *element)?;
             let spot = match (pointee.spot, &index.kind) {
                 (Spot::Memory(address), _) => {
@@ -310,7 +357,10 @@ impl Resolver<'_> {
             Spot::Pieces(_) => match self.part(selected.spot.clone(), 0, u64::from(size)) {
                 Spot::Unavailable(reason) => return Err(self.unavailable(&reason)),
                 spot => {
-                    let part = Selected { spot, ..selected.clone() };
+                    let part = Selected {
+                        spot,
+                        ..selected.clone()
+                    };
                     return self.scalar(&part, size, is_signed);
                 }
             },
@@ -340,12 +390,18 @@ impl Resolver<'_> {
         }
         if let Some(Shape { size, is_signed }) = self.shape(&bare) {
             let expr = self.scalar(&selected, size, is_signed)?;
-            return Ok(Value { expr, detail: Some(ty.id) });
+            return Ok(Value {
+                expr,
+                detail: Some(ty.id),
+            });
         }
         match (&bare.kind, selected.spot) {
             (TypeKind::Array { .. } | TypeKind::Function(_), Spot::Memory(address)) => {
                 let detail = (ty.indexed == 0).then_some(ty.id);
-                Ok(Value { expr: address, detail })
+                Ok(Value {
+                    expr: address,
+                    detail,
+                })
             }
             (TypeKind::Aggregate { members, .. }, _) => {
                 let of = self.type_name(bare.id);
@@ -378,8 +434,14 @@ impl Resolver<'_> {
             Spot::Memory(expr) => {
                 let bare = self.bare(ty.id)?;
                 let stands_for_address = ty.indexed == 0
-                    && matches!(bare.kind, TypeKind::Aggregate { .. } | TypeKind::Array { .. });
-                Ok(Value { expr, detail: stands_for_address.then_some(ty.id) })
+                    && matches!(
+                        bare.kind,
+                        TypeKind::Aggregate { .. } | TypeKind::Array { .. }
+                    );
+                Ok(Value {
+                    expr,
+                    detail: stands_for_address.then_some(ty.id),
+                })
             }
             Spot::Unavailable(reason) => Err(self.unavailable(&reason)),
             _ => {
@@ -401,7 +463,9 @@ impl Resolver<'_> {
             return Err(error(format!("cannot write a value of type {of}")).at(self.token));
         };
         let refuse = |reason: &str| {
-            error("cannot write this target variable").at(self.token).note(reason.to_owned())
+            error("cannot write this target variable")
+                .at(self.token)
+                .note(reason.to_owned())
         };
         let place = match (selected.spot, selected.bits) {
             (Spot::Memory(address), None) => ir::Place::Memory {
@@ -418,11 +482,19 @@ impl Resolver<'_> {
                 is_signed,
                 bits: Some((field.bit_offset, field.bit_size)),
             },
-            (Spot::Register(number), None) => ir::Place::Register { number, size, is_signed },
+            (Spot::Register(number), None) => ir::Place::Register {
+                number,
+                size,
+                is_signed,
+            },
             (Spot::ReturnValue, None) => ir::Place::ReturnValue { size, is_signed },
             (Spot::Unavailable(reason), _) => return Err(self.unavailable(&reason)),
             (Spot::Pieces(_), _) => return Err(refuse("it is spread over several places")),
-            _ => return Err(refuse("the compiler keeps it nowhere: its value is computed")),
+            _ => {
+                return Err(refuse(
+                    "the compiler keeps it nowhere: its value is computed",
+                ));
+            }
         };
         Ok((place, Some(ty.id)))
     }

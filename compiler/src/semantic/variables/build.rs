@@ -7,7 +7,11 @@ use crate::ir::{
 };
 
 pub fn long(at: LocationId, kind: ExprKind) -> Expr {
-    Expr { kind, ty: Type::Long, at }
+    Expr {
+        kind,
+        ty: Type::Long,
+        at,
+    }
 }
 
 pub fn number(at: LocationId, value: i64) -> Expr {
@@ -15,17 +19,27 @@ pub fn number(at: LocationId, value: i64) -> Expr {
 }
 
 pub fn string(at: LocationId, text: &str) -> Expr {
-    Expr { kind: ExprKind::String(text.as_bytes().to_vec()), ty: Type::String, at }
+    Expr {
+        kind: ExprKind::String(text.as_bytes().to_vec()),
+        ty: Type::String,
+        at,
+    }
 }
 
 pub fn binary(operator: BinaryOperator, left: Expr, right: Expr) -> Expr {
     let at = left.at;
-    long(at, ExprKind::Binary(operator, Box::new(left), Box::new(right)))
+    long(
+        at,
+        ExprKind::Binary(operator, Box::new(left), Box::new(right)),
+    )
 }
 
 pub fn compare(operator: CompareOperator, left: Expr, right: Expr) -> Expr {
     let at = left.at;
-    long(at, ExprKind::Compare(operator, Box::new(left), Box::new(right)))
+    long(
+        at,
+        ExprKind::Compare(operator, Box::new(left), Box::new(right)),
+    )
 }
 
 /// `base + offset`; numbers are added here and now.
@@ -61,7 +75,15 @@ pub fn add_scaled(base: Expr, index: Expr, scale: u64) -> Expr {
 
 pub fn read(space: Space, address: Expr, size: u8, is_signed: bool) -> Expr {
     let at = address.at;
-    long(at, ExprKind::Read { space, address: Box::new(address), size, is_signed })
+    long(
+        at,
+        ExprKind::Read {
+            space,
+            address: Box::new(address),
+            size,
+            is_signed,
+        },
+    )
 }
 
 /// Low bytes of a value.
@@ -70,7 +92,14 @@ pub fn extend(value: Expr, size: u8, is_signed: bool) -> Expr {
         return value;
     }
     let at = value.at;
-    long(at, ExprKind::Extend { value: Box::new(value), size, is_signed })
+    long(
+        at,
+        ExprKind::Extend {
+            value: Box::new(value),
+            size,
+            is_signed,
+        },
+    )
 }
 
 /// `width` bits of a value from bit `low` on.
@@ -95,8 +124,17 @@ pub fn bits(value: Expr, low: u8, width: u8, is_signed: bool) -> Expr {
 
 /// A conversion without width and precision.
 pub fn piece(conversion: Conversion, is_alternate: bool, value: Expr) -> PrintPiece {
-    let flags = PrintFlags { alternate: is_alternate, ..PrintFlags::default() };
-    PrintPiece::Value { conversion, flags, width: None, precision: None, value }
+    let flags = PrintFlags {
+        alternate: is_alternate,
+        ..PrintFlags::default()
+    };
+    PrintPiece::Value {
+        conversion,
+        flags,
+        width: None,
+        precision: None,
+        value,
+    }
 }
 
 pub fn literal(text: impl Into<Vec<u8>>) -> PrintPiece {
@@ -105,6 +143,13 @@ pub fn literal(text: impl Into<Vec<u8>>) -> PrintPiece {
 
 /// `sprintf`
 pub fn sprint(at: LocationId, pieces: Vec<PrintPiece>) -> Expr {
-    let kind = ExprKind::Print(Box::new(Print { is_string: true, pieces }));
-    Expr { kind, ty: Type::String, at }
+    let kind = ExprKind::Print(Box::new(Print {
+        is_string: true,
+        pieces,
+    }));
+    Expr {
+        kind,
+        ty: Type::String,
+        at,
+    }
 }

@@ -100,8 +100,9 @@ impl Resolver<'_> {
             LocationExpr::Address(address) => self.relocated(*address)?,
             LocationExpr::PerCpu(address) => {
                 if address.module != ModuleId::KERNEL {
-                    return Err(error("per-CPU variables of modules are not accessible")
-                        .at(self.token));
+                    return Err(
+                        error("per-CPU variables of modules are not accessible").at(self.token)
+                    );
                 }
                 let offset = build::number(at, address.value.cast_signed());
                 build::long(at, ExprKind::PerCpu(Box::new(offset)))
@@ -137,33 +138,45 @@ impl Resolver<'_> {
                     _ => operation(*operator, left, right),
                 }
             }
-            LocationExpr::Select { condition, then, otherwise } => {
+            LocationExpr::Select {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let condition = self.computed(condition)?;
                 let (then, otherwise) = (self.computed(then)?, self.computed(otherwise)?);
                 ternary(at, condition, then, otherwise)
             }
-            LocationExpr::Extend { size, signed, value } => {
-                build::extend(self.computed(value)?, *size, *signed)
-            }
+            LocationExpr::Extend {
+                size,
+                signed,
+                value,
+            } => build::extend(self.computed(value)?, *size, *signed),
         })
     }
 
     /// Run-time address of an object of the kernel or of a module.
     pub(super) fn relocated(&self, address: Address) -> Result<ir::Expr, Diagnostic> {
         let target = self.cx.session.target;
-        if self.code().is_some_and(|code| code.is_user && code.module == address.module) {
-            return Err(error("global variables of user programs are not accessible")
-                .at(self.token)
-                .hint("read them through a pointer that a function gets"));
+        if self
+            .code()
+            .is_some_and(|code| code.is_user && code.module == address.module)
+        {
+            return Err(
+                error("global variables of user programs are not accessible")
+                    .at(self.token)
+                    .hint("read them through a pointer that a function gets"),
+            );
         }
         let placement = target.placement(address);
-        let placement = placement.map_err(|problem| {
-            crate::semantic::points::from_target(&problem).at(self.token)
-        })?;
+        let placement = placement
+            .map_err(|problem| crate::semantic::points::from_target(&problem).at(self.token))?;
         let kind = match placement.stext_offset {
-            Some(offset) if address.module == ModuleId::KERNEL => {
-                ExprKind::Relocated { module: None, section: None, offset }
-            }
+            Some(offset) if address.module == ModuleId::KERNEL => ExprKind::Relocated {
+                module: None,
+                section: None,
+                offset,
+            },
             _ => ExprKind::Relocated {
                 module: Some(target.module_name(address.module)),
                 section: Some(placement.section),
@@ -175,7 +188,10 @@ impl Resolver<'_> {
 }
 
 fn ternary(at: ir::LocationId, test: ir::Expr, then: ir::Expr, otherwise: ir::Expr) -> ir::Expr {
-    build::long(at, ExprKind::Ternary(Box::new(test), Box::new(then), Box::new(otherwise)))
+    build::long(
+        at,
+        ExprKind::Ternary(Box::new(test), Box::new(then), Box::new(otherwise)),
+    )
 }
 
 fn operation(operator: B, left: ir::Expr, right: ir::Expr) -> ir::Expr {

@@ -65,7 +65,12 @@ pub fn resolve(
     emit: &mut dyn Emit,
 ) -> Result<Value, Diagnostic> {
     let at = emit.location(expr.token);
-    let mut resolver = Resolver { cx, token: expr.token, at, emit };
+    let mut resolver = Resolver {
+        cx,
+        token: expr.token,
+        at,
+        emit,
+    };
     let result = resolver.value(expr, operand, indexes);
     match result {
         Err(error) if cx.session.options.skip_badvars => {
@@ -102,7 +107,12 @@ pub fn resolve_place(
         return Err(error(message).at(expr.token));
     }
     let at = emit.location(expr.token);
-    let mut resolver = Resolver { cx, token: expr.token, at, emit };
+    let mut resolver = Resolver {
+        cx,
+        token: expr.token,
+        at,
+        emit,
+    };
     let (start, suffixes) = resolver.start(expr, operand)?;
     let selected = resolver.walk(start, suffixes, indexes)?;
     resolver.place(selected)

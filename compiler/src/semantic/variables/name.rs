@@ -89,19 +89,17 @@ impl Resolver<'_> {
                     }
                 }
             }
-            ast::ExprKind::EnumName { type_name, module, .. } => {
-                self.enum_name(operand, type_name.as_deref(), module.as_deref())
-            }
+            ast::ExprKind::EnumName {
+                type_name, module, ..
+            } => self.enum_name(operand, type_name.as_deref(), module.as_deref()),
             ast::ExprKind::Deref { user, .. } => self.dereference(*user, operand, indexes),
-            ast::ExprKind::Register { .. } => {
-                match operand.map(|(number, _)| number.kind) {
-                    Some(ExprKind::Number(number)) if (0..64).contains(&number) => {
-                        let number = u16::try_from(number).unwrap_or(0);
-                        Ok(self.plain(build::long(self.at, ExprKind::Register(number))))
-                    }
-                    _ => Err(error("a register needs a DWARF number from 0").at(expr.token)),
+            ast::ExprKind::Register { .. } => match operand.map(|(number, _)| number.kind) {
+                Some(ExprKind::Number(number)) if (0..64).contains(&number) => {
+                    let number = u16::try_from(number).unwrap_or(0);
+                    Ok(self.plain(build::long(self.at, ExprKind::Register(number))))
                 }
-            }
+                _ => Err(error("a register needs a DWARF number from 0").at(expr.token)),
+            },
             ast::ExprKind::Target(target) => self.target(target, expr, indexes),
             _ => {
                 let (start, suffixes) = self.start(expr, operand)?;
@@ -138,14 +136,21 @@ impl Resolver<'_> {
         if name.starts_with("$$")
             && let Some(text) = self.summary(name, depth(&target.suffixes))?
         {
-            return Ok(Value { expr: text, detail: None });
+            return Ok(Value {
+                expr: text,
+                detail: None,
+            });
         }
         match context {
             Context::Procfs { is_read } => {
                 let message = match (name, is_read) {
                     ("$value", false) if target.suffixes.is_empty() => {
                         let kind = ExprKind::ProcfsValue;
-                        let expr = ir::Expr { kind, ty: ir::Type::String, at: self.at };
+                        let expr = ir::Expr {
+                            kind,
+                            ty: ir::Type::String,
+                            at: self.at,
+                        };
                         return Ok(Value { expr, detail: None });
                     }
                     ("$value", true) => {
@@ -179,8 +184,12 @@ impl Resolver<'_> {
         indexes: &[ir::Expr],
     ) -> Option<Result<Value, Diagnostic>> {
         let code = self.code()?;
-        let ast::ExprKind::Target(target) = &inner.kind else { return None };
-        let is_constant = indexes.iter().all(|index| matches!(index.kind, ExprKind::Number(_)));
+        let ast::ExprKind::Target(target) = &inner.kind else {
+            return None;
+        };
+        let is_constant = indexes
+            .iter()
+            .all(|index| matches!(index.kind, ExprKind::Number(_)));
         let is_kept = code.is_return
             && target.name != "$return"
             && depth(&target.suffixes).is_none()
@@ -189,14 +198,24 @@ impl Resolver<'_> {
             return None;
         }
         let context = Context::Code(Rc::new(entry_of(code)));
-        let cx = VariableCx { context: &context, ..*self.cx };
-        let mut resolver =
-            Resolver { cx: &cx, token: self.token, at: self.at, emit: &mut *self.emit };
+        let cx = VariableCx {
+            context: &context,
+            ..*self.cx
+        };
+        let mut resolver = Resolver {
+            cx: &cx,
+            token: self.token,
+            at: self.at,
+            emit: &mut *self.emit,
+        };
         let value = match resolver.value(whole, None, indexes.to_vec()) {
             Ok(value) => value,
             Err(error) => return Some(Err(error)),
         };
-        Some(Ok(Value { expr: self.keep(value.expr), detail: value.detail }))
+        Some(Ok(Value {
+            expr: self.keep(value.expr),
+            detail: value.detail,
+        }))
     }
 
     /// A word that the entry handler saves; constants need no saving.
@@ -217,9 +236,11 @@ impl Resolver<'_> {
         match &expr.kind {
             ast::ExprKind::Target(target) => Ok((self.variable(&target.name)?, &target.suffixes)),
             ast::ExprKind::Cast(cast) => Ok((self.cast(cast, operand)?, &cast.suffixes)),
-            ast::ExprKind::Var { name, module, suffixes } => {
-                Ok((self.global(name, module.as_deref())?, suffixes))
-            }
+            ast::ExprKind::Var {
+                name,
+                module,
+                suffixes,
+            } => Ok((self.global(name, module.as_deref())?, suffixes)),
             ast::ExprKind::Autocast { suffixes, .. } => Ok((self.autocast(operand)?, suffixes)),
             _ => Err(error("unresolved target-symbol expression").at(expr.token)),
         }
@@ -244,7 +265,10 @@ impl Resolver<'_> {
             Context::Tracepoint(point) => {
                 let point = Rc::clone(point);
                 let arguments = point.arguments.as_deref().unwrap_or_default();
-                let found = arguments.iter().enumerate().find(|(_, known)| known.name == name);
+                let found = arguments
+                    .iter()
+                    .enumerate()
+                    .find(|(_, known)| known.name == name);
                 if let Some((index, argument)) = found {
                     return Ok(Selected::new(self.argument(index), argument.type_id));
                 }
@@ -252,8 +276,10 @@ impl Resolver<'_> {
                     return Ok(constant);
                 }
                 let names = arguments.iter().map(|argument| argument.name.as_str());
-                let names: Vec<String> =
-                    suggest::sorted(name, names).iter().map(|name| format!("${name}")).collect();
+                let names: Vec<String> = suggest::sorted(name, names)
+                    .iter()
+                    .map(|name| format!("${name}"))
+                    .collect();
                 let message = match names.as_slice() {
                     [] => format!("unable to find tracepoint variable '${name}'"),
                     names => format!(
@@ -284,7 +310,11 @@ impl Resolver<'_> {
 
     /// A long, for probes whose variables have no C type.
     fn long_type(&self) -> Result<TypeId, Diagnostic> {
-        let found = self.cx.session.target.type_by_name(ModuleId::KERNEL, "long int");
+        let found = self
+            .cx
+            .session
+            .target
+            .type_by_name(ModuleId::KERNEL, "long int");
         match found {
             Ok(Some(id)) => Ok(id),
             Ok(None) => Err(error("the kernel's debug information has no 'long int'")),
@@ -312,7 +342,9 @@ impl Resolver<'_> {
     }
 
     fn syscall_variable(&mut self, is_return: bool, name: &str) -> Result<Selected, Diagnostic> {
-        let number = name.strip_prefix("arg").and_then(|number| number.parse::<usize>().ok());
+        let number = name
+            .strip_prefix("arg")
+            .and_then(|number| number.parse::<usize>().ok());
         let spot = match (name, number) {
             ("syscall", _) => self.argument(0),
             ("return", _) if is_return => Spot::ReturnValue,
@@ -338,13 +370,20 @@ impl Resolver<'_> {
         let variables = target.variables_at(function, code.pc);
         let variables = variables.map_err(|problem| from_target(&problem).at(self.token))?;
         // Inner scopes come last.
-        if let Some(variable) = variables.iter().rev().find(|variable| variable.name == name) {
+        if let Some(variable) = variables
+            .iter()
+            .rev()
+            .find(|variable| variable.name == name)
+        {
             if !code.is_return {
                 return self.local(function, variable, code.pc);
             }
             return self.saved_local(code, function, variable);
         }
-        let unit = function.declaration.as_ref().map(|position| &*position.file);
+        let unit = function
+            .declaration
+            .as_ref()
+            .map(|position| &*position.file);
         if unit.is_some()
             && let Ok(globals) = target.globals(code.module, name, unit)
             && let Some(variable) = globals.first()
@@ -379,9 +418,16 @@ impl Resolver<'_> {
         variable: &Variable,
     ) -> Result<Selected, Diagnostic> {
         let context = Context::Code(Rc::new(entry_of(code)));
-        let cx = VariableCx { context: &context, ..*self.cx };
-        let mut resolver =
-            Resolver { cx: &cx, token: self.token, at: self.at, emit: &mut *self.emit };
+        let cx = VariableCx {
+            context: &context,
+            ..*self.cx
+        };
+        let mut resolver = Resolver {
+            cx: &cx,
+            token: self.token,
+            at: self.at,
+            emit: &mut *self.emit,
+        };
         let selected = resolver.local(function, variable, function.entry.value)?;
         let bare = resolver.bare(variable.type_id)?;
         let value = match (resolver.shape(&bare), &selected.spot) {
@@ -389,11 +435,17 @@ impl Resolver<'_> {
             // Arguments passed by value in memory are still there.
             (None, Spot::Memory(address)) => {
                 let address = address.clone();
-                return Ok(Selected { spot: Spot::Memory(self.keep(address)), ..selected });
+                return Ok(Selected {
+                    spot: Spot::Memory(self.keep(address)),
+                    ..selected
+                });
             }
             (None, _) => resolver.scalar(&selected, arch::WORD_SIZE, false)?,
         };
-        Ok(Selected::new(Spot::Value(self.keep(value)), variable.type_id))
+        Ok(Selected::new(
+            Spot::Value(self.keep(value)),
+            variable.type_id,
+        ))
     }
 
     fn returned(&mut self, function: &Function) -> Result<Selected, Diagnostic> {
@@ -404,7 +456,10 @@ impl Resolver<'_> {
             return Ok(Selected::new(Spot::ReturnValue, self.long_type()?));
         };
         if self.bare(prototype.return_type)?.id.is_void() {
-            let file = function.declaration.as_ref().map_or("", |position| &*position.file);
+            let file = function
+                .declaration
+                .as_ref()
+                .map_or("", |position| &*position.file);
             let message = format!("function {} ({file}) has no return value", function.name);
             return Err(error(message).at(self.token));
         }
@@ -414,7 +469,9 @@ impl Resolver<'_> {
     /// `$CONSTANT` of any enumeration.
     fn constant(&mut self, name: &str) -> Result<Option<Selected>, Diagnostic> {
         let found = self.cx.session.target.enumerator(self.module(), name);
-        let Ok(Some(value)) = found else { return Ok(None) };
+        let Ok(Some(value)) = found else {
+            return Ok(None);
+        };
         let spot = Spot::Value(build::number(self.at, value));
         Ok(Some(Selected::new(spot, self.long_type()?)))
     }
@@ -430,7 +487,10 @@ impl Resolver<'_> {
         let names = variables.iter().map(|variable| variable.name.as_str());
         let names = suggest::sorted(name, names);
         let names: Vec<String> = names.iter().map(|name| format!("${name}")).collect();
-        let file = function.declaration.as_ref().map_or("", |position| &*position.file);
+        let file = function
+            .declaration
+            .as_ref()
+            .map_or("", |position| &*position.file);
         let alternatives = match names.as_slice() {
             [] => String::new(),
             names => format!(" (alternatives: {})", names.join(", ")),
@@ -460,7 +520,11 @@ impl Resolver<'_> {
         let Some(text) = text.filter(|text| !text.is_empty()) else {
             let own = self.module();
             let kernel = ModuleId::KERNEL;
-            return if own == kernel { vec![own] } else { vec![own, kernel] };
+            return if own == kernel {
+                vec![own]
+            } else {
+                vec![own, kernel]
+            };
         };
         let mut found = Vec::new();
         for name in text.split(':') {
@@ -486,8 +550,13 @@ impl Resolver<'_> {
         let target = self.cx.session.target;
         let modules = self.modules(module);
         for &module in &modules {
-            let Ok(found) = target.globals(module, name, unit) else { continue };
-            let best = found.iter().find(|variable| variable.available).or(found.first());
+            let Ok(found) = target.globals(module, name, unit) else {
+                continue;
+            };
+            let best = found
+                .iter()
+                .find(|variable| variable.available)
+                .or(found.first());
             if let Some(variable) = best {
                 return self.global_variable(variable);
             }
@@ -573,7 +642,11 @@ impl Resolver<'_> {
         let Some((address, _)) = operand else {
             return Err(error("a dereference needs an address").at(self.token));
         };
-        let space = if is_user { ir::Space::User } else { ir::Space::Kernel };
+        let space = if is_user {
+            ir::Space::User
+        } else {
+            ir::Space::Kernel
+        };
         Ok(self.plain(build::read(space, address, size, false)))
     }
 
@@ -601,8 +674,10 @@ impl Resolver<'_> {
             let message = format!("'{}' is not an enumeration", self.type_name(id));
             return Err(error(message).at(self.token));
         };
-        let pairs: Vec<(String, i64)> =
-            enumerators.iter().map(|known| (known.name.clone(), known.value)).collect();
+        let pairs: Vec<(String, i64)> = enumerators
+            .iter()
+            .map(|known| (known.name.clone(), known.value))
+            .collect();
         let expr = self.enum_name_call(value, pairs);
         Ok(self.plain(expr))
     }

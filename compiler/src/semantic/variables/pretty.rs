@@ -62,7 +62,10 @@ impl Resolver<'_> {
         }
         let bare = self.bare(selected.ty.id)?;
         let word = self.scalar(&selected, 8, false)?;
-        let whole = Selected { spot: Spot::Value(word), ..selected };
+        let whole = Selected {
+            spot: Spot::Value(word),
+            ..selected
+        };
         if self.shape(&bare).is_some() {
             return self.pretty_text(whole, Depth::Shallow);
         }
@@ -93,7 +96,10 @@ impl Resolver<'_> {
         count.set(number + 1);
         let name = format!("__dwarf_{name}_{number}");
         let mut locals = IndexVec::default();
-        locals.push(Local { name: "value".to_owned(), ty: Type::Long });
+        locals.push(Local {
+            name: "value".to_owned(),
+            ty: Type::Long,
+        });
         let function = ir::Function {
             c_name: name.clone(),
             name,
@@ -104,8 +110,15 @@ impl Resolver<'_> {
             location: self.at,
         };
         let id = self.emit.function(function);
-        let kind = ExprKind::Call { candidates: vec![id], arguments: vec![argument] };
-        Expr { kind, ty: Type::String, at: self.at }
+        let kind = ExprKind::Call {
+            candidates: vec![id],
+            arguments: vec![argument],
+        };
+        Expr {
+            kind,
+            ty: Type::String,
+            at: self.at,
+        }
     }
 
     fn print(
@@ -129,8 +142,11 @@ impl Resolver<'_> {
                 self.print_base(selected, *encoding, pieces)?;
             }
             TypeKind::Enumeration { signed, .. } => {
-                let conversion =
-                    if *signed { Conversion::Decimal } else { Conversion::Unsigned };
+                let conversion = if *signed {
+                    Conversion::Decimal
+                } else {
+                    Conversion::Unsigned
+                };
                 self.print_scalar(selected, conversion, pieces)?;
             }
             TypeKind::Pointer { target, .. } => {
@@ -164,13 +180,22 @@ impl Resolver<'_> {
         pieces: &mut Vec<PrintPiece>,
     ) -> Result<(), Diagnostic> {
         let size = self.cx.session.target.size_of(member.type_id).unwrap_or(0);
-        let size = member.bit_field.map_or(size, |field| u64::from(field.storage_size));
+        let size = member
+            .bit_field
+            .map_or(size, |field| u64::from(field.storage_size));
         let spot = self.part(outer.spot.clone(), member.byte_offset, size);
-        let inner = Selected { spot, ty: CType::of(member.type_id), bits: member.bit_field };
+        let inner = Selected {
+            spot,
+            ty: CType::of(member.type_id),
+            bits: member.bit_field,
+        };
         if member.name.is_empty() {
             let bare = self.bare(member.type_id)?;
             let word = match &bare.kind {
-                TypeKind::Aggregate { kind: AggregateKind::Union, .. } => "<union>=",
+                TypeKind::Aggregate {
+                    kind: AggregateKind::Union,
+                    ..
+                } => "<union>=",
                 TypeKind::Aggregate { .. } => "<class>=",
                 _ => "<unnamed>=",
             };
@@ -218,7 +243,10 @@ impl Resolver<'_> {
             return Ok(None);
         }
         let token = self.token;
-        Ok(self.load(selected.clone(), token).ok().map(|value| value.expr))
+        Ok(self
+            .load(selected.clone(), token)
+            .ok()
+            .map(|value| value.expr))
     }
 
     fn print_scalar(
@@ -244,7 +272,10 @@ impl Resolver<'_> {
     ) -> Result<(), Diagnostic> {
         let pointed = self.bare(target)?;
         match &pointed.kind {
-            TypeKind::Base { encoding: Encoding::SignedChar | Encoding::UnsignedChar, .. } => {
+            TypeKind::Base {
+                encoding: Encoding::SignedChar | Encoding::UnsignedChar,
+                ..
+            } => {
                 match self.scalar_or_unknown(selected)? {
                     Some(address) => self.print_string(address, pieces),
                     None => text(pieces, "?"),
@@ -283,7 +314,10 @@ impl Resolver<'_> {
         let bare = self.bare(element)?;
         let is_text = matches!(
             bare.kind,
-            TypeKind::Base { encoding: Encoding::SignedChar | Encoding::UnsignedChar, .. }
+            TypeKind::Base {
+                encoding: Encoding::SignedChar | Encoding::UnsignedChar,
+                ..
+            }
         );
         match &selected.spot {
             Spot::Memory(address) if is_text && dimensions >= 1 => {
@@ -292,8 +326,15 @@ impl Resolver<'_> {
             }
             _ => {
                 text(pieces, "[");
-                let first = Selected { ty: CType::of(element), ..selected.clone() };
-                let levels = if is_top { levels.saturating_sub(1) } else { levels };
+                let first = Selected {
+                    ty: CType::of(element),
+                    ..selected.clone()
+                };
+                let levels = if is_top {
+                    levels.saturating_sub(1)
+                } else {
+                    levels
+                };
                 self.print(&first, levels, false, pieces)?;
                 text(pieces, ", ...]");
             }
@@ -311,7 +352,11 @@ impl Resolver<'_> {
             address: Box::new(inside()),
             limit: 0,
         };
-        let memory = Expr { kind: memory, ty: Type::String, at };
+        let memory = Expr {
+            kind: memory,
+            ty: Type::String,
+            at,
+        };
         let quoted = vec![
             build::literal("\""),
             build::piece(Conversion::String, false, memory),
@@ -325,11 +370,7 @@ impl Resolver<'_> {
     }
 
     /// `@enumname`: the name of a value, or the number.
-    pub(super) fn enum_name_call(
-        &mut self,
-        value: Expr,
-        names: Vec<(String, i64)>,
-    ) -> Expr {
+    pub(super) fn enum_name_call(&mut self, value: Expr, names: Vec<(String, i64)>) -> Expr {
         let at = self.at;
         let parameter: LocalId = ir::arena::EntityId::new(0);
         let inside = || build::long(at, ExprKind::Local(parameter));
@@ -340,7 +381,11 @@ impl Resolver<'_> {
             let condition = build::compare(CompareOperator::Equal, inside(), number);
             let name = build::string(at, &name);
             let then = vec![statement(StmtKind::Return(Some(name)))];
-            body.push(statement(StmtKind::If { condition, then, otherwise: Vec::new() }));
+            body.push(statement(StmtKind::If {
+                condition,
+                then,
+                otherwise: Vec::new(),
+            }));
         }
         let number = vec![build::piece(Conversion::Decimal, false, inside())];
         let number = build::sprint(at, number);

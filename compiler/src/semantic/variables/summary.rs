@@ -27,8 +27,10 @@ impl Resolver<'_> {
                     "$$system" => point.system.clone(),
                     "$$vars" | "$$parms" => {
                         let arguments = point.arguments.as_deref().unwrap_or_default();
-                        let names: Vec<String> =
-                            arguments.iter().map(|argument| argument.name.clone()).collect();
+                        let names: Vec<String> = arguments
+                            .iter()
+                            .map(|argument| argument.name.clone())
+                            .collect();
                         return self.list(&names, depth).map(Some);
                     }
                     _ => return Ok(None),
@@ -53,7 +55,9 @@ impl Resolver<'_> {
                     "$$locals" => kind == VariableKind::Local,
                     _ => false,
                 };
-                let Some(function) = &code.function else { return Ok(None) };
+                let Some(function) = &code.function else {
+                    return Ok(None);
+                };
                 if name == "$$return" && code.is_return {
                     let prototype = self.cx.session.target.prototype(function);
                     let has_value = match prototype {
@@ -61,7 +65,11 @@ impl Resolver<'_> {
                         Ok(None) => true,
                         Err(problem) => return Err(from_target(&problem).at(self.token)),
                     };
-                    let names = if has_value { vec!["return".to_owned()] } else { Vec::new() };
+                    let names = if has_value {
+                        vec!["return".to_owned()]
+                    } else {
+                        Vec::new()
+                    };
                     return self.list(&names, depth).map(Some);
                 }
                 if !matches!(name, "$$vars" | "$$parms" | "$$locals") {
@@ -101,7 +109,10 @@ impl Resolver<'_> {
     }
 
     fn item(&mut self, name: &str, depth: Option<Depth>) -> Result<PrintPiece, Diagnostic> {
-        let target = ast::Target { name: format!("${name}"), suffixes: Vec::new() };
+        let target = ast::Target {
+            name: format!("${name}"),
+            suffixes: Vec::new(),
+        };
         let kind = ast::ExprKind::Target(target);
         let expr = ast::Expr::new(kind, self.token, self.token);
         let (selected, _) = self.start(&expr, None)?;
@@ -117,9 +128,10 @@ impl Resolver<'_> {
         match &bare.kind {
             TypeKind::Aggregate { .. } => Ok(build::literal("{...}")),
             TypeKind::Array { .. } => Ok(build::literal("[...]")),
-            TypeKind::Base { encoding: rstap_debuginfo::Encoding::Float, .. } => {
-                Ok(build::literal("?"))
-            }
+            TypeKind::Base {
+                encoding: rstap_debuginfo::Encoding::Float,
+                ..
+            } => Ok(build::literal("?")),
             _ => {
                 let token = self.token;
                 let value = self.load(selected, token)?;

@@ -84,6 +84,8 @@ run_one() {
     watcher=$!
     setsid $b sh -c '
         echo $$ >/run/rstap/pid.new; mv /run/rstap/pid.new /run/rstap/pid
+        # Programs of the host, if it is there, before those of busybox.
+        export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/rstap/bin
         exec /run/rstap/busybox sh /run/rstap/script' \
         <&7 >&4 2>&5 3<&- 4>&- 5>&- 6<&- 7<&-
     status=$?
