@@ -74,7 +74,11 @@ fn begins_item(sources: &SourceMap, tokens: &[Token], at: usize) -> bool {
     let starts = ["probe", "global", "function", "private"].contains(&sources.text(token.span));
     let before = at.checked_sub(1).and_then(word);
     // `private function` and `private global` are one item.
-    let inside = matches!(before, Some("." | "->" | "private" | "function"));
+    let is_name = at
+        .checked_sub(1)
+        .and_then(|index| tokens.get(index))
+        .is_some_and(|token| token.kind == TokenKind::Identifier);
+    let inside = !is_name && matches!(before, Some("." | "->" | "private" | "function"));
     // `{function, statement}` in a probe point.
     let listed = matches!(word(at + 1), Some("," | "}" | "." | "(" | "?" | "!"));
     starts && !inside && !listed
