@@ -56,6 +56,7 @@ pub struct DebugInfo {
     module_files: OnceLock<HashMap<String, PathBuf>>,
     pub(crate) types: Mutex<HashMap<TypeId, Arc<Type>>>,
     pub(crate) definitions: Mutex<HashMap<(ModuleId, String), Option<TypeId>>>,
+    pub(crate) names: Mutex<HashMap<(ModuleId, String), Option<TypeId>>>,
     pub(crate) exports: OnceLock<HashMap<String, crate::exports::Export>>,
 }
 
@@ -89,6 +90,7 @@ impl DebugInfo {
             module_files: OnceLock::new(),
             types: Mutex::default(),
             definitions: Mutex::default(),
+            names: Mutex::default(),
             exports: OnceLock::new(),
         })
     }

@@ -14,11 +14,8 @@ use super::super::session::{Origin, UnitId};
 use super::super::{similar, visit};
 use super::body::BodyState;
 use super::expr::Lowered;
-use super::{FunctionInfo, FunctionKey, Lowering};
+use super::{FunctionInfo, FunctionKey, Lowering, Overload};
 use crate::ir;
-
-/// A declaration of a function and the file that it is in.
-type Overload = (Rc<ast::Function>, UnitId);
 
 impl Lowering<'_, '_> {
     pub(super) fn call(

@@ -36,10 +36,15 @@ impl Lowering<'_, '_> {
     /// Stands for an expression that has an error.
     pub(super) fn nothing(&mut self, token: Span) -> Lowered {
         let expr = self.number(0, token);
+        self.failed.insert(token);
         Lowered::new(expr, Ty::Var(self.types.fresh_unlinked()))
     }
 
+    /// Reports that nothing says what type this is, unless something worse is wrong with it.
     pub(super) fn unresolved(&mut self, token: Span) {
+        if self.failed.contains(&token) {
+            return;
+        }
         self.error(Diagnostic::semantic_error("E0204", "unresolved type").at(token));
     }
 
@@ -430,11 +435,7 @@ impl Lowering<'_, '_> {
         let right = self.expr(state, right);
         self.unify(left.ty, right.ty, right_token);
         match self.types.get(left.ty) {
-            None => {
-                if self.is_final {
-                    self.unresolved(token);
-                }
-            }
+            None if self.is_final => self.unresolved(token),
             Some(ir::Type::Stat) => {
                 let text = "statistics cannot be compared";
                 self.error(Diagnostic::semantic_error("E0226", text).at(token));

@@ -32,6 +32,9 @@ use crate::ir;
 /// More walks than any chain of calls needs that a person wrote.
 const MAXIMUM_WALKS: usize = 64;
 
+/// A declaration of a function and the file that it is in.
+type Overload = (Rc<ast::Function>, UnitId);
+
 /// A function as called from one kind of place. Functions that use `$variables`
 /// are made once for each probe that calls them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,7 +85,7 @@ pub struct Lowering<'s, 'a> {
     /// Functions in the order of their first call.
     functions: Vec<FunctionInfo>,
     function_ids: HashMap<FunctionKey, usize>,
-    function_names: HashMap<(UnitId, String), Rc<Vec<(Rc<ast::Function>, UnitId)>>>,
+    function_names: HashMap<(UnitId, String), Rc<Vec<Overload>>>,
     uses_target: HashMap<*const ast::Function, bool>,
     /// Locals of each probe.
     probe_locals: Vec<HashMap<String, TypeVar>>,
@@ -91,6 +94,8 @@ pub struct Lowering<'s, 'a> {
     /// Functions made for pretty printing, in this walk.
     synthesized: Vec<ir::Function>,
     errors: Vec<Diagnostic>,
+    /// Tokens of expressions that have an error, in this walk.
+    failed: HashSet<Span>,
     warned: HashSet<String>,
     is_final: bool,
     captures_used: bool,
@@ -114,6 +119,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
             bodies: Vec::new(),
             synthesized: Vec::new(),
             errors: Vec::new(),
+            failed: HashSet::new(),
             warned: HashSet::new(),
             is_final: false,
             captures_used: false,
@@ -173,6 +179,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
         self.synthesized.clear();
         self.bodies.clear();
         self.errors.clear();
+        self.failed.clear();
         for global in &mut self.globals {
             global.is_read = false;
             global.is_written = false;
