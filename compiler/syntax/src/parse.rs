@@ -84,6 +84,21 @@ fn begins_item(sources: &SourceMap, tokens: &[Token], at: usize) -> bool {
     starts && !inside && !listed
 }
 
+/// The error about a global that the file declares twice.
+fn duplicate(items: &[Item], item: &Item) -> Option<Diagnostic> {
+    let Item::Global(global) = item else {
+        return None;
+    };
+    let first = items.iter().find_map(|item| match item {
+        Item::Global(other) if other.name.name == global.name.name => Some(other.name.span),
+        _ => None,
+    })?;
+    Some(
+        Diagnostic::parse_error("E0150", "duplicate global name", global.name.span)
+            .label(first, "first declared here"),
+    )
+}
+
 fn parse_items(
     sources: &SourceMap,
     file: FileId,
@@ -104,6 +119,7 @@ fn parse_items(
         });
         match parsed {
             Ok(found) => {
+                diagnostics.extend(found.iter().filter_map(|item| duplicate(&items, item)));
                 items.extend(found);
                 start = end;
             }

@@ -213,6 +213,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
             self.statement(&mut state, body, &mut block);
         }
         let mut condition: Option<ir::Expr> = None;
+        state.in_condition = true;
         for (expr, unit) in &probe.conditions {
             state.unit = *unit;
             let value = self.condition(&mut state, expr);
@@ -225,6 +226,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
                 },
             });
         }
+        state.in_condition = false;
         self.report_unset(&state);
         let entry = self.entry_handler(&mut state);
         let handler = ir::Handler { locals: state.take_locals(self), body: block };
