@@ -134,6 +134,9 @@ pub struct Session<'a> {
     diagnostics: RefCell<Vec<Diagnostic>>,
     /// Counts the functions made for pretty printing.
     pub synthesized: Cell<usize>,
+    /// Errors of the point being resolved will be dropped (`?`, wildcards): similar names,
+    /// which take a look at every symbol of the kernel, need not be searched.
+    pub errors_are_dropped: Cell<bool>,
 }
 
 impl<'a> Session<'a> {
@@ -152,6 +155,7 @@ impl<'a> Session<'a> {
             loaded: RefCell::default(),
             diagnostics: RefCell::default(),
             synthesized: Cell::new(0),
+            errors_are_dropped: Cell::new(false),
         }
     }
 
@@ -237,8 +241,10 @@ impl<'a> Session<'a> {
         find()
     }
 
-    /// The global that a name in a file means, with the file that declares it.
+    /// The global that a name in a file means, with the file that declares it. A library
+    /// file does not see the user's: its locals may have any name.
     pub fn global(&self, name: &str, from: UnitId) -> Option<(Rc<ast::Global>, UnitId)> {
+        let is_library = self.unit(from).origin == Origin::Library;
         let find = || {
             let mut public = None;
             for unit in self.units() {
@@ -249,7 +255,9 @@ impl<'a> Session<'a> {
                     if unit.id == from {
                         return Some((Rc::clone(global), unit.id));
                     }
-                    if !global.private && public.is_none() {
+                    let is_visible =
+                        !global.private && !(is_library && unit.origin == Origin::User);
+                    if is_visible && public.is_none() {
                         public = Some((Rc::clone(global), unit.id));
                     }
                 }

@@ -28,6 +28,8 @@ pub(super) struct BodyState {
     /// The file whose names are seen now.
     pub unit: UnitId,
     pub context: Context,
+    /// In a probe on a function's return: `@entry` can be used.
+    pub is_return: bool,
     /// The probe whose `$variables` these are, for functions that use them.
     pub probe: Option<usize>,
     names: HashMap<String, ir::LocalId>,
@@ -55,6 +57,7 @@ impl BodyState {
             owner: Owner::Nothing,
             unit,
             context: Context::Empty,
+            is_return: false,
             probe: None,
             names: HashMap::new(),
             locals: IndexVec::default(),
@@ -73,6 +76,14 @@ impl BodyState {
         BodyState {
             owner: Owner::Probe(index),
             context: probe.context.clone(),
+            is_return: matches!(
+                probe.kind,
+                ir::ProbeKind::Return { .. }
+                    | ir::ProbeKind::User {
+                        is_return: true,
+                        ..
+                    }
+            ),
             probe: Some(index),
             ..Self::bare(probe.bodies.first().map_or(UnitId(0), |body| body.unit))
         }
