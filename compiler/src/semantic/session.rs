@@ -9,7 +9,7 @@ use std::rc::Rc;
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::lexer::describe_token;
-use rstap_syntax::span::{SourceMap, Span};
+use rstap_syntax::span::{FileId, SourceMap, Span};
 
 use crate::target::Target;
 
@@ -30,6 +30,8 @@ pub enum Origin {
 #[derive(Debug)]
 pub struct Unit {
     pub id: UnitId,
+    /// Its text.
+    pub file: FileId,
     pub path: String,
     pub origin: Origin,
     pub probes: Vec<Rc<ast::Probe>>,
@@ -44,6 +46,7 @@ impl Unit {
     pub fn new(id: UnitId, path: String, origin: Origin, file: ast::File) -> Unit {
         let mut unit = Unit {
             id,
+            file: file.id,
             path,
             origin,
             probes: Vec::new(),
@@ -267,6 +270,14 @@ impl<'a> Session<'a> {
             }
             find()
         })
+    }
+
+    /// Whether a place is in a file of the user's: nobody wants warnings about the library.
+    pub fn is_users(&self, place: Span) -> bool {
+        self.units
+            .borrow()
+            .iter()
+            .any(|unit| unit.file == place.file && unit.origin == Origin::User)
     }
 
     /// Remembers a message.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The state of one body while it is lowered: its locals and what it saves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rstap_syntax::span::Span;
 
@@ -34,6 +34,10 @@ pub(super) struct BodyState {
     pub probe: Option<usize>,
     names: HashMap<String, ir::LocalId>,
     locals: IndexVec<ir::LocalId, (String, Ty)>,
+    /// Where locals were first read, in that order.
+    pub read: Vec<(ir::LocalId, Span)>,
+    /// Locals that something sets.
+    pub written: HashSet<ir::LocalId>,
     /// Return probes: values kept at entry.
     pub saved: Vec<ir::Expr>,
     pub saved_strings: Vec<ir::Expr>,
@@ -57,6 +61,8 @@ impl BodyState {
             probe: None,
             names: HashMap::new(),
             locals: IndexVec::default(),
+            read: Vec::new(),
+            written: HashSet::new(),
             saved: Vec::new(),
             saved_strings: Vec::new(),
             loops: 0,
@@ -96,6 +102,23 @@ impl BodyState {
     pub fn lookup(&self, name: &str) -> Option<(ir::LocalId, Ty)> {
         let id = *self.names.get(name)?;
         Some((id, self.locals[id].1))
+    }
+
+    /// Notes that a local is read.
+    pub fn note_read(&mut self, id: ir::LocalId, place: Span) {
+        if !self.read.iter().any(|(known, _)| *known == id) {
+            self.read.push((id, place));
+        }
+    }
+
+    /// The name of a local.
+    pub fn name(&self, id: ir::LocalId) -> Option<&str> {
+        self.locals.get(id).map(|(name, _)| name.as_str())
+    }
+
+    /// The names of all locals.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.locals.values().map(|(name, _)| name.as_str())
     }
 
     /// A new local.

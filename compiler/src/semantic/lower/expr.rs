@@ -192,6 +192,7 @@ impl Lowering<'_, '_> {
             return self.nothing(token);
         }
         let (id, ty) = self.local(state, name);
+        state.note_read(id, token);
         let known = self.types.get(ty).unwrap_or(ir::Type::Long);
         let detail = self.types.detail(ty);
         Lowered { expr: ir::Expr { kind: ir::ExprKind::Local(id), ty: known, at }, ty, detail }
