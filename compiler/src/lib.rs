@@ -13,5 +13,6 @@ pub mod codegen;
 pub mod driver;
 pub mod ir;
 pub mod library;
+pub mod output;
 pub mod semantic;
 pub mod target;

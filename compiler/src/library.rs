@@ -12,9 +12,7 @@ use std::path::{Path, PathBuf};
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::SourceMap;
-use rstap_syntax::{
-    Environment, LibraryMacros, parse_library_macros, parse_script, scan_names,
-};
+use rstap_syntax::{Environment, LibraryMacros, parse_library_macros, parse_script, scan_names};
 
 use crate::semantic::session::Library;
 
@@ -93,10 +91,16 @@ impl<'e> TapsetLibrary<'e> {
         let names = scan_names(&text);
         let index = self.files.len();
         for name in &names.functions {
-            self.functions.entry((*name).to_owned()).or_default().push(index);
+            self.functions
+                .entry((*name).to_owned())
+                .or_default()
+                .push(index);
         }
         for name in &names.globals {
-            self.globals.entry((*name).to_owned()).or_default().push(index);
+            self.globals
+                .entry((*name).to_owned())
+                .or_default()
+                .push(index);
         }
         for name in &names.aliases {
             let first = first_component(name);
@@ -107,7 +111,11 @@ impl<'e> TapsetLibrary<'e> {
         }
         let aliases = names.aliases.iter().map(ToString::to_string).collect();
         drop(names);
-        self.files.push(LibraryFile { path, text, aliases });
+        self.files.push(LibraryFile {
+            path,
+            text,
+            aliases,
+        });
     }
 
     fn unreadable(&mut self, path: &Path) {
@@ -200,8 +208,11 @@ impl Library for TapsetLibrary<'_> {
     }
 
     fn alias_names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.files.iter().flat_map(|file| file.aliases.iter().cloned()).collect();
+        let mut names: Vec<String> = self
+            .files
+            .iter()
+            .flat_map(|file| file.aliases.iter().cloned())
+            .collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -216,8 +227,14 @@ impl Library for TapsetLibrary<'_> {
             return Default::default();
         };
         let name = file.path.to_string_lossy().into_owned();
-        let (tree, diagnostics) =
-            parse_script(sources, &name, file.text.as_str(), &self.environment, &self.macros, &[]);
+        let (tree, diagnostics) = parse_script(
+            sources,
+            &name,
+            file.text.as_str(),
+            &self.environment,
+            &self.macros,
+            &[],
+        );
         (name, tree, diagnostics)
     }
 }

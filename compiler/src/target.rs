@@ -7,9 +7,9 @@ mod real;
 use std::sync::Arc;
 
 use rstap_debuginfo::{
-    Address, CallSite, Function, FunctionQuery, Label, LineAddress, Location, MemberPath, ModuleId,
-    Placement, Probeable, Prototype, Result, Source, SourcePosition, Symbol, Tracepoint, Type,
-    TypeId, Variable,
+    Address, CallSite, Function, FunctionQuery, Label, LineAddress, Location, Marker, MemberPath,
+    ModuleId, Placement, Probeable, Prototype, Result, Source, SourcePosition, Symbol, Tracepoint,
+    Type, TypeId, Variable,
 };
 
 pub use fixture::FixtureTarget;
@@ -77,6 +77,9 @@ pub trait Target {
     fn globals(&self, module: ModuleId, name: &str, unit: Option<&str>) -> Result<Vec<Variable>>;
 
     fn tracepoints(&self, module: ModuleId, glob: &str) -> Result<Vec<Tracepoint>>;
+
+    /// Static markers of a user program.
+    fn markers(&self, module: ModuleId) -> Result<Vec<Marker>>;
 
     fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol>;
     fn symbols(&self, module: ModuleId, glob: &str) -> Vec<Symbol>;

@@ -353,6 +353,15 @@ static bool key_is_usable(struct rst_context *c, const struct rst_map *map, stru
 	return true;
 }
 
+static void fail_full(struct rst_context *c, const struct rst_map *map)
+{
+	if (map->spec.is_sized)
+		rst_failf(c, NULL, "Array overflow, check size limit (%u)",
+			  map->spec.maximum_entries);
+	else
+		rst_fail(c, "Array overflow, check MAXMAPENTRIES", NULL);
+}
+
 RST_COLD struct rst_node *insert_new(struct rst_context *c, const struct rst_map *map,
 				     struct rst_part *part, struct rst_key key)
 {
@@ -362,7 +371,7 @@ RST_COLD struct rst_node *insert_new(struct rst_context *c, const struct rst_map
 		return NULL;
 	node = part_insert(map, part, key);
 	if (!node)
-		rst_fail(c, "Array overflow, check MAXMAPENTRIES", NULL);
+		fail_full(c, map);
 	return node;
 }
 

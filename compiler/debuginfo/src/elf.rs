@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use object::elf::{ET_REL, FileHeader64};
-use object::read::elf::ElfFile;
+use object::elf::{ET_REL, FileHeader64, PT_LOAD};
+use object::read::elf::{ElfFile, ProgramHeader as _};
 use object::{LittleEndian, Object as _, ObjectSection as _, SectionIndex};
 
 use crate::error::{Error, Result};
@@ -170,6 +170,19 @@ impl Elf {
         let rest = data.get(usize::try_from(address.wrapping_sub(section.address)).ok()?..)?;
         let end = rest.iter().take(4096).position(|byte| *byte == 0)?;
         std::str::from_utf8(rest.get(..end)?).ok()
+    }
+
+    /// Where in the file the byte of this address is that a program's mapping
+    /// shows there: by the loadable segments (ELF gABI, "Program Loading"), as
+    /// the kernel maps them. `None` if no segment has file contents there.
+    pub fn file_offset(&self, address: u64) -> Option<u64> {
+        self.file.elf_program_headers().iter().find_map(|segment| {
+            let start = segment.p_vaddr(LittleEndian);
+            let inside = address.checked_sub(start)?;
+            let is_loaded = segment.p_type(LittleEndian) == PT_LOAD;
+            (is_loaded && inside < segment.p_filesz(LittleEndian))
+                .then(|| segment.p_offset(LittleEndian).checked_add(inside))?
+        })
     }
 
     /// The 64-bit word at an address of a loaded section.

@@ -35,8 +35,11 @@
 //!
 //!   .tracepoints(module, glob) -> Result<Vec<Tracepoint>>
 //!
+//!   .markers(module) -> Result<Vec<Marker>>          static markers of programs (USDT)
+//!
 //!   .symbol(module, name) -> Option<Symbol> / .symbols(module, glob) / .symbol_at(Address)
 //!   .placement(Address) -> Placement
+//!   .file_offset(Address) -> Result<u64>             place in a program's file, for user probes
 //!   .probeable(&Function) -> Probeable
 //!   .exported(name) -> Option<Export>
 //! ```
@@ -51,6 +54,7 @@ mod exports;
 pub mod glob;
 mod locate;
 mod mapped;
+mod markers;
 mod probeable;
 mod queries;
 mod reloc;
@@ -63,5 +67,6 @@ mod types;
 pub use error::{Error, Result};
 pub use exports::Export;
 pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};
+pub use markers::{Marker, MarkerArgument};
 pub use session::{DebugInfo, ModuleKind};
 pub use types::*;

@@ -12,9 +12,9 @@ use crate::glob;
 use crate::session::{DebugInfo, Module, ModuleKind};
 use crate::symbols::{Entry, SymbolList};
 use crate::types::{
-    Address, CallSite, EntityId, Function, FunctionKind, FunctionQuery, Label, LineAddress,
-    Location, ModuleId, Placement, Prototype, Source, SourcePosition, Symbol, SymbolKind, TypeId,
-    Variable, VariableKind,
+    Address, BinaryOperator, CallSite, Encoding, EntityId, Function, FunctionKind, FunctionQuery,
+    Label, LineAddress, Location, LocationExpr, ModuleId, Placement, Prototype, Source,
+    SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable, VariableKind,
 };
 
 impl DebugInfo {
@@ -148,8 +148,8 @@ impl DebugInfo {
     }
 
     /// Where a variable is at an address inside a function. A parameter of
-    /// which the compiler kept no location is, at the entry, still where the
-    /// calling convention puts it.
+    /// which the compiler kept no location, or stores it later in the
+    /// prologue, is at the entry still where the calling convention puts it.
     pub fn location(&self, function: &Function, variable: &Variable, pc: u64) -> Result<Location> {
         let module = self.get(variable.id.module)?;
         if variable.id.source == Source::Dwarf {
@@ -157,7 +157,15 @@ impl DebugInfo {
             if variable.kind == VariableKind::Global {
                 return dwarf.global_location(module.id, variable.id.offset);
             }
-            return dwarf.location(function, variable.id.offset, pc);
+            let location = dwarf.location(function, variable.id.offset, pc)?;
+            let is_entry = pc == function.entry.value && function.inlined_into.is_none();
+            if is_entry
+                && variable.kind == VariableKind::Parameter
+                && (!location.is_available() || is_below_stack(&location))
+            {
+                return self.by_convention(function, variable, location);
+            }
+            return Ok(location);
         }
         match variable.parameter_index {
             Some(index) if pc == function.entry.value => Ok(Location::Argument(index)),
@@ -166,6 +174,71 @@ impl DebugInfo {
             )),
             None => self.global_location(variable),
         }
+    }
+
+    /// Where the calling convention passes a parameter of which DWARF says
+    /// nothing useful at the entry (System V ABI for x86_64, §3.2.3).
+    fn by_convention(
+        &self,
+        function: &Function,
+        variable: &Variable,
+        described: Location,
+    ) -> Result<Location> {
+        let given_up = |reason: &str| match &described {
+            Location::Unavailable(_) => described.clone(),
+            _ => Location::Unavailable(reason.to_string()),
+        };
+        // Clones (.isra, .constprop) have conventions of their own.
+        if function.linkage_name.contains('.') {
+            return Ok(given_up("the compiler changed how this clone is called"));
+        }
+        let Some(prototype) = self.prototype(function)? else {
+            return Ok(given_up("the function's prototype is not known"));
+        };
+        // A large result is written where a hidden first argument says.
+        let mut index = match self.passing(prototype.return_type)? {
+            Passing::Memory => 1,
+            Passing::Parts => return Ok(given_up("how the result is passed is not known")),
+            _ => 0,
+        };
+        for parameter in &prototype.parameters {
+            let passing = self.passing(parameter.type_id)?;
+            if parameter.name == variable.name {
+                return Ok(match passing {
+                    Passing::Word => Location::Argument(index),
+                    Passing::Float => given_up("it is in a floating-point register"),
+                    _ => given_up("it is passed in several parts"),
+                });
+            }
+            match passing {
+                Passing::Word => index += 1,
+                // With all registers in use, floats would share the stack with words.
+                Passing::Float | Passing::Memory if index < REGISTER_ARGUMENTS => {}
+                _ => return Ok(given_up("a parameter before it is passed in several parts")),
+            }
+        }
+        Ok(given_up("it is not in the function's prototype"))
+    }
+
+    /// How the calling convention passes a value of this type.
+    fn passing(&self, id: TypeId) -> Result<Passing> {
+        let id = self.strip(id)?;
+        Ok(match &self.type_of(id)?.kind {
+            TypeKind::Void | TypeKind::Pointer { .. } | TypeKind::Enumeration { .. } => {
+                Passing::Word
+            }
+            TypeKind::Base {
+                encoding: Encoding::Float,
+                size,
+                ..
+            } => match size {
+                0..=8 => Passing::Float,
+                _ => Passing::Memory,
+            },
+            TypeKind::Base { size, .. } if *size <= 8 => Passing::Word,
+            TypeKind::Aggregate { size, .. } if *size > 16 => Passing::Memory,
+            _ => Passing::Parts,
+        })
     }
 
     /// Where a global variable is.
@@ -184,8 +257,8 @@ impl DebugInfo {
                     value: symbol.address,
                 };
                 Location::Memory(match symbol.kind {
-                    SymbolKind::PerCpu => crate::types::LocationExpr::PerCpu(address),
-                    _ => crate::types::LocationExpr::Address(address),
+                    SymbolKind::PerCpu => LocationExpr::PerCpu(address),
+                    _ => LocationExpr::Address(address),
                 })
             }
             None => Location::Unavailable("it has no symbol".into()),
@@ -302,6 +375,30 @@ impl DebugInfo {
         ))
     }
 
+    /// Where in a program or shared library the byte of an address is. User
+    /// probes are set by file and offset, so this is what they take.
+    ///
+    /// # Errors
+    ///
+    /// The address belongs to no loadable segment, or to the kernel, whose code
+    /// is not mapped from a file.
+    pub fn file_offset(&self, address: Address) -> Result<u64> {
+        let module = self.get(address.module)?;
+        let image = module.image.as_ref();
+        let Some(image) = image.filter(|_| module.kind == ModuleKind::Binary) else {
+            return Err(Error::new(format!(
+                "{} is not a program: {:#x} has no place in a file",
+                module.name, address.value
+            )));
+        };
+        image.file_offset(address.value).ok_or_else(|| {
+            Error::in_file(
+                &image.path,
+                format!("address {:#x} is in no loadable segment", address.value),
+            )
+        })
+    }
+
     /// An address in the form that generated code can use.
     pub fn placement(&self, address: Address) -> Result<Placement> {
         let module = self.get(address.module)?;
@@ -346,6 +443,38 @@ impl DebugInfo {
         let stext = self.symbols_of(module).ok()?.by_name("_stext")?.address;
         Some(address.wrapping_sub(stext))
     }
+}
+
+/// Integer arguments that travel in registers (System V ABI for x86_64, §3.2.3).
+const REGISTER_ARGUMENTS: u32 = 6;
+
+/// DWARF number of the stack pointer of x86_64.
+const STACK_POINTER: u16 = 7;
+
+/// Classes of the calling convention, as far as they matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passing {
+    /// One integer register, or a word of the stack.
+    Word,
+    /// A register of its own kind.
+    Float,
+    /// On the stack, as a whole.
+    Memory,
+    /// In several registers, of kinds that depend on its members.
+    Parts,
+}
+
+/// Whether a location at a function's entry lies below the stack pointer: code
+/// that is not optimized moves its parameters there, but has not done so yet.
+fn is_below_stack(location: &Location) -> bool {
+    let Location::Memory(LocationExpr::Binary(BinaryOperator::Add, base, offset)) = location else {
+        return false;
+    };
+    matches!(
+        (base.as_ref(), offset.as_ref()),
+        (LocationExpr::Register(STACK_POINTER), LocationExpr::Constant(offset))
+            if offset.cast_signed() < 0
+    )
 }
 
 fn public(module: ModuleId, entry: &Entry) -> Symbol {

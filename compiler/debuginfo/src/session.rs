@@ -56,6 +56,7 @@ pub struct DebugInfo {
     module_files: OnceLock<HashMap<String, PathBuf>>,
     pub(crate) types: Mutex<HashMap<TypeId, Arc<Type>>>,
     pub(crate) definitions: Mutex<HashMap<(ModuleId, String), Option<TypeId>>>,
+    pub(crate) names: Mutex<HashMap<(ModuleId, String), Option<TypeId>>>,
     pub(crate) exports: OnceLock<HashMap<String, crate::exports::Export>>,
 }
 
@@ -67,7 +68,7 @@ impl DebugInfo {
         let mut elf = None;
         if let Some(path) = &paths.vmlinux {
             let file = Arc::new(Elf::open(path)?);
-            dwarf = DwarfFile::open(&file)?;
+            dwarf = DwarfFile::open(&file, &file)?;
             elf = Some(file);
         }
         let kernel = Module {
@@ -89,6 +90,7 @@ impl DebugInfo {
             module_files: OnceLock::new(),
             types: Mutex::default(),
             definitions: Mutex::default(),
+            names: Mutex::default(),
             exports: OnceLock::new(),
         })
     }
@@ -334,7 +336,9 @@ impl DebugInfo {
             self.find_debug_file(&image, kind)?.map(Arc::new)
         };
         let dwarf = match &debug {
-            Some(elf) => DwarfFile::open(elf)?,
+            // Debug files of programs leave the tables for unwinding to the program itself.
+            Some(elf) if kind == ModuleKind::Binary => DwarfFile::open(elf, &image)?,
+            Some(elf) => DwarfFile::open(elf, elf)?,
             None => None,
         };
         let elf = Some(debug.unwrap_or_else(|| image.clone()));

@@ -196,6 +196,26 @@ impl DebugInfo {
     /// base type; a bare tag is found too. Looked up in the module, then in
     /// the kernel. Pointers and qualifiers are not part of a name.
     pub fn type_by_name(&self, module: ModuleId, name: &str) -> Result<Option<TypeId>> {
+        // A tapset asks for the same few names again and again; each search reads the whole index.
+        let key = (module, name.to_owned());
+        let known = self
+            .names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .copied();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = self.search_type(module, name)?;
+        self.names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, found);
+        Ok(found)
+    }
+
+    fn search_type(&self, module: ModuleId, name: &str) -> Result<Option<TypeId>> {
         let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
         let name = name.strip_prefix("const ").unwrap_or(&name);
         let (wanted, name) = if let Some(tag) = name.strip_prefix("struct ") {

@@ -5,6 +5,7 @@
 //! text, with `$` doubled and `#` escaped for make (kernel `scripts/Kbuild.include`, `make-cmd`).
 //! COMMAND may be several simple commands joined by `;` or `&&`.
 
+use crate::output::tell_line;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -116,7 +117,7 @@ impl Runner {
             return Err(BuildError::unexpected("an empty build command"));
         };
         if self.is_verbose {
-            eprintln!("Running {}", join(words));
+            tell_line!("Running {}", join(words));
         }
         let output = Command::new(program)
             .args(arguments.iter().map(OsString::from))

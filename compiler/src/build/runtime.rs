@@ -6,6 +6,7 @@
 //! with a placeholder for the module's name) and `record`: the commands that kbuild used, which
 //! scripts are then compiled with. `record` is written last; a folder without it is unfinished.
 
+use crate::output::{tell, tell_line};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -120,7 +121,7 @@ impl RuntimeRequest<'_> {
 
     fn build(&self, directory: &Path) -> Result<Runtime, BuildError> {
         if self.verbosity > 0 {
-            eprintln!(
+            tell_line!(
                 "Building the runtime for kernel {} (once).",
                 self.kernel.release
             );
@@ -134,7 +135,7 @@ impl RuntimeRequest<'_> {
         }
         let compiler = self.compiler();
         if let (Some(missing), true) = (&compiler.missing, self.verbosity > 0) {
-            eprintln!("This kernel's compiler, {missing}, is not installed: using gcc.");
+            tell_line!("This kernel's compiler, {missing}, is not installed: using gcc.");
         }
         run_make(
             self.kernel,
@@ -198,7 +199,7 @@ pub(super) fn run_make(
     };
     let text = runner.run_step("building with the kernel's kbuild", &words)?;
     if verbosity > 2 {
-        eprint!("{text}");
+        tell!("{text}");
     }
     Ok(())
 }

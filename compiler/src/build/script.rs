@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! A script's C to a module, with the commands that kbuild used for the runtime.
 
+use crate::output::{tell, tell_line};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -66,7 +67,7 @@ impl ScriptBuild<'_> {
             (&result, self.request.has_embedded_c, needs_headers)
         {
             if self.request.verbosity > 0 {
-                eprintln!(
+                tell_line!(
                     "Compiling again with kernel headers: the embedded C seems to need them."
                 );
             }
@@ -84,7 +85,7 @@ impl ScriptBuild<'_> {
             .collect();
         if !unknown.is_empty() {
             if self.request.verbosity > 0 {
-                eprintln!(
+                tell_line!(
                     "Building with the kernel's kbuild: the script refers to {}.",
                     unknown.join(", ")
                 );
@@ -141,12 +142,12 @@ impl ScriptBuild<'_> {
         let (output, text) = self.runner().run(&words)?;
         if !output.status.success() {
             if self.request.verbosity > 2 {
-                eprintln!("{}\n{text}", join(&words));
+                tell_line!("{}\n{text}", join(&words));
             }
             return Ok(Compiled::Refused(text));
         }
         if !text.is_empty() && self.request.verbosity > 0 {
-            eprint!("{text}");
+            tell!("{text}");
         }
         Ok(Compiled::Ok)
     }

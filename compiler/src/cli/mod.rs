@@ -17,6 +17,7 @@ pub use options::{Action, Options};
 pub use parse::{UsageError, parse};
 
 use crate::driver;
+use crate::output::tell_line;
 
 /// The whole program: reads the command line, does what it asks, gives the exit status.
 pub fn main() -> std::process::ExitCode {
@@ -25,7 +26,7 @@ pub fn main() -> std::process::ExitCode {
         match word.into_string() {
             Ok(word) => words.push(word),
             Err(word) => {
-                eprintln!(
+                tell_line!(
                     "rstap: '{}' on the command line is not valid UTF-8",
                     word.to_string_lossy()
                 );
@@ -36,7 +37,7 @@ pub fn main() -> std::process::ExitCode {
     match parse(&words) {
         Ok(options) => driver::run(&options),
         Err(error) => {
-            eprintln!("{error}");
+            tell_line!("{error}");
             std::process::ExitCode::FAILURE
         }
     }

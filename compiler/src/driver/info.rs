@@ -7,6 +7,7 @@ use super::kernel::Kernel;
 use super::locate::{self, Data};
 use crate::build::error::headers_command;
 use crate::cli::Options;
+use crate::output::say_line;
 
 /// Prints the report. `Ok(false)` when no script could be run.
 pub fn info(options: &Options) -> Result<bool, String> {
@@ -97,7 +98,7 @@ pub fn info(options: &Options) -> Result<bool, String> {
 }
 
 fn row(name: &str, value: &str) {
-    println!("{name:<24} {value}");
+    say_line!("{name:<24} {value}");
 }
 
 /// The mode in brackets of `none [integrity] confidentiality`.

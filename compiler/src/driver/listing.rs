@@ -7,6 +7,7 @@ use rstap_syntax::span::SourceMap;
 use super::passes::Passes;
 use crate::cli::Action;
 use crate::ir;
+use crate::output::say;
 use crate::semantic::list::{self, Listing, Signature};
 use crate::semantic::lower::Lowering;
 use crate::semantic::points::{self, Derived};
@@ -63,7 +64,7 @@ pub fn list(passes: &Passes<'_>) -> bool {
             }
         }
     };
-    print!("{text}");
+    say!("{text}");
     !text.is_empty()
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Messages about scripts on their way to the user: rendered, each once, counted.
 
+use crate::output::{tell, tell_line};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io::IsTerminal;
@@ -61,10 +62,10 @@ impl Messages {
                 self.suppressed.set(self.suppressed.get() + 1);
                 continue;
             }
-            eprint!("{text}");
+            tell!("{text}");
             // SystemTap sets errors apart with an empty line, warnings not
             if self.is_stap && !is_warning && !text.ends_with("\n\n") {
-                eprintln!();
+                tell_line!();
             }
         }
         errors
@@ -73,14 +74,14 @@ impl Messages {
     /// A warning that has no place in a script.
     pub fn warn(&self, text: &str) {
         if !self.suppress_warnings {
-            eprintln!("WARNING: {text}");
+            tell_line!("WARNING: {text}");
         }
     }
 
     /// What is said last of all.
     pub fn finish(&self) {
         if self.suppressed.get() > 0 {
-            eprintln!(
+            tell_line!(
                 "Number of similar error messages suppressed: {}.\nRerun with -v to see them.",
                 self.suppressed.get()
             );

@@ -15,6 +15,7 @@ mod passes;
 mod run;
 mod session;
 
+use crate::output::tell_line;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use crate::build::Cache;
 use crate::cli::options::{Action, Generated, ScriptSource};
 use crate::cli::{Options, completions, explain, help};
+use crate::output::{say, say_line};
 use kernel::Kernel;
 use messages::Messages;
 use passes::{Failed, Passes};
@@ -31,19 +33,19 @@ use session::Session;
 /// Does what the options ask for. Status 0 for success, 1 for any failure.
 pub fn run(options: &Options) -> ExitCode {
     for warning in &options.warnings {
-        eprintln!("{warning}");
+        tell_line!("{warning}");
     }
     let is_good = match &options.action {
         Action::Help => {
-            print!("{}\n{}", help::version(), help::help());
+            say!("{}\n{}", help::version(), help::help());
             true
         }
         Action::Version => {
-            print!("{}", help::version());
+            say!("{}", help::version());
             true
         }
         Action::Generate(what) => {
-            print!(
+            say!(
                 "{}",
                 match what {
                     Generated::Man => help::manual(),
@@ -74,7 +76,7 @@ pub fn run(options: &Options) -> ExitCode {
 /// Shows an error that no pass has shown.
 fn told(result: Result<bool, String>) -> bool {
     result.unwrap_or_else(|error| {
-        eprintln!("ERROR: {error}");
+        tell_line!("ERROR: {error}");
         false
     })
 }
@@ -83,7 +85,7 @@ fn run_script(options: &Options, script: &ScriptSource) -> Result<bool, String> 
     let kernel = Kernel::choose(options)?;
     let mut last_pass = options.last_pass;
     if last_pass == 5 && !kernel.is_runnable {
-        eprintln!("WARNING: kernel release/architecture mismatch with host forces last-pass 4.");
+        tell_line!("WARNING: kernel release/architecture mismatch with host forces last-pass 4.");
         last_pass = 4;
     }
     let session = new_session(options)?;
@@ -103,7 +105,7 @@ fn run_script(options: &Options, script: &ScriptSource) -> Result<bool, String> 
             session.begin_run();
             let is_good = run::run(options, &module, kernel.machine.as_ref())?;
             if !is_good {
-                eprintln!("Pass 5: run failed.  [man error::pass5]");
+                tell_line!("Pass 5: run failed.  [man error::pass5]");
             }
             Ok(is_good)
         }
@@ -173,7 +175,7 @@ fn print_paths(options: &Options) -> bool {
     let cache = match locate::cache() {
         Ok(cache) => cache,
         Err(error) => {
-            eprintln!("ERROR: {error}");
+            tell_line!("ERROR: {error}");
             return false;
         }
     };
@@ -188,18 +190,18 @@ fn print_paths(options: &Options) -> bool {
         ("examples", locate::Data::Examples, None),
     ] {
         match locate::data(kind, wanted, &cache) {
-            Ok(found) => println!("{name}: {} ({})", found.path.display(), found.how),
+            Ok(found) => say_line!("{name}: {} ({})", found.path.display(), found.how),
             Err(error) => {
-                eprintln!("ERROR: {name}: {error}");
+                tell_line!("ERROR: {name}: {error}");
                 is_good = false;
             }
         }
     }
-    println!("cache: {}", cache.display());
+    say_line!("cache: {}", cache.display());
     match locate::staprun() {
-        Ok(path) => println!("staprun: {}", path.display()),
+        Ok(path) => say_line!("staprun: {}", path.display()),
         Err(error) => {
-            eprintln!("ERROR: {error}");
+            tell_line!("ERROR: {error}");
             is_good = false;
         }
     }
@@ -210,17 +212,17 @@ fn explain_code(code: Option<&str>) -> bool {
     match code {
         None => {
             for page in explain::pages() {
-                println!("{}", page.heading);
+                say_line!("{}", page.heading);
             }
             true
         }
         Some(code) => match explain::page(code) {
             Some(page) => {
-                println!("{}\n\n{}", page.heading, page.text);
+                say_line!("{}\n\n{}", page.heading, page.text);
                 true
             }
             None => {
-                eprintln!(
+                tell_line!(
                     "There is no page about '{code}'. `rstap explain` lists those that there are."
                 );
                 false

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Passes 1 to 4: a script's text to a module's file, with SystemTap's line for each under `-v`.
 
+use crate::output::tell_line;
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::build::{BuildError, BuildRequest, Cache, Plan, cache::write_whole};
 use crate::cli::Options;
 use crate::cli::options::{Privilege, ScriptSource};
 use crate::library::TapsetLibrary;
+use crate::output::{say, say_line};
 use crate::semantic::analyze::analyze;
 use crate::semantic::session::{Library, SemanticOptions, Session as Semantic};
 use crate::target::RealTarget;
@@ -76,12 +78,12 @@ impl<'a> Passes<'a> {
     /// `Pass N: …` under `-v`.
     fn say(&self, pass: usize, text: &str) {
         if self.options.verbose(pass) > 0 {
-            eprintln!("Pass {pass}: {text}");
+            tell_line!("Pass {pass}: {text}");
         }
     }
 
     fn fail(&self, pass: usize, what: &str) -> Failed {
-        eprintln!("Pass {pass}: {what} failed.  [man error::pass{pass}]");
+        tell_line!("Pass {pass}: {what} failed.  [man error::pass{pass}]");
         Failed
     }
 
@@ -171,12 +173,12 @@ impl Passes<'_> {
         let errors = self.messages.show(&diagnostics, sources);
         if errors > 0 {
             let plural = if errors == 1 { "" } else { "s" };
-            eprintln!("{errors} parse error{plural}.");
+            tell_line!("{errors} parse error{plural}.");
         } else if self.last_pass == 1 {
-            println!("# parse tree dump");
+            say_line!("# parse tree dump");
             for file in &files {
-                println!("# file {}", file.name);
-                println!("{}", rstap_syntax::print::file(&file.tree));
+                say_line!("# file {}", file.name);
+                say_line!("{}", rstap_syntax::print::file(&file.tree));
             }
         }
         self.say(
@@ -237,12 +239,12 @@ impl Passes<'_> {
                     Ok(found) => match find_example(&found.path, name) {
                         Some(path) => read(&path),
                         None => {
-                            eprintln!("No example '{name}' in {}.", found.path.display());
+                            tell_line!("No example '{name}' in {}.", found.path.display());
                             return Err(self.fail(1, "parse"));
                         }
                     },
                     Err(error) => {
-                        eprintln!("ERROR: {error}");
+                        tell_line!("ERROR: {error}");
                         return Err(self.fail(1, "parse"));
                     }
                 }
@@ -254,9 +256,9 @@ impl Passes<'_> {
                 _ => "<input>".to_owned(),
             };
             if error.kind() == io::ErrorKind::NotFound {
-                eprintln!("Input file '{name}' is missing.");
+                tell_line!("Input file '{name}' is missing.");
             } else {
-                eprintln!("Input file '{name}' cannot be read: {error}");
+                tell_line!("Input file '{name}' cannot be read: {error}");
             }
             self.fail(1, "parse")
         })
@@ -355,11 +357,15 @@ impl Passes<'_> {
         let diagnostics = semantic.take_diagnostics();
         let errors = self.messages.show(&diagnostics, &semantic.sources.borrow());
         if self.options.semantic_keep_going {
-            print!("{}", error_table(&diagnostics, &semantic.sources.borrow()));
+            say!("{}", error_table(&diagnostics, &semantic.sources.borrow()));
         }
         let program = program.filter(|_| errors == 0);
         if let (Some(program), 2) = (&program, self.last_pass) {
-            print!("{}", ir::print::print(program));
+            let print = match self.options.verbose(2) {
+                0 => ir::print::summary,
+                _ => ir::print::print,
+            };
+            say!("{}", print(program));
         }
         let counted = |count: usize, what: &str| {
             format!("{count} {what}{}", if count == 1 { "" } else { "s" })
@@ -390,11 +396,11 @@ impl Passes<'_> {
     fn translate(&self, program: &ir::Program) -> Result<Translated, Failed> {
         let watch = Stopwatch::start();
         let c_source = codegen::generate(program).map_err(|error| {
-            eprintln!("ERROR: {error}");
+            tell_line!("ERROR: {error}");
             self.fail(3, "translation")
         })?;
         if self.last_pass == 3 {
-            print!("{c_source}");
+            say!("{c_source}");
         }
         Ok(Translated { c_source, watch })
     }
@@ -480,7 +486,7 @@ impl Passes<'_> {
         match result {
             Ok(module) => {
                 if self.last_pass == 4 {
-                    println!("{}", module.path.display());
+                    say_line!("{}", module.path.display());
                     return Ok(None);
                 }
                 Ok(Some(module))
@@ -488,8 +494,8 @@ impl Passes<'_> {
             Err(error) => {
                 match error {
                     // gcc's own words, with the script's file and line
-                    BuildError::Compile { .. } => eprintln!("{error}"),
-                    _ => eprintln!("ERROR: {error}"),
+                    BuildError::Compile { .. } => tell_line!("{error}"),
+                    _ => tell_line!("ERROR: {error}"),
                 }
                 Err(self.fail(4, "compilation"))
             }
@@ -533,7 +539,7 @@ impl Passes<'_> {
             if let Some(text) = cache.clean()
                 && options.verbose(4) > 0
             {
-                eprintln!("{text}");
+                tell_line!("{text}");
             }
         }
         let is_lost = cache.is_none() && !options.keep_temporary;
@@ -557,7 +563,7 @@ impl Passes<'_> {
     fn write_c(&self, name: &str, translated: &Translated) -> Result<(), Failed> {
         let path = self.session.directory().join(format!("{name}_src.c"));
         fs::write(&path, &translated.c_source).map_err(|error| {
-            eprintln!("ERROR: cannot write {}: {error}", path.display());
+            tell_line!("ERROR: cannot write {}: {error}", path.display());
             self.fail(3, "translation")
         })?;
         self.say(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Pass 5: the module goes to staprun, here or in a virtual machine.
 
+use crate::output::tell_line;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
@@ -38,20 +39,20 @@ pub fn run(
     let watch = Stopwatch::start();
     let verbosity = options.verbose(5);
     if verbosity > 0 {
-        eprintln!("Pass 5: starting run.");
+        tell_line!("Pass 5: starting run.");
     }
     let staprun = locate::staprun()?;
     let mut words = vec![staprun.display().to_string()];
     words.extend(arguments(options, &module.path));
     if verbosity > 1 {
-        eprintln!("Running {}", crate::build::command::join(&words));
+        tell_line!("Running {}", crate::build::command::join(&words));
     }
     let is_good = match machine {
         Some(kernel) => in_machine(options, kernel, &words, &module.path)?,
         None => here(&words)?,
     };
     if verbosity > 0 {
-        eprintln!("Pass 5: run completed in {}", watch.times());
+        tell_line!("Pass 5: run completed in {}", watch.times());
     }
     Ok(is_good)
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The session's temporary directory, and what happens to it when the user interrupts.
 
+use crate::output::tell_line;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,14 +82,14 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if self.keep {
-            eprintln!(
+            tell_line!(
                 "Keeping temporary directory \"{}\"",
                 self.directory.display()
             );
         } else if let Err(error) = std::fs::remove_dir_all(&self.directory)
             && error.kind() != io::ErrorKind::NotFound
         {
-            eprintln!(
+            tell_line!(
                 "WARNING: cannot remove temporary directory {}: {error}",
                 self.directory.display()
             );

@@ -52,7 +52,10 @@ pub struct IndexVec<I, T> {
 
 impl<I, T> Default for IndexVec<I, T> {
     fn default() -> Self {
-        Self { items: Vec::new(), marker: PhantomData }
+        Self {
+            items: Vec::new(),
+            marker: PhantomData,
+        }
     }
 }
 
@@ -87,11 +90,17 @@ impl<I: EntityId, T> IndexVec<I, T> {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (I, &T)> {
-        self.items.iter().enumerate().map(|(index, item)| (I::new(index), item))
+        self.items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| (I::new(index), item))
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (I, &mut T)> {
-        self.items.iter_mut().enumerate().map(|(index, item)| (I::new(index), item))
+        self.items
+            .iter_mut()
+            .enumerate()
+            .map(|(index, item)| (I::new(index), item))
     }
 
     pub fn ids(&self) -> impl Iterator<Item = I> + use<I, T> {
@@ -118,6 +127,9 @@ impl<I: EntityId, T> std::ops::IndexMut<I> for IndexVec<I, T> {
 
 impl<I: EntityId, T> FromIterator<T> for IndexVec<I, T> {
     fn from_iter<A: IntoIterator<Item = T>>(iter: A) -> Self {
-        Self { items: iter.into_iter().collect(), marker: PhantomData }
+        Self {
+            items: iter.into_iter().collect(),
+            marker: PhantomData,
+        }
     }
 }

@@ -496,9 +496,16 @@ pub enum Place {
         bits: Option<(u8, u8)>,
     },
     /// Guru mode. Low `size` bytes of a DWARF register.
-    Register { number: u16, size: u8, is_signed: bool },
+    Register {
+        number: u16,
+        size: u8,
+        is_signed: bool,
+    },
     /// Guru mode.
-    ReturnValue { size: u8, is_signed: bool },
+    ReturnValue {
+        size: u8,
+        is_signed: bool,
+    },
     /// Entry handlers only.
     Saved(usize),
     SavedString(usize),

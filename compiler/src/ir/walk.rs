@@ -39,23 +39,35 @@ fn option_mut(expr: &mut Option<Expr>, f: &mut dyn FnMut(&mut Expr)) {
 fn statement_expressions_mut(stmt: &mut Stmt, f: &mut dyn FnMut(&mut Expr)) {
     match &mut stmt.kind {
         StmtKind::Expr(expr) => expression_mut(expr, f),
-        StmtKind::If { condition, then, otherwise } => {
+        StmtKind::If {
+            condition,
+            then,
+            otherwise,
+        } => {
             expression_mut(condition, f);
             block_expressions_mut(then, f);
             block_expressions_mut(otherwise, f);
         }
-        StmtKind::Loop { condition, step, body } => {
+        StmtKind::Loop {
+            condition,
+            step,
+            body,
+        } => {
             option_mut(condition, f);
             option_mut(step, f);
             block_expressions_mut(body, f);
         }
         StmtKind::Foreach(foreach) => {
-            let Foreach { limit, slice, body, .. } = foreach.as_mut();
+            let Foreach {
+                limit, slice, body, ..
+            } = foreach.as_mut();
             option_mut(limit, f);
             slice.iter_mut().for_each(|expr| option_mut(expr, f));
             block_expressions_mut(body, f);
         }
-        StmtKind::ForeachHistogram { stat, limit, body, .. } => {
+        StmtKind::ForeachHistogram {
+            stat, limit, body, ..
+        } => {
             stat_mut(stat, f);
             option_mut(limit, f);
             block_expressions_mut(body, f);
@@ -132,7 +144,9 @@ pub fn expression_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
         }
         ExprKind::In(_, keys) => keys.iter_mut().for_each(|key| option_mut(key, f)),
         ExprKind::Call { arguments, .. } => {
-            arguments.iter_mut().for_each(|argument| expression_mut(argument, f));
+            arguments
+                .iter_mut()
+                .for_each(|argument| expression_mut(argument, f));
         }
         ExprKind::Stat(_, stat) => stat_mut(stat, f),
         ExprKind::HistogramBucket { stat, index, .. } => {
@@ -143,7 +157,12 @@ pub fn expression_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
             for piece in &mut print.pieces {
                 match piece {
                     PrintPiece::Literal(_) => {}
-                    PrintPiece::Value { width, precision, value, .. } => {
+                    PrintPiece::Value {
+                        width,
+                        precision,
+                        value,
+                        ..
+                    } => {
                         option_mut(width, f);
                         option_mut(precision, f);
                         expression_mut(value, f);
@@ -182,7 +201,9 @@ pub fn statements(block: &Block, f: &mut dyn FnMut(&Stmt)) {
 /// The blocks directly inside a statement.
 pub fn inner_blocks(stmt: &Stmt) -> Vec<&Block> {
     match &stmt.kind {
-        StmtKind::If { then, otherwise, .. } => vec![then, otherwise],
+        StmtKind::If {
+            then, otherwise, ..
+        } => vec![then, otherwise],
         StmtKind::Loop { body, .. } | StmtKind::ForeachHistogram { body, .. } => vec![body],
         StmtKind::Foreach(foreach) => vec![&foreach.body],
         StmtKind::Try { body, catch, .. } => vec![body, catch],

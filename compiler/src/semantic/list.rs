@@ -155,6 +155,9 @@ pub fn context_variables(session: &Session, context: &Context) -> Vec<(String, S
                 .map(long)
                 .to_vec()
         }
+        Context::Mark(marker) => (1..=marker.arguments.len())
+            .map(|number| long(&format!("arg{number}")))
+            .collect(),
         Context::Empty | Context::Procfs { .. } | Context::Netfilter => Vec::new(),
     }
 }

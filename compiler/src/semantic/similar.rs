@@ -4,9 +4,10 @@
 /// At most this many are shown.
 const MOST: usize = 5;
 
-/// Names within a third of the word's length, closest first, without the name itself.
+/// Names within a third of the word's length (two letters at least, so that swapped ones count),
+/// closest first, without the name itself.
 pub fn several(name: &str, candidates: &[String]) -> Vec<String> {
-    let limit = (name.len() / 3).clamp(1, 4);
+    let limit = (name.len() / 3).clamp(if name.len() > 3 { 2 } else { 1 }, 4);
     let mut found: Vec<(usize, &String)> = candidates
         .iter()
         .filter(|candidate| *candidate != name)

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use rstap_debuginfo::{
     Address, AddressRange, AggregateKind, BitField, CallSite, Encoding, EntityId, Enumerator,
-    Error, Function, FunctionKind, FunctionQuery, Label, LineAddress, Location, Member, MemberPath,
-    ModuleId, Parameter, Placement, Probeable, Prototype, Result, Source, SourcePosition, Symbol,
-    SymbolKind, Tracepoint, Type, TypeId, TypeKind, Variable, VariableKind, glob,
+    Error, Function, FunctionKind, FunctionQuery, Label, LineAddress, Location, Marker, Member,
+    MemberPath, ModuleId, Parameter, Placement, Probeable, Prototype, Result, Source,
+    SourcePosition, Symbol, SymbolKind, Tracepoint, Type, TypeId, TypeKind, Variable, VariableKind,
+    glob,
 };
 
 use super::Target;
@@ -562,6 +563,10 @@ impl Target for FixtureTarget {
             .iter()
             .filter(|point| glob::matches(pattern, &point.name));
         Ok(found.cloned().collect())
+    }
+
+    fn markers(&self, _module: ModuleId) -> Result<Vec<Marker>> {
+        Ok(Vec::new())
     }
 
     fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rstap_debuginfo::{
     Address, CallSite, DebugInfo, Error, Function, FunctionQuery, KernelPaths, Label, LineAddress,
-    Location, MemberPath, ModuleId, Placement, Probeable, Prototype, Result, Source,
+    Location, Marker, MemberPath, ModuleId, Placement, Probeable, Prototype, Result, Source,
     SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable, VariableKind,
 };
 
@@ -63,36 +63,32 @@ impl Target for RealTarget {
     }
 
     fn program(&self, name: &str) -> Result<String> {
-        let root = &self.paths.sysroot;
-        let candidates: Vec<PathBuf> = if name.contains('/') {
-            let path = Path::new(name);
-            let path = match path.strip_prefix("/") {
-                Ok(below) => root.join(below),
-                Err(_) => path.to_path_buf(),
-            };
-            vec![path]
+        let names: Vec<PathBuf> = if name.contains('/') {
+            vec![PathBuf::from(name)]
         } else {
             let search = std::env::var_os("PATH").unwrap_or_default();
             std::env::split_paths(&search)
-                .map(|directory| match directory.strip_prefix("/") {
-                    Ok(below) => root.join(below).join(name),
-                    Err(_) => directory.join(name),
-                })
+                .map(|directory| directory.join(name))
                 .collect()
         };
-        let found = candidates.iter().find(|path| path.is_file());
-        let path = found.ok_or_else(|| Error::new(format!("no program '{name}'")))?;
+        // An unpacked kernel has no programs: those of this machine run on it.
+        let roots = [self.paths.sysroot.as_path(), Path::new("/")];
+        let below = |root: &Path, path: &PathBuf| match path.strip_prefix("/") {
+            Ok(relative) => root.join(relative),
+            Err(_) => path.clone(),
+        };
+        let mut candidates = roots
+            .iter()
+            .flat_map(|root| names.iter().map(move |path| below(root, path)));
+        let path = candidates
+            .find(|path| path.is_file())
+            .ok_or_else(|| Error::new(format!("no program '{name}'")))?;
         let path = path.canonicalize().unwrap_or_else(|_| path.clone());
         Ok(path.to_string_lossy().into_owned())
     }
 
     fn file_offset(&self, address: Address) -> Result<u64> {
-        let name = self.module_name(address.module);
-        Err(Error::new(format!(
-            "the place of {:#x} in the file {name} is not known",
-            address.value
-        ))
-        .hint("probes in user programs are not supported yet; probe the kernel"))
+        self.debug_info()?.file_offset(address)
     }
 
     fn has(&self, module: ModuleId, source: Source) -> bool {
@@ -197,6 +193,10 @@ impl Target for RealTarget {
 
     fn tracepoints(&self, module: ModuleId, glob: &str) -> Result<Vec<Tracepoint>> {
         self.debug_info()?.tracepoints(module, glob)
+    }
+
+    fn markers(&self, module: ModuleId) -> Result<Vec<Marker>> {
+        self.debug_info()?.markers(module)
     }
 
     fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol> {

@@ -36,20 +36,22 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    pub fn open(elf: &Elf) -> Result<Frames> {
+    /// `.debug_frame` is taken from `elf`, `.eh_frame` from `image`.
+    pub fn open(elf: &Elf, image: &Elf) -> Result<Frames> {
         let address = |name: &str| {
-            elf.sections
+            image
+                .sections
                 .iter()
                 .find(|section| section.name == name)
                 .map_or(0, |s| s.address)
         };
-        let bytes = |name: &str| {
+        let bytes = |elf: &Elf, name: &str| {
             elf.section_data(name)
                 .map(|data| EndianSlice::new(data, LittleEndian))
         };
         Ok(Frames {
-            debug_frame: DebugFrame::from(bytes(".debug_frame")?),
-            eh_frame: EhFrame::from(bytes(".eh_frame")?),
+            debug_frame: DebugFrame::from(bytes(elf, ".debug_frame")?),
+            eh_frame: EhFrame::from(bytes(image, ".eh_frame")?),
             bases: BaseAddresses::default()
                 .set_eh_frame(address(".eh_frame"))
                 .set_text(address(".text"))

@@ -56,8 +56,9 @@ pub(crate) struct DwarfFile {
 }
 
 impl DwarfFile {
-    /// Reads the unit headers. `None` if the file has no DWARF.
-    pub fn open(elf: &Elf) -> Result<Option<DwarfFile>> {
+    /// Reads the unit headers. `None` if the file has no DWARF. `image` is the
+    /// loaded file, whose `.eh_frame` counts; often the same.
+    pub fn open(elf: &Elf, image: &Elf) -> Result<Option<DwarfFile>> {
         if !elf.has_section(".debug_info") {
             return Ok(None);
         }
@@ -106,7 +107,7 @@ impl DwarfFile {
             abbreviations: elf.section_data(".debug_abbrev")?,
             strings: elf.section_data(".debug_str")?,
             string_offsets: elf.section_data(".debug_str_offsets")?,
-            frames: cfi::Frames::open(elf)?,
+            frames: cfi::Frames::open(elf, image)?,
             percpu: elf
                 .sections
                 .iter()

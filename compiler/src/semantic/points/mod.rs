@@ -81,6 +81,8 @@ pub enum Context {
     Procfs { is_read: bool },
     /// `$syscall`, `$arg1`...; `$return`.
     Syscall { is_return: bool },
+    /// `$arg1`... of a static marker in a user program.
+    Mark(Rc<debuginfo::Marker>),
     /// `$hooknum $skb $in $out $verdict`
     Netfilter,
 }

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use rstap_debuginfo::{
-    Address, EntityId, Function, FunctionKind, FunctionQuery, ModuleId, Probeable, Source, Symbol,
-    SymbolKind,
+    Address, EntityId, Function, FunctionKind, FunctionQuery, Marker, ModuleId, Probeable, Source,
+    Symbol, SymbolKind,
 };
 use rstap_syntax::diag::Diagnostic;
 
@@ -94,6 +94,22 @@ impl<'r> Site<'r> {
             is_return,
             maxactive: 0,
         })
+    }
+
+    /// A probe at a static marker of the program.
+    pub fn marker(&self, marker: &Marker) -> Made {
+        let mut kind = self.address(marker.address)?;
+        if let (
+            ProbeKind::User {
+                reference_counter, ..
+            },
+            Some(semaphore),
+        ) = (&mut kind, marker.semaphore)
+        {
+            let offset = self.session().target.file_offset(semaphore);
+            *reference_counter = offset.map_err(|error| from_target(&error))?;
+        }
+        Ok(kind)
     }
 
     /// A probe at the entry of a function with code of its own.
@@ -315,6 +331,9 @@ pub(super) fn symbol_only(symbol: Symbol) -> Function {
 
 /// `no match` with the functions that sound alike.
 pub(super) fn no_function(session: &Session, sites: &[Site], name: &str) -> Diagnostic {
+    if session.errors_are_dropped.get() {
+        return no_match("functions", &[]);
+    }
     let wanted = name.split('@').next().unwrap_or(name);
     let mut names = Vec::new();
     for site in sites {

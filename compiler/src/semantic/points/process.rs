@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `process.*`: programs in user space.
 
+use std::rc::Rc;
+
+use rstap_debuginfo::{Marker, glob};
 use rstap_syntax::diag::Diagnostic;
 
 use super::place::{Program, Site};
 use super::table::Family;
-use super::{Build, Context, Found, Request, error, from_target, function, no_match, statement};
+use super::{
+    Build, Context, Found, Request, error, from_target, function, no_match, statement, suggest,
+};
 use crate::ir::ProbeKind;
 
 pub(super) fn build(request: &Request) -> Build {
@@ -19,10 +24,7 @@ pub(super) fn build(request: &Request) -> Build {
         Family::ProcessStatement => statement::build(request),
         Family::ProcessEvent => event(request),
         Family::ProcessSyscall => syscall(request),
-        Family::ProcessMark => Err(unsupported(
-            "markers (.mark)",
-            "probe the function around it",
-        )),
+        Family::ProcessMark => mark(request),
         Family::ProcessPlt => Err(unsupported(
             "PLT entries (.plt)",
             "probe the function in its library",
@@ -101,6 +103,43 @@ pub(super) fn site<'r>(request: &'r Request<'r>) -> Result<Site<'r>, Diagnostic>
         module,
         program: Some(program),
     })
+}
+
+/// Static markers, by name and perhaps provider; both may have wildcards.
+fn mark(request: &Request) -> Build {
+    let site = site(request)?;
+    let target = request.session.target;
+    let markers = target
+        .markers(site.module)
+        .map_err(|error| from_target(&error))?;
+    let wanted = request.string("mark").unwrap_or_default();
+    let provider = request.string("provider");
+    let is_wanted = |marker: &&Marker| {
+        glob::matches(&wanted, &marker.name)
+            && provider
+                .as_ref()
+                .is_none_or(|pattern| glob::matches(pattern, &marker.provider))
+    };
+    let mut found = Vec::new();
+    for marker in markers.iter().filter(is_wanted) {
+        let name = format!(
+            "{}.provider(\"{}\").mark(\"{}\")",
+            site.prefix(),
+            marker.provider,
+            marker.name
+        );
+        let kind = site.marker(marker)?;
+        found.push(Found::new(
+            kind,
+            name,
+            Context::Mark(Rc::new(marker.clone())),
+        ));
+    }
+    if found.is_empty() {
+        let names = markers.iter().map(|marker| marker.name.as_str());
+        return Err(no_match("markers", &suggest::similar(&wanted, names)));
+    }
+    Ok(found)
 }
 
 /// Which processes `begin`, `end` and `syscall` are about.

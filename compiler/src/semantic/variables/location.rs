@@ -9,6 +9,10 @@ use crate::arch::{self, ArgumentPlace};
 use crate::ir::{self, BinaryOperator, CompareOperator, ExprKind, Space, UnaryOperator};
 use crate::semantic::points::{CodeContext, Context};
 
+/// DWARF number of the register that holds the probe's address (System V ABI
+/// for x86_64, figure 3.36: the return address column).
+const INSTRUCTION_POINTER: u16 = 16;
+
 /// A place that a value can be read from, and perhaps written to.
 #[derive(Debug, Clone)]
 pub(super) enum Spot {
@@ -39,8 +43,9 @@ impl Resolver<'_> {
 
     /// Memory that pointers of the probed code point to.
     pub(super) fn space(&self) -> Space {
-        match self.code() {
-            Some(code) if code.is_user => Space::User,
+        match self.cx.context {
+            Context::Code(code) if code.is_user => Space::User,
+            Context::Mark(_) => Space::User,
             _ => Space::Kernel,
         }
     }
@@ -155,19 +160,34 @@ impl Resolver<'_> {
         })
     }
 
-    /// Run-time address of an object of the kernel or of a module.
+    /// Run-time address of an object of the kernel, of a module, or of the probed program.
     pub(super) fn relocated(&self, address: Address) -> Result<ir::Expr, Diagnostic> {
         let target = self.cx.session.target;
-        if self
-            .code()
-            .is_some_and(|code| code.is_user && code.module == address.module)
-        {
-            return Err(
-                error("global variables of user programs are not accessible")
-                    .at(self.token)
-                    .hint("read them through a pointer that a function gets"),
-            );
+        let (module, pc, is_return) = match self.cx.context {
+            Context::Code(code) if code.is_user => (code.module, code.pc, code.is_return),
+            Context::Mark(marker) => (marker.address.module, marker.address.value, false),
+            _ => return self.in_kernel(address),
+        };
+        if module != address.module {
+            return match target.placement(address) {
+                Ok(placement) if placement.stext_offset.is_some() => self.in_kernel(address),
+                _ => Err(error("variables of another program are not accessible").at(self.token)),
+            };
         }
+        if is_return {
+            let message = "global variables of user programs are not accessible in .return probes";
+            return Err(error(message)
+                .at(self.token)
+                .hint("keep the value in a .call probe of the same function"));
+        }
+        // Wherever the program was loaded, its parts keep their distance.
+        let here = build::long(self.at, ExprKind::Register(INSTRUCTION_POINTER));
+        let distance = address.value.wrapping_sub(pc);
+        Ok(build::add(here, distance.cast_signed()))
+    }
+
+    fn in_kernel(&self, address: Address) -> Result<ir::Expr, Diagnostic> {
+        let target = self.cx.session.target;
         let placement = target.placement(address);
         let placement = placement
             .map_err(|problem| crate::semantic::points::from_target(&problem).at(self.token))?;

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use rstap_debuginfo::{Function, ModuleId, TypeId, TypeKind, Variable};
+use rstap_debuginfo::{Function, Marker, ModuleId, TypeId, TypeKind, Variable};
 use rstap_syntax::ast::{self, TargetSuffix};
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::Span;
@@ -160,6 +160,16 @@ impl Resolver<'_> {
                 };
                 Err(error(message).at(expr.token))
             }
+            Context::Mark(marker) => {
+                let marker = Rc::clone(marker);
+                let value = self.marker_argument(&marker, name)?;
+                match target.suffixes.first() {
+                    None => Ok(self.plain(value)),
+                    Some(_) => Err(error("arguments of a marker have no C type")
+                        .at(expr.token)
+                        .hint("name it: @cast($arg1, \"struct NAME\", \"PROGRAM\")->member")),
+                }
+            }
             _ => {
                 if let Some(value) = self.at_entry(expr, expr, &indexes) {
                     return value;
@@ -212,19 +222,24 @@ impl Resolver<'_> {
             Ok(value) => value,
             Err(error) => return Some(Err(error)),
         };
-        Some(Ok(Value {
-            expr: self.keep(value.expr),
-            detail: value.detail,
-        }))
+        let detail = value.detail;
+        Some(self.keep(value.expr).map(|expr| Value { expr, detail }))
     }
 
     /// A word that the entry handler saves; constants need no saving.
-    pub(super) fn keep(&mut self, value: ir::Expr) -> ir::Expr {
+    pub(super) fn keep(&mut self, value: ir::Expr) -> Result<ir::Expr, Diagnostic> {
         if matches!(value.kind, ExprKind::Number(_) | ExprKind::Relocated { .. }) {
-            return value;
+            return Ok(value);
+        }
+        // The run-time has no place that belongs to one call of a user function.
+        if self.code().is_some_and(|code| code.is_user) {
+            let message = "values of the entry are not kept for .return probes of user programs";
+            return Err(error(message)
+                .at(self.token)
+                .hint("store it by tid() in an array in a .call probe, and take it from there"));
         }
         let number = self.emit.saved(value);
-        build::long(self.at, ExprKind::Saved(number))
+        Ok(build::long(self.at, ExprKind::Saved(number)))
     }
 
     /// The first thing of an expression and the suffixes behind it.
@@ -250,6 +265,7 @@ impl Resolver<'_> {
         match self.cx.context {
             Context::Code(code) => code.module,
             Context::Tracepoint(point) => point.module,
+            Context::Mark(marker) => marker.address.module,
             _ => ModuleId::KERNEL,
         }
     }
@@ -298,7 +314,7 @@ impl Resolver<'_> {
                     None => Err(error("unsupported context variable").at(self.token)),
                 }
             }
-            Context::Empty | Context::Procfs { .. } => {
+            Context::Mark(_) | Context::Empty | Context::Procfs { .. } => {
                 Err(error("unresolved target-symbol expression").at(self.token))
             }
         }
@@ -356,6 +372,33 @@ impl Resolver<'_> {
             }
         };
         Ok(Selected::new(spot, self.long_type()?))
+    }
+
+    /// `$arg1` and so on of a static marker: a number.
+    pub(super) fn marker_argument(
+        &mut self,
+        marker: &Marker,
+        dollar_name: &str,
+    ) -> Result<ir::Expr, Diagnostic> {
+        let number = dollar_name.strip_prefix("$arg");
+        let number = number.and_then(|number| number.parse::<usize>().ok());
+        let index = number.and_then(|number| number.checked_sub(1));
+        let Some(argument) = index.and_then(|index| marker.arguments.get(index)) else {
+            let known = match marker.arguments.len() {
+                0 => "it has no arguments".to_owned(),
+                1 => "it has $arg1".to_owned(),
+                count => format!("it has $arg1 to $arg{count}"),
+            };
+            let message = format!(
+                "invalid target symbol '{dollar_name}' for marker {}: {known}",
+                marker.name
+            );
+            return Err(error(message).at(self.token));
+        };
+        let spot = self.spot(&argument.location)?;
+        // The type is not asked for: a marker gives size and sign.
+        let selected = Selected::new(spot, TypeId::VOID);
+        self.scalar(&selected, argument.size, argument.signed)
     }
 
     fn code_variable(&mut self, code: &CodeContext, name: &str) -> Result<Selected, Diagnostic> {
@@ -436,14 +479,14 @@ impl Resolver<'_> {
             (None, Spot::Memory(address)) => {
                 let address = address.clone();
                 return Ok(Selected {
-                    spot: Spot::Memory(self.keep(address)),
+                    spot: Spot::Memory(self.keep(address)?),
                     ..selected
                 });
             }
             (None, _) => resolver.scalar(&selected, arch::WORD_SIZE, false)?,
         };
         Ok(Selected::new(
-            Spot::Value(self.keep(value)),
+            Spot::Value(self.keep(value)?),
             variable.type_id,
         ))
     }

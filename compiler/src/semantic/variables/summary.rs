@@ -2,8 +2,9 @@
 //! `$$vars`, `$$parms`, `$$locals`, `$$return`, `$$name`, `$$system`.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
-use rstap_debuginfo::{TypeKind, VariableKind};
+use rstap_debuginfo::{Marker, TypeKind, VariableKind};
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
 
@@ -33,6 +34,16 @@ impl Resolver<'_> {
                             .collect();
                         return self.list(&names, depth).map(Some);
                     }
+                    _ => return Ok(None),
+                };
+                Ok(Some(build::string(self.at, &text)))
+            }
+            Context::Mark(marker) => {
+                let marker = Rc::clone(marker);
+                let text = match name {
+                    "$$name" => marker.name.clone(),
+                    "$$provider" => marker.provider.clone(),
+                    "$$vars" | "$$parms" => return Ok(Some(self.marker_list(&marker))),
                     _ => return Ok(None),
                 };
                 Ok(Some(build::string(self.at, &text)))
@@ -89,6 +100,23 @@ impl Resolver<'_> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// `$arg1=0x1 $arg2=?` as a marker's `$$vars` print it.
+    fn marker_list(&mut self, marker: &Marker) -> Expr {
+        let mut pieces = Vec::new();
+        for number in 1..=marker.arguments.len() {
+            let space = if number > 1 { " " } else { "" };
+            let name = format!("$arg{number}");
+            match self.marker_argument(marker, &name) {
+                Ok(value) => {
+                    pieces.push(build::literal(format!("{space}{name}=")));
+                    pieces.push(build::piece(Conversion::HexLower, true, value));
+                }
+                Err(_) => pieces.push(build::literal(format!("{space}{name}=?"))),
+            }
+        }
+        build::sprint(self.at, glue(pieces))
     }
 
     /// `a=0x1 b=?`
