@@ -288,6 +288,7 @@ struct rst_map_spec {
 	unsigned char key_types[RST_MAX_KEYS];	/* enum rst_type: RST_LONG or RST_STRING */
 	unsigned char value_type;		/* enum rst_type */
 	bool wrap;			/* full: replace the oldest entry */
+	bool is_sized;			/* the script names the size; MAXMAPENTRIES is not asked */
 	unsigned int maximum_entries;
 	struct rst_stat_spec stat;
 };
@@ -426,6 +427,9 @@ void rst_put_number(struct rst_output *o, int64_t value, char conversion, unsign
 		    int64_t width, int64_t precision);
 void rst_put_padded(struct rst_output *o, struct rst_string s, unsigned int flags, int64_t width,
 		    int64_t precision);
+/* %#s: what print() cannot show plainly comes as C escapes. */
+void rst_put_escaped(struct rst_output *o, struct rst_string s, unsigned int flags, int64_t width,
+		     int64_t precision);
 /* %c: the low byte; ALTERNATE escapes unprintable bytes as in C. 0 prints nothing as stap does. */
 void rst_put_character(struct rst_output *o, int64_t value, unsigned int flags, int64_t width);
 /* %b: size 1, 2, 4 or 8 bytes in host order */

@@ -192,6 +192,27 @@ static unsigned int escape(char *out, unsigned char byte)
 	return 4;
 }
 
+/* %#s: unprintable bytes, quotes and backslashes as their C escapes */
+void rst_put_escaped(struct rst_output *o, struct rst_string s, unsigned int flags, int64_t width,
+		     int64_t precision)
+{
+	char text[4];
+	int64_t spaces;
+	unsigned int i;
+
+	if (precision >= 0 && precision < s.length)
+		s.length = precision;
+	spaces = bounded(width);
+	for (i = 0; i < s.length; i++)
+		spaces -= escape(text, s.text[i]);
+	if (!(flags & RST_PRINT_LEFT))
+		put_repeated(o, ' ', spaces);
+	for (i = 0; i < s.length; i++)
+		rst_put(o, text, escape(text, s.text[i]));
+	if (flags & RST_PRINT_LEFT)
+		put_repeated(o, ' ', spaces);
+}
+
 void rst_put_character(struct rst_output *o, int64_t value, unsigned int flags, int64_t width)
 {
 	char text[4];

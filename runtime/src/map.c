@@ -356,6 +356,15 @@ static bool key_is_usable(struct rst_context *c, const struct rst_map *map, stru
 	return true;
 }
 
+static void fail_full(struct rst_context *c, const struct rst_map *map)
+{
+	if (map->spec.is_sized)
+		rst_failf(c, NULL, "Array overflow, check size limit (%u)",
+			  map->spec.maximum_entries);
+	else
+		rst_fail(c, "Array overflow, check MAXMAPENTRIES", NULL);
+}
+
 struct rst_node *rst_map_insert(struct rst_context *c, struct rst_map *map, struct rst_key key)
 {
 	struct rst_node *node;
@@ -369,7 +378,7 @@ struct rst_node *rst_map_insert(struct rst_context *c, struct rst_map *map, stru
 		return node;
 	node = part_insert(map, &map->parts[0], key, hash);
 	if (!node)
-		rst_fail(c, "Array overflow, check MAXMAPENTRIES", NULL);
+		fail_full(c, map);
 	return node;
 }
 
@@ -483,7 +492,7 @@ void rst_stat_map_add(struct rst_context *c, struct rst_map *map, struct rst_key
 		rst_stat_update(node_value(node), &map->spec.stat, value);
 	rst_unlock(&part->lock);
 	if (!node)
-		rst_fail(c, "Array overflow, check MAXMAPENTRIES", NULL);
+		fail_full(c, map);
 }
 
 const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *map, struct rst_key key)

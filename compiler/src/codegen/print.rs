@@ -102,7 +102,7 @@ impl Body<'_> {
                     let text = take(true).unwrap_or_default();
                     match (&value.kind, conversion) {
                         (ExprKind::String(text), Conversion::String)
-                            if width.is_none() && precision.is_none() =>
+                            if width.is_none() && precision.is_none() && !flags.alternate =>
                         {
                             literal(&mut pieces, until_nul(text));
                         }
@@ -144,6 +144,7 @@ impl Body<'_> {
                 } => {
                     let is_plain =
                         width.is_none() && precision.is_none() && *flags == PrintFlags::default();
+                    let has_escapes = flags.alternate;
                     let flags = flags_text(*flags);
                     let width = width.as_deref().map_or("-1", bare);
                     let precision = precision.as_deref().map_or("-1", bare);
@@ -154,6 +155,9 @@ impl Body<'_> {
                         Conversion::String if is_plain => {
                             format!("rst_put_string({output}, {value});")
                         }
+                        Conversion::String if has_escapes => format!(
+                            "rst_put_escaped({output}, {value}, {flags}, {width}, {precision});"
+                        ),
                         Conversion::String => format!(
                             "rst_put_padded({output}, {value}, {flags}, {width}, {precision});"
                         ),

@@ -3,7 +3,6 @@
 
 use crate::ir::*;
 
-use super::CodegenError;
 use super::analysis::uses_of_block;
 use super::body::{Body, Home, Result, Value};
 use super::writer::bare;
@@ -119,7 +118,7 @@ impl Body<'_> {
                 step,
                 body,
             } => {
-                self.while_loop(condition.as_ref(), step.as_ref(), body)?;
+                self.while_loop(condition.as_ref(), step.as_ref(), body, statement.at)?;
             }
             StmtKind::Foreach(foreach) => self.foreach(foreach, statement.at, is_last)?,
             StmtKind::ForeachHistogram {
@@ -218,6 +217,7 @@ impl Body<'_> {
         condition: Option<&Expr>,
         step: Option<&Expr>,
         body: &[Stmt],
+        at: LocationId,
     ) -> Result<()> {
         self.loops += 1;
         self.out.open("for (;;)");
@@ -228,13 +228,8 @@ impl Body<'_> {
         }
         if self.counts_statements && body.is_empty() {
             self.line("c->actions -= 1;");
-            let at = condition.or(step).map(|e| e.at);
-            match at {
-                Some(at) => self.fail_if("c->actions < 0", "MAXACTION exceeded", at),
-                None => {
-                    return Err(CodegenError::new("a loop without condition, step and body"));
-                }
-            }
+            let at = condition.or(step).map_or(at, |e| e.at);
+            self.fail_if("c->actions < 0", "MAXACTION exceeded", at);
         }
         let label = step.map(|_| self.new_label("next"));
         self.continue_labels.push(label.clone());

@@ -188,6 +188,7 @@ fn maps(unit: &Unit, out: &mut Writer) {
         out.line(format!(".key_types = {{ {types} }},"));
         out.line(format!(".value_type = {},", type_name(*value)));
         out.line(format!(".wrap = {},", i32::from(*wrap)));
+        out.line(format!(".is_sized = {},", i32::from(size.is_some())));
         out.line(format!(
             ".maximum_entries = {},",
             entries.clamp(1, u64::from(u32::MAX))

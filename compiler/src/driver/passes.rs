@@ -361,7 +361,11 @@ impl Passes<'_> {
         }
         let program = program.filter(|_| errors == 0);
         if let (Some(program), 2) = (&program, self.last_pass) {
-            say!("{}", ir::print::print(program));
+            let print = match self.options.verbose(2) {
+                0 => ir::print::summary,
+                _ => ir::print::print,
+            };
+            say!("{}", print(program));
         }
         let counted = |count: usize, what: &str| {
             format!("{count} {what}{}", if count == 1 { "" } else { "s" })

@@ -92,14 +92,7 @@ impl<'a> Printer<'a> {
     fn global(&mut self, global: &Global) {
         let name = &global.name;
         self.line(match &global.kind {
-            GlobalKind::Scalar { ty, initial } => {
-                let initial = match initial {
-                    Some(Constant::Long(value)) => format!(" = {value}"),
-                    Some(Constant::String(bytes)) => format!(" = {}", quote(bytes)),
-                    None => String::new(),
-                };
-                format!("{name}:{}{initial}", type_name(*ty))
-            }
+            GlobalKind::Scalar { ty, .. } => format!("{name}:{}", type_name(*ty)),
             GlobalKind::Array {
                 keys,
                 value,
@@ -111,18 +104,18 @@ impl<'a> Printer<'a> {
                     .map(|key| type_name(*key))
                     .collect::<Vec<_>>()
                     .join(", ");
-                let size = size.unwrap_or(u64::from(self.program.limits.map_entries));
+                let size = size.map_or_else(String::new, |size| format!("[{size}]"));
                 let wrap = if *wrap { "%" } else { "" };
-                format!("{name}{wrap}[{size}]:{} [{keys}]", type_name(*value))
+                format!("{name}{wrap}{size}:{} [{keys}]", type_name(*value))
             }
         });
     }
 
     fn locals(&mut self, locals: &'a IndexVec<LocalId, Local>, skip: usize) {
         if locals.len() > skip {
-            self.line("# locals");
+            self.line("  # locals");
             for local in locals.values().skip(skip) {
-                self.line(format!("{}:{}", local.name, type_name(local.ty)));
+                self.line(format!("  {}:{}", local.name, type_name(local.ty)));
             }
         }
         self.locals = Some(locals);
@@ -141,10 +134,10 @@ impl<'a> Printer<'a> {
             function.name,
             type_name(function.returns)
         ));
+        self.locals(&function.locals, function.parameters);
         if !with_body {
             return;
         }
-        self.locals(&function.locals, function.parameters);
         match &function.body {
             FunctionBody::Script(block) => self.braces(block),
             FunctionBody::C(code) => self.line(format!("%{{{}%}}", code.text)),
@@ -164,6 +157,9 @@ impl<'a> Printer<'a> {
         }
         self.line(line);
         if !with_body {
+            if let Some(handler) = self.program.handlers.get(probe.handler) {
+                self.locals(&handler.locals, 0);
+            }
             return;
         }
         if let Some(entry) = probe

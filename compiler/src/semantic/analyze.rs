@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use rstap_syntax::diag::Diagnostic;
 
-use super::lower::Lowering;
-use super::optimize;
+use super::lower::{Lowering, Places};
+use super::optimize::{self, Removed};
 use super::points::{self, Derived};
 use super::session::{Session, UnitId};
 use crate::ir::{self, StmtKind, walk};
@@ -20,6 +20,7 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
     let mut derived: Vec<Derived> = Vec::new();
     let mut done: HashSet<UnitId> = HashSet::new();
     let mut program = None;
+    let mut places = Places::new();
     for _ in 0..MAXIMUM_ROUNDS {
         derive_new(session, &mut done, &mut derived);
         if session.has_errors() {
@@ -31,8 +32,9 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
         }
         // Messages of a round that is repeated come again.
         let kept = session.take_diagnostics();
-        let lowered = Lowering::new(session).run(&derived);
+        let (lowered, tokens) = Lowering::new(session).run_with_places(&derived);
         program = Some(lowered);
+        places = tokens;
         if session.units().iter().all(|unit| done.contains(&unit.id) || unit.probes.is_empty()) {
             let new = session.take_diagnostics();
             kept.into_iter().chain(new).for_each(|diagnostic| session.report(diagnostic));
@@ -51,7 +53,8 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
         return None;
     }
     if !session.options.unoptimized {
-        optimize::optimize(&mut program);
+        let removed = optimize::optimize(&mut program);
+        report_removed(session, removed, &places);
         remove_empty_probes(session, &derived, &mut program);
         if program.probes.is_empty() {
             session.report(Diagnostic::semantic_error("E0208", "no probes found"));
@@ -102,6 +105,23 @@ fn check_loops(session: &Session, program: &ir::Program) {
                 .hint("collect what is to change first, and change it after the loop"),
             );
         });
+    }
+}
+
+/// Warns about assignments and expressions of the user's that nobody misses.
+fn report_removed(session: &Session, removed: Vec<Removed>, places: &Places) {
+    let mut warned = HashSet::new();
+    for removed in removed {
+        let (at, text) = match removed {
+            Removed::Assignment(name, at) => (at, format!("Eliding assignment to '{name}'")),
+            Removed::Expression(at) => (at, "Eliding side-effect-free expression".to_owned()),
+        };
+        let Some(&place) = places.get(&at).filter(|place| session.is_users(**place)) else {
+            continue;
+        };
+        if warned.insert(place) {
+            session.report(Diagnostic::warning("W0203", text).at(place));
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::ir::arena::{EntityId, IndexVec};
 use crate::ir::walk;
 use crate::ir::{
     BinaryOperator, Block, Expr, ExprKind, FunctionBody, FunctionId, GlobalId, Handler, HandlerId,
-    LocalId, Place, Program, StatPlace, Stmt, StmtKind,
+    Local, LocalId, LocationId, Place, Program, StatPlace, Stmt, StmtKind,
 };
 
 /// The value of an operation on two numbers; `None` where it is an error at run time.
@@ -35,23 +35,34 @@ pub fn fold(operator: BinaryOperator, left: i64, right: i64) -> Option<i64> {
     })
 }
 
-/// Runs all of it.
-pub fn optimize(program: &mut Program) {
+/// What was left out and may be a mistake in the script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// A local was set and never read.
+    Assignment(String, LocationId),
+    /// A statement had no effect.
+    Expression(LocationId),
+}
+
+/// Runs all of it. Gives what was removed, in the order of the program.
+pub fn optimize(program: &mut Program) -> Vec<Removed> {
+    let mut removed = Vec::new();
     let pure = pure_functions(program);
     let ids: Vec<HandlerId> = program.handlers.ids().collect();
     for id in ids {
         if let Some(handler) = program.handlers.get_mut(id) {
-            remove_dead_code(&mut handler.body, &pure);
+            remove_dead_code(&mut handler.body, &handler.locals, &pure, &mut removed);
         }
     }
     for (_, function) in program.functions.iter_mut() {
         if let FunctionBody::Script(body) = &mut function.body {
-            remove_dead_code(body, &pure);
+            remove_dead_code(body, &function.locals, &pure, &mut removed);
         }
     }
     trim_saved(program);
     merge_handlers(program);
     remove_functions(program);
+    removed
 }
 
 /// Functions without effects: results depend on arguments and the probe alone,
@@ -132,11 +143,17 @@ fn each_expr(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
     walk::expression_mut(&mut copy, &mut |expr| f(expr));
 }
 
-fn remove_dead_code(body: &mut Block, pure: &HashSet<FunctionId>) {
+fn remove_dead_code(
+    body: &mut Block,
+    locals: &IndexVec<LocalId, Local>,
+    pure: &HashSet<FunctionId>,
+    removed: &mut Vec<Removed>,
+) {
     loop {
         let read = locals_read(body);
         let mut changed = false;
-        simplify(body, &read, pure, &mut changed);
+        let mut pass = Pass { read: &read, locals, pure, changed: &mut changed, removed };
+        simplify(body, &mut pass);
         if !changed {
             return;
         }
@@ -196,27 +213,40 @@ fn self_update(expr: &Expr) -> Option<LocalId> {
     }
 }
 
-fn simplify(
-    block: &mut Block,
-    read: &HashSet<LocalId>,
-    pure: &HashSet<FunctionId>,
-    changed: &mut bool,
-) {
+/// What one pass over a body knows and notes.
+struct Pass<'p> {
+    read: &'p HashSet<LocalId>,
+    locals: &'p IndexVec<LocalId, Local>,
+    pure: &'p HashSet<FunctionId>,
+    changed: &'p mut bool,
+    removed: &'p mut Vec<Removed>,
+}
+
+impl Pass<'_> {
+    fn note_assignment(&mut self, id: LocalId, at: LocationId) {
+        *self.changed = true;
+        if let Some(local) = self.locals.get(id) {
+            self.removed.push(Removed::Assignment(local.name.clone(), at));
+        }
+    }
+}
+
+fn simplify(block: &mut Block, pass: &mut Pass) {
+    let (read, pure) = (pass.read, pass.pure);
     let mut kept = Block::with_capacity(block.len());
     for mut stmt in std::mem::take(block) {
         for inner in inner_blocks_mut(&mut stmt) {
-            simplify(inner, read, pure, changed);
+            simplify(inner, pass);
         }
         // An assignment nobody reads leaves what its right side does.
+        let mut is_reported = false;
         while let StmtKind::Expr(expr) = &mut stmt.kind {
-            let is_dead = match &expr.kind {
-                ExprKind::Assign { place: Place::Local(id), .. } => !read.contains(id),
-                _ => false,
+            let dead = match &expr.kind {
+                ExprKind::Assign { place: Place::Local(id), .. } if !read.contains(id) => *id,
+                _ => break,
             };
-            if !is_dead {
-                break;
-            }
-            *changed = true;
+            pass.note_assignment(dead, expr.at);
+            is_reported = true;
             if let ExprKind::Assign { value, .. } =
                 std::mem::replace(&mut expr.kind, ExprKind::Number(0))
             {
@@ -245,7 +275,12 @@ fn simplify(
             _ => false,
         };
         if is_useless {
-            *changed = true;
+            *pass.changed = true;
+            if let StmtKind::Expr(expr) = &stmt.kind
+                && !is_reported
+            {
+                pass.removed.push(Removed::Expression(expr.at));
+            }
         } else {
             kept.push(stmt);
         }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::lexer::describe_token;
-use rstap_syntax::span::{SourceMap, Span};
+use rstap_syntax::span::{FileId, SourceMap, Span};
 
 use crate::target::Target;
 
@@ -30,6 +30,8 @@ pub enum Origin {
 #[derive(Debug)]
 pub struct Unit {
     pub id: UnitId,
+    /// Its text.
+    pub file: FileId,
     pub path: String,
     pub origin: Origin,
     pub probes: Vec<Rc<ast::Probe>>,
@@ -44,6 +46,7 @@ impl Unit {
     pub fn new(id: UnitId, path: String, origin: Origin, file: ast::File) -> Unit {
         let mut unit = Unit {
             id,
+            file: file.id,
             path,
             origin,
             probes: Vec::new(),
@@ -131,6 +134,9 @@ pub struct Session<'a> {
     diagnostics: RefCell<Vec<Diagnostic>>,
     /// Counts the functions made for pretty printing.
     pub synthesized: Cell<usize>,
+    /// Errors of the point being resolved will be dropped (`?`, wildcards): similar names,
+    /// which take a look at every symbol of the kernel, need not be searched.
+    pub errors_are_dropped: Cell<bool>,
 }
 
 impl<'a> Session<'a> {
@@ -149,6 +155,7 @@ impl<'a> Session<'a> {
             loaded: RefCell::default(),
             diagnostics: RefCell::default(),
             synthesized: Cell::new(0),
+            errors_are_dropped: Cell::new(false),
         }
     }
 
@@ -234,8 +241,10 @@ impl<'a> Session<'a> {
         find()
     }
 
-    /// The global that a name in a file means, with the file that declares it.
+    /// The global that a name in a file means, with the file that declares it. A library
+    /// file does not see the user's: its locals may have any name.
     pub fn global(&self, name: &str, from: UnitId) -> Option<(Rc<ast::Global>, UnitId)> {
+        let is_library = self.unit(from).origin == Origin::Library;
         let find = || {
             let mut public = None;
             for unit in self.units() {
@@ -246,7 +255,9 @@ impl<'a> Session<'a> {
                     if unit.id == from {
                         return Some((Rc::clone(global), unit.id));
                     }
-                    if !global.private && public.is_none() {
+                    let is_visible =
+                        !global.private && !(is_library && unit.origin == Origin::User);
+                    if is_visible && public.is_none() {
                         public = Some((Rc::clone(global), unit.id));
                     }
                 }
@@ -259,6 +270,14 @@ impl<'a> Session<'a> {
             }
             find()
         })
+    }
+
+    /// Whether a place is in a file of the user's: nobody wants warnings about the library.
+    pub fn is_users(&self, place: Span) -> bool {
+        self.units
+            .borrow()
+            .iter()
+            .any(|unit| unit.file == place.file && unit.origin == Origin::User)
     }
 
     /// Remembers a message.

@@ -74,10 +74,29 @@ fn begins_item(sources: &SourceMap, tokens: &[Token], at: usize) -> bool {
     let starts = ["probe", "global", "function", "private"].contains(&sources.text(token.span));
     let before = at.checked_sub(1).and_then(word);
     // `private function` and `private global` are one item.
-    let inside = matches!(before, Some("." | "->" | "private" | "function"));
+    let is_name = at
+        .checked_sub(1)
+        .and_then(|index| tokens.get(index))
+        .is_some_and(|token| token.kind == TokenKind::Identifier);
+    let inside = !is_name && matches!(before, Some("." | "->" | "private" | "function"));
     // `{function, statement}` in a probe point.
     let listed = matches!(word(at + 1), Some("," | "}" | "." | "(" | "?" | "!"));
     starts && !inside && !listed
+}
+
+/// The error about a global that the file declares twice.
+fn duplicate(items: &[Item], item: &Item) -> Option<Diagnostic> {
+    let Item::Global(global) = item else {
+        return None;
+    };
+    let first = items.iter().find_map(|item| match item {
+        Item::Global(other) if other.name.name == global.name.name => Some(other.name.span),
+        _ => None,
+    })?;
+    Some(
+        Diagnostic::parse_error("E0150", "duplicate global name", global.name.span)
+            .label(first, "first declared here"),
+    )
 }
 
 fn parse_items(
@@ -100,6 +119,7 @@ fn parse_items(
         });
         match parsed {
             Ok(found) => {
+                diagnostics.extend(found.iter().filter_map(|item| duplicate(&items, item)));
                 items.extend(found);
                 start = end;
             }

@@ -117,6 +117,7 @@ impl Lowering<'_, '_> {
                     return Some(PlaceInfo { place, ty, detail: None });
                 }
                 let (id, ty) = self.local(state, name);
+                state.written.insert(id);
                 Some(PlaceInfo { place: ir::Place::Local(id), ty, detail: None })
             }
             ast::ExprKind::Index { base: ast::Indexable::Array(array), indexes }
@@ -137,8 +138,11 @@ impl Lowering<'_, '_> {
             | ast::ExprKind::Deref { .. }
             | ast::ExprKind::Register { .. } => self.target_place(state, target),
             _ => {
-                let text = "assignment needs a variable, an array element or a target variable";
-                self.error(Diagnostic::semantic_error("E0235", text).at(target.token));
+                self.error(
+                    Diagnostic::semantic_error("E0235", "Expecting lvalue for assignment")
+                        .at(target.token)
+                        .hint("a variable, an array element or a target variable can be assigned to"),
+                );
                 None
             }
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The state of one body while it is lowered: its locals and what it saves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rstap_syntax::span::Span;
 
@@ -28,10 +28,16 @@ pub(super) struct BodyState {
     /// The file whose names are seen now.
     pub unit: UnitId,
     pub context: Context,
+    /// In a probe on a function's return: `@entry` can be used.
+    pub is_return: bool,
     /// The probe whose `$variables` these are, for functions that use them.
     pub probe: Option<usize>,
     names: HashMap<String, ir::LocalId>,
     locals: IndexVec<ir::LocalId, (String, Ty)>,
+    /// Where locals were first read, in that order.
+    pub read: Vec<(ir::LocalId, Span)>,
+    /// Locals that something sets.
+    pub written: HashSet<ir::LocalId>,
     /// Return probes: values kept at entry.
     pub saved: Vec<ir::Expr>,
     pub saved_strings: Vec<ir::Expr>,
@@ -51,9 +57,12 @@ impl BodyState {
             owner: Owner::Nothing,
             unit,
             context: Context::Empty,
+            is_return: false,
             probe: None,
             names: HashMap::new(),
             locals: IndexVec::default(),
+            read: Vec::new(),
+            written: HashSet::new(),
             saved: Vec::new(),
             saved_strings: Vec::new(),
             loops: 0,
@@ -67,6 +76,14 @@ impl BodyState {
         BodyState {
             owner: Owner::Probe(index),
             context: probe.context.clone(),
+            is_return: matches!(
+                probe.kind,
+                ir::ProbeKind::Return { .. }
+                    | ir::ProbeKind::User {
+                        is_return: true,
+                        ..
+                    }
+            ),
             probe: Some(index),
             ..Self::bare(probe.bodies.first().map_or(UnitId(0), |body| body.unit))
         }
@@ -85,6 +102,23 @@ impl BodyState {
     pub fn lookup(&self, name: &str) -> Option<(ir::LocalId, Ty)> {
         let id = *self.names.get(name)?;
         Some((id, self.locals[id].1))
+    }
+
+    /// Notes that a local is read.
+    pub fn note_read(&mut self, id: ir::LocalId, place: Span) {
+        if !self.read.iter().any(|(known, _)| *known == id) {
+            self.read.push((id, place));
+        }
+    }
+
+    /// The name of a local.
+    pub fn name(&self, id: ir::LocalId) -> Option<&str> {
+        self.locals.get(id).map(|(name, _)| name.as_str())
+    }
+
+    /// The names of all locals.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.locals.values().map(|(name, _)| name.as_str())
     }
 
     /// A new local.

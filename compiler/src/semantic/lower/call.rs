@@ -56,7 +56,7 @@ impl Lowering<'_, '_> {
                 let Some(&parameter) = self.functions[index].parameters.get(position) else {
                     continue;
                 };
-                self.unify(parameter, value.ty, argument.token);
+                self.unify(value.ty, parameter, argument.token);
                 self.types.add_detail(parameter, value.detail);
                 known = known.or(self.types.get(parameter));
             }
@@ -98,7 +98,7 @@ impl Lowering<'_, '_> {
     fn no_function(&mut self, name: &ast::Ident, arity: usize, overloads: &[Overload]) {
         let mut error = Diagnostic::semantic_error(
             "E0206",
-            format!("unresolved arity-{arity} function '{}'", name.name),
+            format!("unresolved function {}", name.name),
         )
         .at(name.span);
         if overloads.is_empty() {
@@ -112,10 +112,19 @@ impl Lowering<'_, '_> {
                     format!("{} (similar: {})", error.message, similar.join(", "));
             }
         } else {
+            let arities: Vec<String> = overloads
+                .iter()
+                .map(|(function, _)| function.params.len().to_string())
+                .collect();
+            error.message = format!(
+                "arity mismatch found (function '{}' takes {} args)",
+                name.name,
+                arities.join(" or "),
+            );
             for (function, _) in overloads {
                 error = error.label(
                     function.name.span,
-                    format!("this one takes {} arguments", function.params.len()),
+                    format!("this one takes {} arguments, not {arity}", function.params.len()),
                 );
             }
         }

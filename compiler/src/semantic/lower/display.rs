@@ -73,8 +73,11 @@ fn display(
             literal(&mut pieces, b"\n");
             let mut block = vec![print(pieces, at)];
             if *ty == ir::Type::Stat {
-                // An empty statistic has no minimum: say nothing about it.
-                block = vec![if_any(ir::StatPlace::Scalar(id), block, at)];
+                // An empty statistic has no minimum.
+                let mut empty = Vec::new();
+                literal(&mut empty, format!("{} @count=0x0\n", global.name).as_bytes());
+                let empty = vec![print(empty, at)];
+                block = vec![if_any(ir::StatPlace::Scalar(id), block, empty, at)];
             }
             handler.body.append(&mut block);
         }
@@ -92,7 +95,7 @@ fn display(
                 let key = ir::Expr { kind: ir::ExprKind::Local(local), ty: *ty, at };
                 if *ty == ir::Type::String {
                     literal(&mut pieces, b"\"");
-                    pieces.push(plain_value(ir::Conversion::String, key));
+                    pieces.push(escaped(key));
                     literal(&mut pieces, b"\"");
                 } else {
                     pieces.push(plain_value(ir::Conversion::Decimal, key));
@@ -134,31 +137,41 @@ fn print(pieces: Vec<ir::PrintPiece>, at: ir::LocationId) -> ir::Stmt {
     ir::Stmt { kind: ir::StmtKind::Expr(ir::Expr { kind, ty: ir::Type::Void, at }), at }
 }
 
-fn if_any(stat: ir::StatPlace, then: ir::Block, at: ir::LocationId) -> ir::Stmt {
+fn if_any(
+    stat: ir::StatPlace,
+    then: ir::Block,
+    otherwise: ir::Block,
+    at: ir::LocationId,
+) -> ir::Stmt {
     let condition = ir::Expr {
         kind: ir::ExprKind::Stat(ir::StatOperation::Count, stat),
         ty: ir::Type::Long,
         at,
     };
-    ir::Stmt { kind: ir::StmtKind::If { condition, then, otherwise: Vec::new() }, at }
+    ir::Stmt { kind: ir::StmtKind::If { condition, then, otherwise }, at }
 }
 
-/// `=0x5` or `="text"`
-fn value_pieces(value: ir::Expr, pieces: &mut Vec<ir::PrintPiece>) {
-    if value.ty == ir::Type::String {
-        literal(pieces, b"=\"");
-        pieces.push(plain_value(ir::Conversion::String, value));
-        literal(pieces, b"\"");
-        return;
-    }
-    literal(pieces, b"=");
-    pieces.push(ir::PrintPiece::Value {
-        conversion: ir::Conversion::HexLower,
+/// A string between quotes, so that its own are told apart.
+fn escaped(value: ir::Expr) -> ir::PrintPiece {
+    ir::PrintPiece::Value {
+        conversion: ir::Conversion::String,
         flags: ir::PrintFlags { alternate: true, ..Default::default() },
         width: None,
         precision: None,
         value,
-    });
+    }
+}
+
+/// `=5` or `="text"`
+fn value_pieces(value: ir::Expr, pieces: &mut Vec<ir::PrintPiece>) {
+    if value.ty == ir::Type::String {
+        literal(pieces, b"=\"");
+        pieces.push(escaped(value));
+        literal(pieces, b"\"");
+        return;
+    }
+    literal(pieces, b"=");
+    pieces.push(plain_value(ir::Conversion::Decimal, value));
 }
 
 /// ` @count=1 @min=2 @max=2 @sum=2 @avg=2`

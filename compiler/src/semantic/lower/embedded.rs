@@ -27,7 +27,7 @@ impl Lowering<'_, '_> {
         code: &str,
         token: Span,
     ) -> Lowered {
-        let ty = if code.contains("/* string */") { ir::Type::String } else { ir::Type::Long };
+        let ty = if has_tag(code, "string") { ir::Type::String } else { ir::Type::Long };
         let kind = ir::ExprKind::EmbeddedC(self.c_text(state, code, token));
         let at = self.location(token);
         Lowered::new(ir::Expr { kind, ty, at }, Ty::Known(ty))
@@ -64,10 +64,18 @@ impl Lowering<'_, '_> {
             file: sources.file_name(span).to_owned(),
             line: sources.line_column(span).line,
             globals,
-            is_unmangled: code.contains("/* unmangled */"),
-            is_pure: code.contains("/* pure */"),
+            is_unmangled: has_tag(code, "unmangled"),
+            is_pure: has_tag(code, "pure"),
         }
     }
+}
+
+/// Whether a comment of the text holds this magic word: `/* pure unprivileged */` holds two.
+fn has_tag(code: &str, tag: &str) -> bool {
+    code.split("/*")
+        .skip(1)
+        .filter_map(|rest| rest.split("*/").next())
+        .any(|comment| comment.split_whitespace().any(|word| word == tag))
 }
 
 /// Names behind a tag such as `pragma:read:`, with their offsets.

@@ -192,6 +192,7 @@ impl Lowering<'_, '_> {
             return self.nothing(token);
         }
         let (id, ty) = self.local(state, name);
+        state.note_read(id, token);
         let known = self.types.get(ty).unwrap_or(ir::Type::Long);
         let detail = self.types.detail(ty);
         Lowered { expr: ir::Expr { kind: ir::ExprKind::Local(id), ty: known, at }, ty, detail }
@@ -275,19 +276,18 @@ impl Lowering<'_, '_> {
 
     /// `@entry(expr)`: evaluated when the function is entered, kept for its return.
     fn entry(&mut self, state: &mut BodyState, inner: &ast::Expr, token: Span) -> Lowered {
-        let Context::Code(code) = &state.context else {
-            return self.entry_error(token);
-        };
-        if !code.is_return {
+        if !state.is_return || state.in_entry {
             return self.entry_error(token);
         }
-        let at_entry = CodeContext {
-            is_return: false,
-            is_entry: true,
-            ..CodeContext::clone(code)
+        let at_entry = match &state.context {
+            Context::Code(code) => Context::Code(std::rc::Rc::new(CodeContext {
+                is_return: false,
+                is_entry: true,
+                ..CodeContext::clone(code)
+            })),
+            other => other.clone(),
         };
-        let context =
-            std::mem::replace(&mut state.context, Context::Code(std::rc::Rc::new(at_entry)));
+        let context = std::mem::replace(&mut state.context, at_entry);
         let was_entry = std::mem::replace(&mut state.in_entry, true);
         let value = self.expr(state, inner);
         state.context = context;

@@ -43,6 +43,9 @@ struct FunctionKey {
     probe: Option<usize>,
 }
 
+/// Tokens by the number of their location.
+pub type Places = HashMap<ir::LocationId, Span>;
+
 /// What is known of a function in all walks.
 struct FunctionInfo {
     declaration: Rc<ast::Function>,
@@ -124,7 +127,12 @@ impl<'s, 'a> Lowering<'s, 'a> {
     }
 
     /// The whole of it. Errors are reported to the session; the program is then not usable.
-    pub fn run(mut self, probes: &[Derived]) -> ir::Program {
+    pub fn run(self, probes: &[Derived]) -> ir::Program {
+        self.run_with_places(probes).0
+    }
+
+    /// The same, with the tokens that the program's locations stand for.
+    pub fn run_with_places(mut self, probes: &[Derived]) -> (ir::Program, Places) {
         self.probe_locals.resize_with(probes.len(), HashMap::new);
         for _ in 0..MAXIMUM_WALKS {
             let before = (self.types.changes(), self.functions.len(), self.globals.len());
@@ -205,6 +213,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
             self.statement(&mut state, body, &mut block);
         }
         let mut condition: Option<ir::Expr> = None;
+        state.in_condition = true;
         for (expr, unit) in &probe.conditions {
             state.unit = *unit;
             let value = self.condition(&mut state, expr);
@@ -217,6 +226,8 @@ impl<'s, 'a> Lowering<'s, 'a> {
                 },
             });
         }
+        state.in_condition = false;
+        self.report_unset(&state);
         let entry = self.entry_handler(&mut state);
         let handler = ir::Handler { locals: state.take_locals(self), body: block };
         let handler = self.merge(handler, merged);
@@ -287,7 +298,8 @@ impl<'s, 'a> Lowering<'s, 'a> {
         let mut state = BodyState::for_function(index, info);
         let returns = info.returns;
         for (param, ty) in declaration.params.iter().zip(info.parameters.clone()) {
-            state.declare(&param.name.name, ty);
+            let id = state.declare(&param.name.name, ty);
+            state.written.insert(id);
         }
         let parameters = declaration.params.len();
         let body = match &declaration.body {
@@ -300,6 +312,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
                 ir::FunctionBody::C(self.embedded_code(&state, code))
             }
         };
+        self.report_unset(&state);
         let returns = self.types.get(returns).unwrap_or(ir::Type::Void);
         ir::Function {
             name: declaration.name.name.clone(),
@@ -313,7 +326,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
     }
 
     /// Puts globals and functions into the program and gives it away.
-    fn finish(mut self) -> ir::Program {
+    fn finish(mut self) -> (ir::Program, Places) {
         for error in std::mem::take(&mut self.errors) {
             self.session.report(error);
         }
@@ -339,7 +352,8 @@ impl<'s, 'a> Lowering<'s, 'a> {
         if !self.session.options.no_global_display {
             self.add_global_display();
         }
-        self.program
+        let places = self.locations.into_iter().map(|(span, id)| (id, span)).collect();
+        (self.program, places)
     }
 
     fn add_globals(&mut self) {
@@ -408,7 +422,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
 
     /// A warning, once, in the walk that counts.
     fn warn(&mut self, message: String, at: Span) {
-        if self.is_final && self.warned.insert(format!("{message} {at:?}")) {
+        if self.is_final && self.session.is_users(at) && self.warned.insert(format!("{message} {at:?}")) {
             self.session.report(Diagnostic::warning("W0201", message).at(at));
         }
     }
@@ -489,6 +503,31 @@ impl<'s, 'a> Lowering<'s, 'a> {
         }
     }
 
+    /// Locals that are read and never set are misspelt more often than not.
+    fn report_unset(&mut self, state: &BodyState) {
+        if !self.is_final {
+            return;
+        }
+        for (id, place) in &state.read {
+            let Some(name) = state.name(*id).filter(|_| !state.written.contains(id)) else {
+                continue;
+            };
+            let similar = self.similar_variables(name, state.names());
+            self.warn(format!("never-assigned local variable '{name}'{similar}"), *place);
+        }
+    }
+
+    /// ` (similar: a, b)` for the variables of a body and the user's globals, or nothing.
+    fn similar_variables<'n>(&self, name: &str, locals: impl Iterator<Item = &'n str>) -> String {
+        let mut names: Vec<String> = locals.map(str::to_owned).collect();
+        names.extend(self.globals.iter().map(|info| info.declaration.name.name.clone()));
+        let similar = super::similar::several(name, &names);
+        if similar.is_empty() {
+            return String::new();
+        }
+        format!(" (similar: {})", similar.join(", "))
+    }
+
     fn report_unused(&mut self) {
         for index in 0..self.globals.len() {
             let info = &self.globals[index];
@@ -499,8 +538,10 @@ impl<'s, 'a> Lowering<'s, 'a> {
                 && declaration.init.is_none()
                 && !self.session.options.globals.iter().any(|(n, _)| *n == declaration.name.name)
             {
-                let name = &declaration.name.name;
-                self.warn(format!("never-assigned global variable '{name}'"), declaration.name.span);
+                let name = declaration.name.name.clone();
+                let similar = self.similar_variables(&name, std::iter::empty());
+                let text = format!("never-assigned global variable '{name}'{similar}");
+                self.warn(text, declaration.name.span);
             }
         }
     }
@@ -509,21 +550,15 @@ impl<'s, 'a> Lowering<'s, 'a> {
 /// `type mismatch (long)` with the place where the other type came from.
 fn mismatch_error(mismatch: Mismatch, at: Span) -> Diagnostic {
     let wanted = type_name(mismatch.wanted);
-    let mut error =
-        Diagnostic::semantic_error("E0201", format!("type mismatch ({wanted})")).at(at);
-    if let Some(place) = mismatch.inferred_at {
-        let inferred = type_name(mismatch.inferred);
-        error = error.caused_by(
-            Diagnostic::semantic_error(
-                "E0202",
-                format!("type was first inferred here ({inferred})"),
-            )
-            .at(place),
-        );
-    } else {
-        error = error.note(format!("the other side is {}", type_name(mismatch.inferred)));
-    }
-    error
+    let inferred = type_name(mismatch.inferred);
+    let Some(place) = mismatch.inferred_at else {
+        let text = format!("type mismatch: expected {wanted} but found {inferred}");
+        return Diagnostic::semantic_error("E0201", text).at(at);
+    };
+    let first = format!("type was first inferred here ({inferred})");
+    Diagnostic::semantic_error("E0201", format!("type mismatch ({wanted})"))
+        .at(at)
+        .caused_by(Diagnostic::semantic_error("E0202", first).at(place))
 }
 
 /// A number as C writes it: decimal, 0x or 0 octal, with a sign.

@@ -11,6 +11,9 @@ use super::expr::Lowered;
 use super::Lowering;
 use crate::ir;
 
+/// SystemTap's words.
+const WRONG_NUMBER: &str = "Wrong number of args to formatted print operator";
+
 impl Lowering<'_, '_> {
     pub(super) fn print(
         &mut self,
@@ -137,6 +140,7 @@ impl Lowering<'_, '_> {
             if conversion == ir::Conversion::String
                 && width.is_none()
                 && precision.is_none()
+                && !flags.alternate
                 && let ir::ExprKind::String(bytes) = &value.kind
             {
                 literal(pieces, bytes);
@@ -145,11 +149,17 @@ impl Lowering<'_, '_> {
             pieces.push(ir::PrintPiece::Value { conversion, flags, width, precision, value });
         }
         if missing {
-            let text = "too few arguments for format string";
-            self.error(Diagnostic::semantic_error("E0227", text).at(token));
+            self.error(
+                Diagnostic::semantic_error("E0227", WRONG_NUMBER)
+                    .at(token)
+                    .hint("the format has more directives than there are arguments"),
+            );
         } else if let Some(extra) = arguments.next() {
-            let text = "too many arguments for format string";
-            self.error(Diagnostic::semantic_error("E0228", text).at(extra.span));
+            self.error(
+                Diagnostic::semantic_error("E0228", WRONG_NUMBER)
+                    .at(token)
+                    .label(extra.span, "no directive of the format is left for this"),
+            );
         }
     }
 }

@@ -51,7 +51,7 @@ impl Lowering<'_, '_> {
         self.error(
             Diagnostic::semantic_error(
                 "E0220",
-                "statistics operator needs a global variable or array element with samples",
+                "stat locals not supported, missing global declaration?",
             )
             .at(operand.span),
         );

@@ -28,7 +28,8 @@ impl Lowering<'_, '_> {
             }
             ast::StmtKind::Expr(expr) => {
                 let value = self.expr_or_void(state, expr);
-                if is_constant(&value.expr) {
+                if is_constant(&value.expr) && !self.session.options.unoptimized {
+                    self.warn("Eliding side-effect-free expression".to_owned(), expr.token);
                     return;
                 }
                 ir::StmtKind::Expr(value.expr)
@@ -96,12 +97,13 @@ impl Lowering<'_, '_> {
             },
             ast::StmtKind::Try { body, variable, handler } => {
                 let body = self.block(state, body);
+                let mut catch = ir::Block::new();
                 let error = variable.as_ref().map(|name| {
-                    let (id, ty) = self.local(state, &name.name);
+                    let (id, ty) = self.set_variable(state, name, &mut catch);
                     self.unify(ty, Ty::STRING, name.span);
                     id
                 });
-                let catch = self.block(state, handler);
+                self.statement(state, handler, &mut catch);
                 ir::StmtKind::Try { body, error, catch }
             }
         };
@@ -154,6 +156,7 @@ impl Lowering<'_, '_> {
                     return Some(ir::StmtKind::DeleteGlobal(global_id(global)));
                 }
                 let (id, _) = self.local(state, name);
+                state.written.insert(id);
                 Some(ir::StmtKind::DeleteLocal(id))
             }
             ast::ExprKind::Index { base: ast::Indexable::Array(array), indexes } => {
@@ -164,8 +167,9 @@ impl Lowering<'_, '_> {
             }
             _ => {
                 self.error(
-                    Diagnostic::semantic_error("E0212", "delete needs a variable or an array element")
-                        .at(target.span),
+                    Diagnostic::semantic_error("E0212", "invalid operand of delete expression")
+                        .at(target.span)
+                        .hint("a variable, an array or an array element can be deleted"),
                 );
                 None
             }
@@ -206,9 +210,10 @@ impl Lowering<'_, '_> {
             Some(slice) => self.keys(state, global, slice),
             None => Vec::new(),
         };
+        let mut body = ir::Block::new();
         let mut keys = Vec::new();
         for (number, index) in foreach.indexes.iter().enumerate() {
-            let (id, ty) = self.local(state, &index.name);
+            let (id, ty) = self.set_variable(state, index, &mut body);
             let key = self.globals[global].keys.get(number).copied().unwrap_or(Ty::LONG);
             self.unify(ty, key, index.span);
             keys.push(Some(id));
@@ -220,7 +225,7 @@ impl Lowering<'_, '_> {
             if is_stat {
                 state.iterated.push((name.name.clone(), global));
             } else {
-                let (id, ty) = self.local(state, &name.name);
+                let (id, ty) = self.set_variable(state, name, &mut body);
                 self.unify(ty, value_ty, name.span);
                 let detail = self.types.detail(value_ty);
                 self.types.add_detail(ty, detail);
@@ -244,7 +249,7 @@ impl Lowering<'_, '_> {
             },
             direction: direction(sort.direction),
         });
-        let body = self.loop_body(state, &foreach.body);
+        body.extend(self.loop_body(state, &foreach.body));
         if is_stat && foreach.value.is_some() {
             state.iterated.pop();
         }
@@ -275,16 +280,18 @@ impl Lowering<'_, '_> {
             );
             return None;
         };
-        let (bucket_id, ty) = self.local(state, &bucket.name);
+        let mut body = ir::Block::new();
+        let (bucket_id, ty) = self.set_variable(state, bucket, &mut body);
         self.unify(ty, Ty::LONG, bucket.span);
         let value = foreach.value.as_ref().map(|name| {
-            let (id, ty) = self.local(state, &name.name);
+            let (id, ty) = self.set_variable(state, name, &mut body);
             self.unify(ty, Ty::LONG, name.span);
             id
         });
         let sort = foreach.sort.as_ref().map(|sort| {
             (matches!(sort.key, ast::SortKey::Value(_)), direction(sort.direction))
         });
+        body.extend(self.loop_body(state, &foreach.body));
         Some(ir::StmtKind::ForeachHistogram {
             stat,
             histogram,
@@ -292,8 +299,43 @@ impl Lowering<'_, '_> {
             value,
             sort,
             limit,
-            body: self.loop_body(state, &foreach.body),
+            body,
         })
+    }
+
+    /// The variable that `foreach` or `catch` sets. When it is a global, a local stands for it
+    /// and `first` gets the statement that hands the value on.
+    fn set_variable(
+        &mut self,
+        state: &mut BodyState,
+        name: &ast::Ident,
+        first: &mut ir::Block,
+    ) -> (ir::LocalId, Ty) {
+        let global = match state.lookup(&name.name) {
+            Some(_) => None,
+            None => self.global(&name.name, state.unit),
+        };
+        let Some(global) = global.filter(|&global| self.set_arity(global, 0, name.span)) else {
+            let (id, ty) = self.local(state, &name.name);
+            state.written.insert(id);
+            return (id, ty);
+        };
+        let (id, ty) = self.local(state, &format!("{} for the loop", name.name));
+        state.written.insert(id);
+        let value = self.globals[global].value;
+        self.unify(ty, value, name.span);
+        self.globals[global].is_written = true;
+        let at = self.location(name.span);
+        let known = self.types.get(value).unwrap_or(ir::Type::Long);
+        let local = ir::Expr { kind: ir::ExprKind::Local(id), ty: known, at };
+        let kind = ir::ExprKind::Assign {
+            place: ir::Place::Global(global_id(global)),
+            operator: None,
+            value: Box::new(local),
+        };
+        let expr = ir::Expr { kind, ty: known, at };
+        first.push(ir::Stmt { kind: ir::StmtKind::Expr(expr), at });
+        (id, ty)
     }
 }
 

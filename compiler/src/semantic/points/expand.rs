@@ -158,9 +158,14 @@ impl Expander<'_> {
         let has_any = !alternatives.is_empty();
         for alternative in alternatives {
             let result = match &alternative {
-                Alternative::Row(pattern, components) => self
-                    .build(pattern.family, components, &state)
-                    .map_err(|error| vec![error]),
+                Alternative::Row(pattern, components) => {
+                    // A nested alias may have said otherwise meanwhile.
+                    self.session
+                        .errors_are_dropped
+                        .set(state.is_one_of_many);
+                    self.build(pattern.family, components, &state)
+                        .map_err(|error| vec![error])
+                }
                 Alternative::Alias {
                     alias,
                     unit,

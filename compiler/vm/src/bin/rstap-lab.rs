@@ -96,6 +96,11 @@ fn act(action: &Action) -> Result<u8> {
                 newest: fetch.newest,
             };
             let kernel = kernels::fetch(&request, &mut |text| eprintln!("rstap-lab: {text}"))?;
+            // Function probes need names and addresses; a kernel that will not boot may still be
+            // good for building.
+            if let Err(error) = kernels::symbols::provide(&kernel) {
+                eprintln!("rstap-lab: {error}");
+            }
             println!("{}", kernel.sysroot.display());
         }
         Action::List => {

@@ -8,6 +8,7 @@
 
 mod archive;
 mod fetch;
+pub mod symbols;
 mod toolchain;
 mod unpack;
 
