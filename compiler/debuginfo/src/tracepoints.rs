@@ -33,7 +33,15 @@ impl DebugInfo {
         let names = self.tracepoint_names(&module, pattern)?;
         let systems = self.systems(&module, &names);
         let tracepoints = names.into_iter().filter_map(|(name, known)| {
-            let of = systems.get(&name).cloned().unwrap_or_default();
+            let of = match (systems.get(&name), system) {
+                (Some(of), _) => of.clone(),
+                // Without the kernel's image systems are not known. Names are unique in a
+                // kernel, so a whole name says enough.
+                (None, Some(system)) if !glob::is_pattern(system) && name == pattern => {
+                    system.to_string()
+                }
+                (None, _) => String::new(),
+            };
             if system.is_some_and(|system| !glob::matches(system, &of)) {
                 return None;
             }
