@@ -47,11 +47,11 @@ pub fn main() -> std::process::ExitCode {
 /// that it lets through. Memory that is not used is not taken.
 pub(crate) const STACK_SIZE: usize = 256 << 20;
 
-fn with_deep_stack(
-    work: impl FnOnce() -> std::process::ExitCode + Send,
-) -> std::process::ExitCode {
+fn with_deep_stack(work: impl FnOnce() -> std::process::ExitCode + Send) -> std::process::ExitCode {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK_SIZE).spawn_scoped(scope, work);
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK_SIZE)
+            .spawn_scoped(scope, work);
         match thread.map(|thread| thread.join()) {
             Ok(Ok(code)) => code,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),

@@ -26,8 +26,16 @@ enum Outcome {
 fn translate(text: &str) -> Outcome {
     let mut target = FixtureTarget::new();
     let long = target.base("long int", 8, Encoding::Signed);
-    target.add_function("vfs_read", ("fs/read_write.c", 450), long, &[("count", long)]);
-    let environment = Environment { guru: true, ..Environment::default() };
+    target.add_function(
+        "vfs_read",
+        ("fs/read_write.c", 450),
+        long,
+        &[("count", long)],
+    );
+    let environment = Environment {
+        guru: true,
+        ..Environment::default()
+    };
     let mut sources = SourceMap::new();
     let macros = LibraryMacros::default();
     let (file, problems) =
@@ -35,7 +43,10 @@ fn translate(text: &str) -> Outcome {
     if problems.iter().any(|problem| problem.is_error()) {
         return Outcome::Refused;
     }
-    let options = SemanticOptions { guru: true, ..SemanticOptions::default() };
+    let options = SemanticOptions {
+        guru: true,
+        ..SemanticOptions::default()
+    };
     let session = Session::new(&target, &NoLibrary, options, sources);
     session.add_user_file("<input>".to_owned(), file);
     let Some(program) = analyze(&session, "input") else {
@@ -74,21 +85,32 @@ fn scripts() -> Vec<String> {
         }
     }
     let mut paths = Vec::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/run"), &mut paths);
+    collect(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/run"),
+        &mut paths,
+    );
     paths.sort();
-    paths.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+    paths
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .collect()
 }
 
 /// Words, numbers, strings and single characters; comments are left out.
 fn tokens(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+    for line in text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+    {
         let mut rest = line;
         while let Some(first) = rest.chars().next() {
             let length = if first.is_alphanumeric() || "_$@".contains(first) {
                 rest.find(|c: char| !c.is_alphanumeric() && !"_$@".contains(c))
             } else if first == '"' {
-                rest.get(1..).and_then(|inner| inner.find('"')).map(|at| at + 2)
+                rest.get(1..)
+                    .and_then(|inner| inner.find('"'))
+                    .map(|at| at + 2)
             } else {
                 Some(first.len_utf8())
             };
@@ -108,7 +130,10 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit.max(1)
     }
 }
@@ -149,7 +174,11 @@ fn changed_scripts_are_translated_or_refused() {
         .collect();
     assert!(scripts.len() > 40);
     // For long runs by hand.
-    let setting = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let setting = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     let mut random = Random(setting("RSTAP_FUZZ_SEED").unwrap_or(7));
     let mut translated = 0;
     for _ in 0..setting("RSTAP_FUZZ_ROUNDS").unwrap_or(600) {
@@ -172,7 +201,8 @@ fn changed_scripts_are_translated_or_refused() {
                 break;
             }
         }
-        translated += usize::from(survive(&format!("{LIBRARY}{}", join(&script))) == Outcome::Translated);
+        translated +=
+            usize::from(survive(&format!("{LIBRARY}{}", join(&script))) == Outcome::Translated);
     }
     // Otherwise the changes test the parser alone.
     assert!(translated > 30, "{translated}");
@@ -182,30 +212,59 @@ fn changed_scripts_are_translated_or_refused() {
 fn deep_and_long_scripts_are_translated_or_refused() {
     let many = |count: usize, text: &str| text.repeat(count);
     for text in [
-        format!("probe begin {{ x = 1 println({}x{}) }}", many(100, "-("), many(100, ")")),
+        format!(
+            "probe begin {{ x = 1 println({}x{}) }}",
+            many(100, "-("),
+            many(100, ")")
+        ),
         format!("probe begin {{ x = 1 println(x{}) }}", many(3000, " + x")),
-        format!("probe begin {{ s = \"a\" println(s{}) }}", many(500, " . s")),
+        format!(
+            "probe begin {{ s = \"a\" println(s{}) }}",
+            many(500, " . s")
+        ),
         format!("probe begin {{ {} println(1) }}", many(80, "if (pid_) ")),
         format!("probe begin {{ {} x++ println(x) }}", many(80, "for (;;) ")),
-        format!("probe begin {{ {} println(1) {} }}", many(60, "try { "), many(60, "} catch { println(2) }")),
+        format!(
+            "probe begin {{ {} println(1) {} }}",
+            many(60, "try { "),
+            many(60, "} catch { println(2) }")
+        ),
         format!("probe begin {{ {} println(x) }}", many(4000, "x = x + 1\n")),
-        format!("probe begin {{ println(0{}) }}", many(90, " ? 1 : (0") + &many(90, ")")),
-        format!("{} probe begin {{ f(1) }}", many(300, "function f(x) { next }\n")),
+        format!(
+            "probe begin {{ println(0{}) }}",
+            many(90, " ? 1 : (0") + &many(90, ")")
+        ),
+        format!(
+            "{} probe begin {{ f(1) }}",
+            many(300, "function f(x) { next }\n")
+        ),
         (1..400).fold("function f0(x) { return x }\n".to_owned(), |text, n| {
             format!("{text}function f{n}(x) {{ return f{}(x) + 1 }}\n", n - 1)
         }) + "probe begin { println(f399(1)) }",
         (1..150).fold("function f0(x) { return x }\n".to_owned(), |text, n| {
-            format!("{text}function f{n}(x) {{ return f{0}(x) + f{0}(x) }}\n", n - 1)
+            format!(
+                "{text}function f{n}(x) {{ return f{0}(x) + f{0}(x) }}\n",
+                n - 1
+            )
         }) + "probe begin { println(f149(1)) }",
         (1..150).fold("probe a0 = begin { v0 = 1 }\n".to_owned(), |text, n| {
             format!("{text}probe a{n} = a{} {{ v{n} = 1 }}\n", n - 1)
         }) + "probe a149 { println(v0) }",
         "probe a = b { } probe b = a { } probe a { println(1) }".to_owned(),
         "probe a = a.* { } probe a.* { println(1) }".to_owned(),
-        "function f(x) { return g(x) } function g(x) { return f(x) } probe begin { println(f(1)) }".to_owned(),
+        "function f(x) { return g(x) } function g(x) { return f(x) } probe begin { println(f(1)) }"
+            .to_owned(),
         "global a probe begin { a[a[a[a[1]]]] = a[a[1]]++ println(a[1]) }".to_owned(),
-        format!("probe begin {{ println(\"{}\" =~ \"{}\") }}", many(400, "a"), many(300, "(a|b)*")),
-        format!("probe begin {{ println(\"x\" =~ \"{}x{}\") }}", many(2000, "("), many(2000, ")")),
+        format!(
+            "probe begin {{ println(\"{}\" =~ \"{}\") }}",
+            many(400, "a"),
+            many(300, "(a|b)*")
+        ),
+        format!(
+            "probe begin {{ println(\"x\" =~ \"{}x{}\") }}",
+            many(2000, "("),
+            many(2000, ")")
+        ),
         "probe begin { println(\"x\" =~ \"((a{1,50}){1,50}){1,50}\") }".to_owned(),
     ] {
         survive(&text);
