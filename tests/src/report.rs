@@ -74,7 +74,7 @@ impl Report {
 
 /// Text for a report: the first lines of it, indented, with a title.
 pub fn shown(title: &str, bytes: &[u8]) -> Option<String> {
-    const MOST: usize = 40;
+    const MOST: usize = 150;
     let text = String::from_utf8_lossy(bytes);
     if text.trim().is_empty() {
         return None;

@@ -167,7 +167,11 @@ impl Machine {
         };
         match self.accelerator {
             Accelerator::Tcg => {
-                command.args(["-accel", "tcg,thread=multi", "-cpu", "max"]);
+                // One thread runs all CPUs in turn. With a thread each, a CPU can go on running the
+                // old translation of an instruction that another one has just patched (static
+                // keys, ftrace): it takes the same breakpoint for ever, seen as a soft lockup
+                // with the instruction pointer at a static branch.
+                command.args(["-accel", "tcg,thread=single", "-cpu", "max"]);
             }
             Accelerator::CountedTcg => {
                 command.args(["-accel", "tcg,thread=single", "-cpu", "max"]);
