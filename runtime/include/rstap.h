@@ -361,6 +361,7 @@ RST_INLINE void rst_key_long(struct rst_key *key, int64_t value)
 RST_INLINE void rst_key_string(struct rst_key *key, struct rst_string s)
 {
 	uint64_t *word, *end;
+	uint64_t hash;
 
 	if (RST_UNLIKELY(!key->words))
 		return;
@@ -372,9 +373,11 @@ RST_INLINE void rst_key_string(struct rst_key *key, struct rst_string s)
 	end[-1] = 0;
 	rst_copy(word, s.text, s.length);
 	key->count += end - word;
+	hash = key->hash;
 	do
-		key->hash = ((key->hash ^ *word++) * 0x9e3779b97f4a7c15ull) >> 32;
+		hash = ((hash ^ *word++) * 0x9e3779b97f4a7c15ull) >> 32;
 	while (word < end);
+	key->hash = hash;
 }
 
 /* Arrays of longs and strings. The caller holds the global's lock. */
@@ -683,7 +686,7 @@ struct rst_probe {
 	const char *name;		/* resolved point: kernel.function("vfs_read@fs/read_write.c:450") */
 	const char *script_name;	/* as the script wrote it */
 	const char *script_location;	/* FILE:LINE:COLUMN */
-	rst_handler handler;
+	rst_handler handler;		/* NULL for tracepoints: their function calls it */
 	rst_handler entry_handler;	/* return probes that keep values of the entry, else NULL */
 	bool (*condition)(void);	/* `if (...)`: armed only while true; NULL: always */
 	bool needs_regs;

@@ -378,10 +378,14 @@ fn fields(unit: &Unit, index: usize, probe: &Probe, condition: Option<&str>) -> 
     fields.text("name", &probe.name);
     fields.text("script_name", &probe.script_name);
     fields.text("script_location", &probe.location);
-    fields.0.push(format!(
-        ".handler = script_handler_{},",
-        probe.handler.index()
-    ));
+    // A tracepoint's function calls its handler by name: without this second user the compiler puts
+    // the handler into it.
+    if !matches!(probe.kind, ProbeKind::Tracepoint { .. }) {
+        fields.0.push(format!(
+            ".handler = script_handler_{},",
+            probe.handler.index()
+        ));
+    }
     if let Some(entry) = probe.entry_handler {
         fields.0.push(format!(
             ".entry_handler = script_handler_{},",
