@@ -48,7 +48,7 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
     }
     let mut program = program?;
     program.name = name.to_owned();
-    check_loops(session, &program);
+    check_loops(session, &program, &places);
     if session.has_errors() {
         return None;
     }
@@ -78,7 +78,7 @@ fn derive_new(session: &Session, done: &mut HashSet<UnitId>, derived: &mut Vec<D
 }
 
 /// An array must not change while it is walked.
-fn check_loops(session: &Session, program: &ir::Program) {
+fn check_loops(session: &Session, program: &ir::Program, places: &Places) {
     let mut bodies: Vec<&ir::Block> =
         program.handlers.values().map(|handler| &handler.body).collect();
     for function in program.functions.values() {
@@ -96,14 +96,13 @@ fn check_loops(session: &Session, program: &ir::Program) {
                 return;
             }
             let name = program.globals.get(foreach.array).map_or("", |global| &global.name);
-            let place = program.locations.get(stmt.at).map_or("", String::as_str);
-            session.report(
-                Diagnostic::semantic_error(
-                    "E0209",
-                    format!("variable '{name}' modified during 'foreach' iteration: {place}"),
-                )
-                .hint("collect what is to change first, and change it after the loop"),
-            );
+            let text = format!("variable '{name}' modified during 'foreach' iteration");
+            let error = Diagnostic::semantic_error("E0209", text)
+                .hint("collect what is to change first, and change it after the loop");
+            session.report(match places.get(&stmt.at) {
+                Some(place) => error.at(*place),
+                None => error,
+            });
         });
     }
 }

@@ -137,6 +137,10 @@ impl Lowering<'_, '_> {
             | ast::ExprKind::Autocast { .. }
             | ast::ExprKind::Deref { .. }
             | ast::ExprKind::Register { .. } => self.target_place(state, target),
+            ast::ExprKind::Index { base: ast::Indexable::Array(array), .. } => {
+                self.array_local(array);
+                None
+            }
             _ => {
                 self.error(
                     Diagnostic::semantic_error("E0235", "Expecting lvalue for assignment")

@@ -514,6 +514,12 @@ impl Lowering<'_, '_> {
         if let Some(global) = self.global(&array.name, state.unit) {
             return self.set_arity(global, arity, array.span).then_some(global);
         }
+        self.array_local(array);
+        None
+    }
+
+    /// Reports an array that is no global.
+    pub(super) fn array_local(&mut self, array: &ast::Ident) {
         let mut error = Diagnostic::semantic_error(
             "E0205",
             "array locals not supported, missing global declaration?",
@@ -527,7 +533,6 @@ impl Lowering<'_, '_> {
             error = error.hint(format!("add 'global {}' to the script", array.name));
         }
         self.error(error);
-        None
     }
 
     /// Index expressions with the types of the array's keys.

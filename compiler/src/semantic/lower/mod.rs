@@ -327,6 +327,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
 
     /// Puts globals and functions into the program and gives it away.
     fn finish(mut self) -> (ir::Program, Places) {
+        self.check_scalars();
         for error in std::mem::take(&mut self.errors) {
             self.session.report(error);
         }
@@ -499,6 +500,29 @@ impl<'s, 'a> Lowering<'s, 'a> {
                         .label(place, "arity was first inferred here"),
                 );
                 false
+            }
+        }
+    }
+
+    /// `[size]` and `%` are for arrays.
+    fn check_scalars(&mut self) {
+        for index in 0..self.globals.len() {
+            let info = &self.globals[index];
+            let declaration = Rc::clone(&info.declaration);
+            let Some((0, place)) = info.arity else { continue };
+            let name = declaration.name.span;
+            if declaration.size.is_some() {
+                self.error(
+                    Diagnostic::semantic_error("E0203", "inconsistent arity")
+                        .at(name)
+                        .label(place, "a scalar here, but the declaration gives an array's size"),
+                );
+            } else if declaration.wrap {
+                self.error(
+                    Diagnostic::semantic_error("E0203", "wrapping not supported for scalars")
+                        .at(name)
+                        .label(place, "a scalar here"),
+                );
             }
         }
     }

@@ -29,7 +29,10 @@ impl Lowering<'_, '_> {
             ast::StmtKind::Expr(expr) => {
                 let value = self.expr_or_void(state, expr);
                 if is_constant(&value.expr) && !self.session.options.unoptimized {
-                    self.warn("Eliding side-effect-free expression".to_owned(), expr.token);
+                    // What has an error stands there as a number.
+                    if self.errors.is_empty() {
+                        self.warn("Eliding side-effect-free expression".to_owned(), expr.token);
+                    }
                     return;
                 }
                 ir::StmtKind::Expr(value.expr)
@@ -140,8 +143,9 @@ impl Lowering<'_, '_> {
         };
         let Some(value) = value else { return Some(ir::StmtKind::Return(None)) };
         let returns = self.functions[index].returns;
+        let token = value.token;
         let value = self.expr(state, value);
-        self.unify(returns, value.ty, span);
+        self.unify(value.ty, returns, token);
         self.types.add_detail(returns, value.detail);
         Some(ir::StmtKind::Return(Some(value.expr)))
     }
