@@ -33,6 +33,9 @@ pub trait Target {
     fn module_name(&self, module: ModuleId) -> String;
     /// Absolute path of a user program: a path, or a name to be searched in `$PATH`.
     fn program(&self, name: &str) -> Result<String>;
+    /// Absolute path of a shared library: a path, or a name to be searched where the
+    /// dynamic linker looks.
+    fn library(&self, name: &str) -> Result<String>;
     /// Byte offset in its file of an address of a user program.
     fn file_offset(&self, address: Address) -> Result<u64>;
     /// Whether a source of facts is there.

@@ -47,7 +47,15 @@ pub(crate) struct Elf {
 impl Elf {
     /// Opens an ELF file, which may be compressed as a whole (`.ko.xz`).
     pub fn open(path: &Path) -> Result<Elf> {
-        let bytes = mapped::contents(path)?;
+        Elf::parse(path, mapped::contents(path)?)
+    }
+
+    /// The linked kernel in a bootable image. It has data, but no symbols.
+    pub fn open_image(path: &Path) -> Result<Elf> {
+        Elf::parse(path, mapped::kernel_in_image(path)?)
+    }
+
+    fn parse(path: &Path, bytes: &'static [u8]) -> Result<Elf> {
         let failed = |error: object::Error| Error::in_file(path, format!("bad ELF file: {error}"));
         if bytes.get(..4) != Some(b"\x7fELF") {
             return Err(Error::in_file(path, "not an ELF file").at("file", 0));

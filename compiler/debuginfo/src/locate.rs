@@ -61,6 +61,8 @@ pub struct KernelPaths {
     pub build_dir: Option<PathBuf>,
     /// vmlinux with DWARF.
     pub vmlinux: Option<PathBuf>,
+    /// Bootable image, `vmlinuz`.
+    pub image: Option<PathBuf>,
     /// File with the kernel's BTF: raw, or an ELF file with a `.BTF` section.
     pub btf: Option<PathBuf>,
     /// Directory with BTF of loaded modules (`/sys/kernel/btf`), if running.
@@ -129,6 +131,11 @@ impl KernelPaths {
             paths.running.then(|| PathBuf::from("/proc/config.gz")),
         ];
         paths.config = config.into_iter().flatten().find(|path| path.is_file());
+        let image = [
+            Some(paths.at(&format!("boot/vmlinuz-{release}"))),
+            paths.modules_dir.as_ref().map(|dir| dir.join("vmlinuz")),
+        ];
+        paths.image = image.into_iter().flatten().find(|path| path.is_file());
         let symvers = paths
             .build_dir
             .as_ref()

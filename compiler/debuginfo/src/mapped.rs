@@ -88,6 +88,49 @@ fn compression(path: &Path) -> Option<Compression> {
     }
 }
 
+/// The linked kernel inside a bootable image (`bzImage`), decompressed; by the
+/// header of `Documentation/arch/x86/boot.rst`, protocol 2.08 and later. The
+/// caller keeps it: nothing is cached here.
+pub fn kernel_in_image(path: &Path) -> Result<&'static [u8]> {
+    /// Number of sectors of the boot code, after the first.
+    const SECTORS: usize = 0x1f1;
+    /// Offset of the payload behind the boot code, then its length.
+    const PAYLOAD: usize = 0x248;
+    const SECTOR: usize = 512;
+    let bytes = contents(path)?;
+    let word = |at: usize| -> Option<usize> {
+        let bytes = bytes.get(at..at + 4)?;
+        usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+    };
+    let payload = || {
+        bytes.get(0x202..0x206).filter(|magic| magic == b"HdrS")?;
+        let sectors = usize::from(*bytes.get(SECTORS)?) + 1;
+        let start = sectors.checked_mul(SECTOR)?.checked_add(word(PAYLOAD)?)?;
+        bytes.get(start..start.checked_add(word(PAYLOAD + 4)?)?)
+    };
+    let Some(payload) = payload() else {
+        return Err(Error::in_file(path, "not a bootable image of x86").at("file", 0x202));
+    };
+    let compression = match payload {
+        [0x1f, 0x8b, ..] => Compression::Gzip,
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Compression::Xz,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+        _ => {
+            return Err(Error::in_file(
+                path,
+                "the kernel in it is packed in an unknown way",
+            ));
+        }
+    };
+    // The size follows the packed data.
+    let packed = payload
+        .get(..payload.len().saturating_sub(4))
+        .unwrap_or_default();
+    let kernel =
+        decompress(packed, compression).map_err(|message| Error::in_file(path, message))?;
+    Ok(Vec::leak(kernel))
+}
+
 /// No kernel module is larger than this; stops decompression bombs.
 const DECOMPRESSED_LIMIT: u64 = 1 << 30;
 

@@ -357,20 +357,20 @@ mod tests {
     #[test]
     fn notes_that_are_cut_off() {
         let mut note = Vec::new();
-        for word in [8_u32, 40, NOTE_TYPE] {
+        for word in [8_u32, 41, NOTE_TYPE] {
             note.extend(word.to_le_bytes());
         }
         note.extend(b"stapsdt\0");
         for word in [0x1000_u64, 0x2000, 0] {
             note.extend(word.to_le_bytes());
         }
-        note.extend(b"app\0start\08@%rdi\0\0");
+        note.extend(b"app\0start\08@%rdi\0");
         let (kind, description, rest) = split_note(&note).unwrap();
         assert_eq!((kind, rest.len()), (NOTE_TYPE, 0));
         let parsed = Note::parse(description).unwrap();
         assert_eq!((parsed.provider, parsed.name), ("app", "start"));
         assert_eq!((parsed.pc, parsed.arguments), (0x1000, "8@%rdi"));
-        for length in 0..note.len() - 1 {
+        for length in 0..note.len() {
             assert!(split_note(&note[..length]).is_none(), "{length}");
         }
     }

@@ -58,6 +58,8 @@ pub struct DebugInfo {
     pub(crate) definitions: Mutex<HashMap<(ModuleId, String), Option<TypeId>>>,
     pub(crate) names: Mutex<HashMap<(ModuleId, String), Option<TypeId>>>,
     pub(crate) exports: OnceLock<HashMap<String, crate::exports::Export>>,
+    /// The linked kernel out of its bootable image, for what no other file tells.
+    packed_kernel: OnceLock<Option<Elf>>,
 }
 
 impl DebugInfo {
@@ -92,7 +94,15 @@ impl DebugInfo {
             definitions: Mutex::default(),
             names: Mutex::default(),
             exports: OnceLock::new(),
+            packed_kernel: OnceLock::new(),
         })
+    }
+
+    /// The kernel as it is linked, without symbols; unpacked at the first
+    /// question, which takes a part of a second. `None` if it cannot be read.
+    pub(crate) fn packed_kernel(&self) -> Option<&Elf> {
+        let unpack = || Elf::open_image(self.paths.image.as_ref()?).ok();
+        self.packed_kernel.get_or_init(unpack).as_ref()
     }
 
     /// The files found for the kernel.

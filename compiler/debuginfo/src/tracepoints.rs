@@ -2,7 +2,8 @@
 
 //! Tracepoints: names from symbols or BTF, arguments from the prototypes of
 //! `__traceiter_NAME` (`include/linux/tracepoint.h`), systems from the
-//! `trace_event_call` in the data of the file. No header is read.
+//! `trace_event_call` in the data of the file, which for a kernel without
+//! vmlinux is unpacked from its bootable image. No header is read.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -126,14 +127,26 @@ impl DebugInfo {
                 own = SymbolList::from_elf(image);
                 (Some(image.as_ref()), Some(&own))
             }
+            (_, None) if module.kind == ModuleKind::Kernel && !self.paths().running => {
+                (self.packed_kernel(), self.symbols_of(module).ok())
+            }
             (_, elf) => (elf.as_deref(), self.symbols_of(module).ok()),
         };
         let (class, system) = self.event_offsets();
         if let (Some(elf), Some(symbols)) = (elf, symbols) {
+            // Symbols of a kernel that ran at a random address, with the image as it was linked.
+            let text = elf.sections.iter().find(|section| section.name == ".text");
+            let moved = match (module.kind, symbols.by_name("_text"), text) {
+                (ModuleKind::Kernel, Some(symbol), Some(text)) => {
+                    symbol.address.wrapping_sub(text.address)
+                }
+                _ => 0,
+            };
             for name in names.keys() {
                 let event = symbols.by_name(&format!("event_{name}"));
                 let found = event.and_then(|event| {
-                    let class = elf.word_at(event.address.wrapping_add(class))?;
+                    let event = event.address.wrapping_sub(moved);
+                    let class = elf.word_at(event.wrapping_add(class))?;
                     elf.string_at(elf.word_at(class.wrapping_add(system))?)
                 });
                 if let Some(found) = found.filter(|found| !found.is_empty()) {

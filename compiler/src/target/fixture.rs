@@ -316,6 +316,10 @@ impl Target for FixtureTarget {
         Ok(format!("/usr/bin/{name}"))
     }
 
+    fn library(&self, name: &str) -> Result<String> {
+        Ok(format!("/usr/lib/{name}"))
+    }
+
     fn file_offset(&self, address: Address) -> Result<u64> {
         Ok(address.value)
     }

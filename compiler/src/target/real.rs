@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rstap_debuginfo::{
     Address, CallSite, DebugInfo, Error, Function, FunctionQuery, KernelPaths, Label, LineAddress,
     Location, Marker, MemberPath, ModuleId, Placement, Probeable, Prototype, Result, Source,
-    SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable, VariableKind,
+    SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable, VariableKind, glob,
 };
 
 use super::Target;
@@ -41,6 +41,62 @@ impl RealTarget {
     }
 }
 
+impl RealTarget {
+    /// The first file of this name: a path, or a name in one of the directories.
+    fn find_file(&self, name: &str, directories: Vec<PathBuf>) -> Option<String> {
+        let names: Vec<PathBuf> = if name.contains('/') {
+            vec![PathBuf::from(name)]
+        } else {
+            let directories = directories.iter();
+            directories.map(|directory| directory.join(name)).collect()
+        };
+        // An unpacked kernel has no programs: those of this machine run on it.
+        let roots = [self.paths.sysroot.as_path(), Path::new("/")];
+        let below = |root: &Path, path: &PathBuf| match path.strip_prefix("/") {
+            Ok(relative) => root.join(relative),
+            Err(_) => path.clone(),
+        };
+        let mut candidates = roots
+            .iter()
+            .flat_map(|root| names.iter().map(move |path| below(root, path)));
+        let path = candidates.find(|path| path.is_file())?;
+        let path = path.canonicalize().unwrap_or(path);
+        Some(path.to_string_lossy().into_owned())
+    }
+}
+
+/// Directories that the dynamic linker's configuration names, in order. Patterns of
+/// `include` may have a wildcard in the file's name (`ldconfig(8)`).
+fn configured_libraries(file: &Path, depth: u32, directories: &mut Vec<PathBuf>) {
+    const DEEPEST: u32 = 8;
+    let Ok(text) = std::fs::read_to_string(file) else {
+        return;
+    };
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        let Some(pattern) = line.strip_prefix("include ") else {
+            if line.starts_with('/') {
+                directories.push(PathBuf::from(line));
+            }
+            continue;
+        };
+        let pattern = Path::new(pattern.trim());
+        let (Some(directory), Some(name)) = (pattern.parent(), pattern.file_name()) else {
+            continue;
+        };
+        let name = name.to_string_lossy();
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        let mut included: Vec<PathBuf> = entries
+            .filter(|entry| glob::matches(&name, &entry.file_name().to_string_lossy()))
+            .map(|entry| entry.path())
+            .collect();
+        included.sort();
+        for file in included.iter().filter(|_| depth < DEEPEST) {
+            configured_libraries(file, depth + 1, directories);
+        }
+    }
+}
+
 impl Target for RealTarget {
     fn release(&self) -> String {
         self.paths.release.clone()
@@ -63,28 +119,20 @@ impl Target for RealTarget {
     }
 
     fn program(&self, name: &str) -> Result<String> {
-        let names: Vec<PathBuf> = if name.contains('/') {
-            vec![PathBuf::from(name)]
-        } else {
-            let search = std::env::var_os("PATH").unwrap_or_default();
-            std::env::split_paths(&search)
-                .map(|directory| directory.join(name))
-                .collect()
-        };
-        // An unpacked kernel has no programs: those of this machine run on it.
-        let roots = [self.paths.sysroot.as_path(), Path::new("/")];
-        let below = |root: &Path, path: &PathBuf| match path.strip_prefix("/") {
-            Ok(relative) => root.join(relative),
-            Err(_) => path.clone(),
-        };
-        let mut candidates = roots
-            .iter()
-            .flat_map(|root| names.iter().map(move |path| below(root, path)));
-        let path = candidates
-            .find(|path| path.is_file())
-            .ok_or_else(|| Error::new(format!("no program '{name}'")))?;
-        let path = path.canonicalize().unwrap_or_else(|_| path.clone());
-        Ok(path.to_string_lossy().into_owned())
+        let search = std::env::var_os("PATH").unwrap_or_default();
+        self.find_file(name, std::env::split_paths(&search).collect())
+            .ok_or_else(|| Error::new(format!("no program '{name}'")))
+    }
+
+    fn library(&self, name: &str) -> Result<String> {
+        let search = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+        let mut directories: Vec<PathBuf> = std::env::split_paths(&search)
+            .filter(|directory| !directory.as_os_str().is_empty())
+            .collect();
+        configured_libraries(Path::new("/etc/ld.so.conf"), 0, &mut directories);
+        directories.extend(["/lib64", "/usr/lib64", "/lib", "/usr/lib"].map(PathBuf::from));
+        self.find_file(name, directories)
+            .ok_or_else(|| Error::new(format!("no library '{name}'")))
     }
 
     fn file_offset(&self, address: Address) -> Result<u64> {

@@ -87,7 +87,7 @@ pub(super) fn site<'r>(request: &'r Request<'r>) -> Result<Site<'r>, Diagnostic>
     let target = request.session.target;
     let mut program = program(request)?;
     if let Some(library) = request.string("library") {
-        let path = target.program(&library).map_err(|error| {
+        let path = target.library(&library).map_err(|error| {
             no_match("", &[])
                 .note(error.to_string())
                 .hint("give the library's full path")

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use rstap_debuginfo::{Function, Marker, ModuleId, TypeId, TypeKind, Variable};
+use rstap_debuginfo::{Function, Marker, ModuleId, Source, TypeId, TypeKind, Variable};
 use rstap_syntax::ast::{self, TargetSuffix};
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::Span;
@@ -546,7 +546,14 @@ impl Resolver<'_> {
             code.pc,
             function.name,
         );
-        error(message).at(self.token)
+        let error = error(message).at(self.token);
+        match function.source {
+            Source::Symbols if code.is_user => error.hint(
+                "the program has no debug information here: compile it with -g, install its \
+                 debug package, or use int_arg(1), pointer_arg(1) and their like",
+            ),
+            _ => error,
+        }
     }
 
     fn global_variable(&mut self, variable: &Variable) -> Result<Selected, Diagnostic> {
