@@ -37,6 +37,7 @@ typedef _Bool bool;
 #define RST_LIKELY(x)	__builtin_expect(!!(x), 1)
 #define RST_UNLIKELY(x)	__builtin_expect(!!(x), 0)
 #define RST_INLINE	static inline __attribute__((always_inline))
+#define RST_COLD	static __attribute__((__noinline__, __cold__))
 #define RST_MAYBE_UNUSED __attribute__((unused))
 
 /* ---- sizes that are part of the interface ------------------------------- */
@@ -85,9 +86,23 @@ struct rst_output {
  * find it taken, which is counted as a skipped probe.
  */
 struct rst_context {
-	struct rst_output output;
+	struct rst_context *self;	/* found at this CPU's per-CPU address */
+	/* the gate: 0 when a handler may run, otherwise the slow path sorts it out */
+	union {
+		struct {
+			uint8_t busy;		/* written by this CPU alone */
+			uint8_t is_stopped;	/* the session does not run; written by any CPU */
+			uint8_t is_sampled;	/* the next run is measured */
+		};
+		uint32_t gate;
+	};
+	int runs_to_sample;		/* below 0: this run is measured, or the next shall be */
+	unsigned long irq_flags;
+	uint64_t *hits;			/* by probe index, one more for what counts as none */
+	char *scratch_start;
 	char *scratch;			/* bump allocator: next free byte, 8-aligned */
 	char *scratch_end;
+	struct rst_output output;
 	const char *error;		/* NULL, or the soft error being propagated */
 	const char *error_location;	/* "near operator '/' at FILE:L:C" + call chain */
 	long actions;			/* statements left before MAXACTION */
@@ -134,6 +149,20 @@ void rst_fail_called_from(struct rst_context *c, const char *location);
 /* catch: clears the error, gives its text in scratch memory. */
 struct rst_string rst_catch(struct rst_context *c);
 
+/* ---- facts --------------------------------------------------------------- */
+
+/* What the path of every hit needs to know of this kernel and session; one cache line. */
+struct rst_facts {
+	unsigned long contexts;		/* per-CPU address of the contexts */
+	unsigned long stack_mask;	/* no bit of it in the stack pointer: little is left, perhaps */
+	long actions;			/* MAXACTION */
+	unsigned int interrupts_are_virtual;
+	unsigned int pid, tgid, comm;	/* where struct task_struct has them */
+	unsigned long current_task;	/* per-CPU address of the pointer */
+};
+/* Written before the first handler runs, so that the compiler may keep what it has read. */
+extern const struct rst_facts rst_facts;
+
 /* ---- copying ------------------------------------------------------------ */
 
 /* Most texts are short: two overlapping moves are cheaper than a call of memcpy(). */
@@ -178,6 +207,9 @@ RST_INLINE void *rst_scratch(struct rst_context *c, unsigned long size)
 		return NULL;
 	}
 	c->scratch = memory + size;
+	/* spares the callers' tests */
+	if (!memory)
+		__builtin_unreachable();
 	return memory;
 }
 
@@ -225,15 +257,12 @@ struct rst_lock {
 	unsigned int taken;
 };
 
-void rst_lock_wait(struct rst_lock *lock);
-
+/* No call in it: the functions that take a lock need save no registers. */
 RST_INLINE void rst_lock(struct rst_lock *lock)
 {
-	unsigned int free = 0;
-
-	if (RST_UNLIKELY(!__atomic_compare_exchange_n(&lock->taken, &free, 1, 0, __ATOMIC_ACQUIRE,
-						      __ATOMIC_RELAXED)))
-		rst_lock_wait(lock);
+	while (RST_UNLIKELY(__atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE)))
+		while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED))
+			rst_relax();
 }
 
 RST_INLINE void rst_unlock(struct rst_lock *lock)
@@ -300,8 +329,15 @@ struct rst_map_spec {
  */
 struct rst_key {
 	uint64_t *words;
-	unsigned int count;
+	uint32_t count;
+	uint32_t hash;		/* grows with the words; its high bits are the good ones */
 };
+
+RST_INLINE void rst_key_word(struct rst_key *key, uint64_t word)
+{
+	key->words[key->count++] = word;
+	key->hash = ((key->hash ^ word) * 0x9e3779b97f4a7c15ull) >> 32;
+}
 
 /* Room for key_count longs and the given strings' bytes is taken at begin. */
 RST_INLINE struct rst_key rst_key_begin(struct rst_context *c, unsigned int longs,
@@ -311,7 +347,6 @@ RST_INLINE struct rst_key rst_key_begin(struct rst_context *c, unsigned int long
 	return (struct rst_key){
 		.words = rst_scratch(c, 8 * (unsigned long)longs + 16 * (unsigned long)strings +
 					       string_bytes),
-		.count = 0,
 	};
 }
 
@@ -320,21 +355,26 @@ RST_INLINE void rst_key_long(struct rst_key *key, int64_t value)
 	/* no memory: the soft error is set already */
 	if (RST_UNLIKELY(!key->words))
 		return;
-	key->words[key->count++] = (uint64_t)value;
+	rst_key_word(key, (uint64_t)value);
 }
 
 RST_INLINE void rst_key_string(struct rst_key *key, struct rst_string s)
 {
-	unsigned int words = (s.length + 7) / 8;
+	uint64_t *word, *end;
 
 	if (RST_UNLIKELY(!key->words))
 		return;
-	key->words[key->count++] = s.length;
-	if (words) {
-		key->words[key->count + words - 1] = 0;
-		rst_copy(&key->words[key->count], s.text, s.length);
-		key->count += words;
-	}
+	rst_key_word(key, s.length);
+	if (!s.length)
+		return;
+	word = &key->words[key->count];
+	end = word + (s.length + 7) / 8;
+	end[-1] = 0;
+	rst_copy(word, s.text, s.length);
+	key->count += end - word;
+	do
+		key->hash = ((key->hash ^ *word++) * 0x9e3779b97f4a7c15ull) >> 32;
+	while (word < end);
 }
 
 /* Arrays of longs and strings. The caller holds the global's lock. */
@@ -412,15 +452,21 @@ void rst_put_slow(struct rst_output *o, const char *text, unsigned int length);
 
 RST_INLINE void rst_put(struct rst_output *o, const char *text, unsigned int length)
 {
-	if (RST_LIKELY(length <= (unsigned long)(o->end - o->cursor))) {
-		rst_copy(o->cursor, text, length);
-		o->cursor += length;
+	char *cursor = o->cursor;
+
+	if (RST_LIKELY(length <= (unsigned long)(o->end - cursor))) {
+		o->cursor = cursor + length;
+		rst_copy(cursor, text, length);
 	} else {
 		rst_put_slow(o, text, length);
 	}
 }
 
-void rst_put_string(struct rst_output *o, struct rst_string s);
+RST_INLINE void rst_put_string(struct rst_output *o, struct rst_string s)
+{
+	rst_put(o, s.text, s.length);
+}
+
 void rst_put_decimal(struct rst_output *o, int64_t value);	/* plain %d */
 /* conversion: d i u o x X p; width or precision -1 = absent. */
 void rst_put_number(struct rst_output *o, int64_t value, char conversion, unsigned int flags,
@@ -477,10 +523,48 @@ uint64_t rst_relocate(struct rst_context *c, const char *module, const char *sec
 /* ---- the world, for the tapset ------------------------------------------ */
 
 /* struct task_struct * of the current task, as a number. */
-uint64_t rst_current(void);
-struct rst_string rst_execname(struct rst_context *c);
-int64_t rst_pid(void);		/* thread group, initial namespace */
-int64_t rst_tid(void);
+RST_INLINE uint64_t rst_current(void)
+{
+	return rst_per_cpu_constant(rst_facts.current_task);
+}
+
+RST_INLINE int64_t rst_pid(void)	/* thread group, initial namespace */
+{
+	return *(const int *)(rst_current() + rst_facts.tgid);
+}
+
+RST_INLINE int64_t rst_tid(void)
+{
+	return *(const int *)(rst_current() + rst_facts.pid);
+}
+
+/* Number of the first byte that is 0, 8 when there is none (little endian). */
+RST_INLINE unsigned int rst_zero_byte(uint64_t word)
+{
+	uint64_t zeros = (word - 0x0101010101010101ull) & ~word & 0x8080808080808080ull;
+
+	return zeros ? __builtin_ctzll(zeros) / 8 : 8;
+}
+
+/* Two words (TASK_COMM_LEN), copied and measured without a call: the commonest function of scripts. */
+RST_INLINE struct rst_string rst_execname(struct rst_context *c)
+{
+	const char *name = (const char *)(rst_current() + rst_facts.comm);
+	char *buffer = rst_scratch(c, 16);
+	uint64_t first, second;
+
+	if (RST_UNLIKELY(!buffer))
+		return RST_LITERAL("");
+	__builtin_memcpy(&first, name, 8);
+	__builtin_memcpy(&second, name + 8, 8);
+	second &= ~0ull >> 8;
+	__builtin_memcpy(buffer, &first, 8);
+	__builtin_memcpy(buffer + 8, &second, 8);
+	if (RST_LIKELY((first - 0x0101010101010101ull) & ~first & 0x8080808080808080ull))
+		return (struct rst_string){ .text = buffer, .length = rst_zero_byte(first) };
+	return (struct rst_string){ .text = buffer, .length = 8 + rst_zero_byte(second) };
+}
+
 int64_t rst_ppid(void);
 int64_t rst_uid(void);
 int64_t rst_euid(void);
@@ -595,6 +679,7 @@ typedef void (*rst_handler)(struct rst_context *c);
 struct rst_probe {
 	enum rst_probe_kind kind;
 	unsigned int index;		/* position in the table */
+	unsigned int closed;		/* the runtime's: condition is false, or paused by --monitor */
 	const char *name;		/* resolved point: kernel.function("vfs_read@fs/read_write.c:450") */
 	const char *script_name;	/* as the script wrote it */
 	const char *script_location;	/* FILE:LINE:COLUMN */
@@ -640,6 +725,77 @@ struct rst_probe {
 	struct rst_probe_state *state;
 };
 
+unsigned long rst_irq_save_virtual(void);
+void rst_irq_restore_virtual(unsigned long flags);
+/* The gate is not open, or the stack seems low: true when the handler may run all the same. */
+bool rst_admit(const struct rst_probe *probe, struct rst_context *c, unsigned long flags);
+void rst_report_error(struct rst_context *c);
+void rst_output_commit(struct rst_context *c);
+void rst_sample(struct rst_context *c, unsigned int index);
+
+RST_INLINE unsigned long rst_irq_save(void)
+{
+	unsigned long flags;
+
+	if (RST_UNLIKELY(rst_facts.interrupts_are_virtual))
+		return rst_irq_save_virtual();
+	rst_flags_save(flags);
+	return flags;
+}
+
+RST_INLINE void rst_irq_restore(unsigned long flags)
+{
+	if (RST_LIKELY(flags & RST_INTERRUPTS_ON))
+		rst_interrupts_on();
+	else if (RST_UNLIKELY(flags & RST_FLAGS_ARE_VIRTUAL))
+		rst_irq_restore_virtual(flags);
+}
+
+RST_INLINE struct rst_context *rst_this_context(void)
+{
+	struct rst_context *c = (struct rst_context *)rst_per_cpu_word(rst_facts.contexts);
+
+	if (!c)
+		__builtin_unreachable();
+	return c;
+}
+
+/* Stacks lie at multiples of their size, but for some interrupt stacks: rst_admit() knows. */
+RST_INLINE bool rst_stack_seems_low(void)
+{
+	return !(rst_stack_pointer() & rst_facts.stack_mask);
+}
+
+/*
+ * An NMI that finds the gate open is done before the CPU goes on here, so a
+ * plain load and store claim the context.
+ */
+RST_INLINE void rst_claim(struct rst_context *c, const struct rst_probe *probe)
+{
+	c->busy = 1;
+	__asm__ volatile("" : : : "memory");
+	c->probe = probe;
+	c->actions = rst_facts.actions;
+	c->user_mode = 0;
+	c->aborted = 0;
+	c->next = 0;
+	c->is_return = 0;
+}
+
+RST_INLINE void rst_release(struct rst_context *c, unsigned int index)
+{
+	if (RST_UNLIKELY(c->error != NULL))
+		rst_report_error(c);
+	if (c->output.cursor)
+		rst_output_commit(c);
+	c->scratch = c->scratch_start;
+	c->hits[index]++;
+	if (RST_UNLIKELY(--c->runs_to_sample < 0))
+		rst_sample(c, index);
+	__asm__ volatile("" : : : "memory");
+	c->busy = 0;
+}
+
 /*
  * For tracepoint functions, which the script defines itself because only it
  * knows their arguments: claim, fill arguments, run, release.
@@ -649,13 +805,38 @@ struct rst_probe {
  * when the handler must not run now; rst_probe_run() runs the handler and
  * gives everything back.
  */
-struct rst_context *rst_probe_enter(struct rst_probe *probe);
-void rst_probe_run(struct rst_context *c);
+RST_INLINE struct rst_context *rst_probe_enter(struct rst_probe *probe)
+{
+	unsigned long flags = rst_irq_save();
+	struct rst_context *c = rst_this_context();
+
+	if (RST_UNLIKELY((c->gate | probe->closed) || rst_stack_seems_low()) &&
+	    !rst_admit(probe, c, flags))
+		return NULL;
+	rst_claim(c, probe);
+	c->irq_flags = flags;
+	c->regs = NULL;
+	c->address = 0;
+	return c;
+}
+
 /*
  * The second half of rst_probe_run(), for a function that calls its handler
- * itself, so that the compiler can inline it: about 15 instructions cheaper.
+ * itself, so that the compiler can inline it; index is the probe's.
  */
-void rst_probe_leave(struct rst_context *c);
+RST_INLINE void rst_probe_leave(struct rst_context *c, unsigned int index)
+{
+	rst_release(c, index);
+	rst_irq_restore(c->irq_flags);
+}
+
+RST_INLINE void rst_probe_run(struct rst_context *c)
+{
+	const struct rst_probe *probe = c->probe;
+
+	probe->handler(c);
+	rst_probe_leave(c, probe->index);
+}
 
 /* After a handler changed a global that some probe's condition reads. */
 void rst_conditions_changed(struct rst_context *c);

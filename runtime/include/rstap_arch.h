@@ -38,4 +38,28 @@ struct rst_regs {
 #define rst_register(c, number) ((c)->regs->RST_DWARF_REGISTER_##number)
 #define rst_return_register(c) ((c)->regs->ax)
 
+/* ---- interrupts, the stack, per-CPU memory --------------------------------- */
+
+#define RST_INTERRUPTS_ON	0x200ul		/* of the flags register */
+#define RST_FLAGS_ARE_VIRTUAL	(1ul << 63)	/* Xen PV: the kernel keeps them elsewhere */
+
+#define rst_flags_save(flags) \
+	__asm__ volatile("pushf; pop %0; cli" : "=r"(flags) : : "memory")
+#define rst_interrupts_on() __asm__ volatile("sti" : : : "memory")
+
+#define rst_relax() __asm__ volatile("pause" : : : "memory")
+
+#define rst_stack_pointer() \
+	({ unsigned long sp_; __asm__ volatile("mov %%rsp, %0" : "=r"(sp_)); sp_; })
+
+/*
+ * The word at a per-CPU address of the CPU that runs this: volatile keeps it
+ * behind rst_flags_save(). The other is for what stays the same while a handler
+ * runs and need not be read twice.
+ */
+#define rst_per_cpu_word(address) \
+	({ unsigned long word_; __asm__ volatile("mov %%gs:(%1), %0" : "=r"(word_) : "r"(address)); word_; })
+#define rst_per_cpu_constant(address) \
+	({ unsigned long word_; __asm__("mov %%gs:(%1), %0" : "=r"(word_) : "r"(address)); word_; })
+
 #endif /* RSTAP_ARCH_H */

@@ -119,7 +119,7 @@ static void hits_line(struct rst_text *t, const struct rst_probe_state *state)
 		struct rst_counters *counters =
 			&per_cpu_ptr(rst_cpus, cpu)->counters[state->index];
 
-		hits += per_cpu_ptr(rst_cpus, cpu)->hits[state->index];
+		hits += per_cpu_ptr(rst_cpus, cpu)->context.hits[state->index];
 		cycles += counters->cycles;
 		if (counters->minimum_cycles)
 			minimum = min(minimum, counters->minimum_cycles);

@@ -14,6 +14,16 @@
 #include <linux/timer.h>
 #include <linux/uprobes.h>
 
+/* Where a CPU keeps its current task: three places since 6.2 */
+static inline unsigned long rst_current_task_address(void)
+{
+#if defined(RST_HAVE_PCPU_HOT)
+	return (unsigned long)&pcpu_hot.current_task;
+#else
+	return (unsigned long)&current_task;
+#endif
+}
+
 /* proc: PDE_DATA became pde_data in 5.17 */
 #ifndef RST_HAVE_PDE_DATA_LOWER
 #define pde_data PDE_DATA

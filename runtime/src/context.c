@@ -7,13 +7,19 @@
 #include <linux/vmalloc.h>
 
 #include "runtime.h"
+#include "compat.h"
 
 struct rst_cpu __percpu *rst_cpus;
 unsigned int rst_cpu_count;
 struct rst_limits rst_limits;
+/* rst_facts is constant to all others: the name that this file writes to is another. */
+struct rst_facts rst_facts_learnt ____cacheline_aligned;
+__asm__(".globl rst_facts\n.set rst_facts, rst_facts_learnt");
 
 /* Overload is estimated from one run in so many. */
 #define SAMPLE_EVERY	16
+/* Where a virtual flags word keeps RST_INTERRUPTS_ON. */
+#define VIRTUAL_ON	(1ul << 62)
 
 /* ---- memory ----------------------------------------------------------------- */
 
@@ -65,6 +71,8 @@ bool rst_memory_refused(void)
 	return refused;
 }
 
+static void facts_learn(void);
+
 /* ---- contexts ---------------------------------------------------------------- */
 
 void rst_contexts_destroy(void)
@@ -76,8 +84,8 @@ void rst_contexts_destroy(void)
 	for_each_possible_cpu(cpu) {
 		struct rst_cpu *this = per_cpu_ptr(rst_cpus, cpu);
 
-		rst_free(this->scratch_start);
-		rst_free(this->hits);
+		rst_free(this->context.scratch_start);
+		rst_free(this->context.hits);
 		rst_free(this->counters);
 		rst_free(this->discard);
 		rst_free(this->context.match_buffer);
@@ -90,7 +98,6 @@ int rst_contexts_create(void)
 {
 	unsigned int cpu;
 
-	rst_limits.actions = rst_script.maximum_actions > 0 ? rst_script.maximum_actions : LONG_MAX;
 	rst_limits.minimum_stack = rst_script.minimum_stack;
 	rst_limits.overload_interval = rst_script.overload_interval;
 	rst_limits.overload_threshold = rst_script.overload_threshold;
@@ -100,28 +107,36 @@ int rst_contexts_create(void)
 	else
 		rst_limits.sample_every = rst_script.overload_interval ? SAMPLE_EVERY : 0;
 
+	facts_learn();
+
 	rst_cpu_count = nr_cpu_ids;
 	rst_cpus = __alloc_percpu(sizeof(struct rst_cpu), 64);
 	if (!rst_cpus)
 		return -ENOMEM;
+	rst_facts_learnt.contexts = (__force unsigned long)rst_cpus;
 	for_each_possible_cpu(cpu) {
 		struct rst_cpu *this = per_cpu_ptr(rst_cpus, cpu);
 		struct rst_context *c = &this->context;
 
-		this->scratch_start = rst_allocate(rst_script.scratch_size);
+		c->self = c;
+		c->scratch_start = rst_allocate(rst_script.scratch_size);
 		this->counters = rst_allocate(sizeof(*this->counters) *
 					      (rst_script.probe_count + 1ul));
-		this->hits = rst_allocate(sizeof(*this->hits) * (rst_script.probe_count + 1ul));
+		c->hits = rst_allocate(sizeof(*c->hits) * (rst_script.probe_count + 1ul));
 		this->discard = rst_allocate(RST_OUTPUT_LIMIT);
 		c->match_buffer = rst_allocate(rst_script.string_size);
-		this->is_stopped = 1;
-		this->runs_to_sample = rst_limits.sample_every;
-		if (!this->scratch_start || !this->hits || !this->counters || !this->discard ||
+		c->is_stopped = 1;
+		c->runs_to_sample = INT_MAX;
+		if (rst_limits.sample_every) {
+			c->is_sampled = 1;
+			c->runs_to_sample = 0;
+		}
+		if (!c->scratch_start || !c->hits || !this->counters || !this->discard ||
 		    !c->match_buffer)
 			return -ENOMEM;
 		this->random = (uint64_t)get_cycles() * (2 * cpu + 1);
-		c->scratch = this->scratch_start;
-		c->scratch_end = this->scratch_start + rst_script.scratch_size;
+		c->scratch = c->scratch_start;
+		c->scratch_end = c->scratch_start + rst_script.scratch_size;
 		c->maximum_nesting = rst_script.maximum_nesting;
 		c->string_size = rst_script.string_size;
 		c->cpu = cpu;
@@ -135,7 +150,49 @@ void rst_contexts_stop(bool stop)
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu)
-		WRITE_ONCE(per_cpu_ptr(rst_cpus, cpu)->is_stopped, stop);
+		WRITE_ONCE(per_cpu_ptr(rst_cpus, cpu)->context.is_stopped, stop);
+}
+
+/* ---- facts that the fast path reads -------------------------------------------- */
+
+static void facts_learn(void)
+{
+	unsigned long minimum = rst_limits.minimum_stack;
+
+	rst_facts_learnt.actions = rst_script.maximum_actions > 0 ? rst_script.maximum_actions : LONG_MAX;
+	if (minimum > THREAD_SIZE / 2)
+		minimum = THREAD_SIZE / 2;
+	/* with no minimum the lowest byte alone is low */
+	rst_facts_learnt.stack_mask = THREAD_SIZE - roundup_pow_of_two(minimum | 1);
+	rst_facts_learnt.interrupts_are_virtual = boot_cpu_has(X86_FEATURE_XENPV);
+	rst_facts_learnt.pid = offsetof(struct task_struct, pid);
+	rst_facts_learnt.tgid = offsetof(struct task_struct, tgid);
+	rst_facts_learnt.comm = offsetof(struct task_struct, comm);
+	rst_facts_learnt.current_task = rst_current_task_address();
+}
+
+unsigned long rst_irq_save_virtual(void)
+{
+	unsigned long flags;
+
+	raw_local_irq_save(flags);
+	/* the bit of the real register would make the caller switch the real one */
+	return RST_FLAGS_ARE_VIRTUAL | (flags & ~RST_INTERRUPTS_ON) |
+	       (flags & RST_INTERRUPTS_ON ? VIRTUAL_ON : 0);
+}
+
+void rst_irq_restore_virtual(unsigned long flags)
+{
+	raw_local_irq_restore((flags & ~(RST_FLAGS_ARE_VIRTUAL | VIRTUAL_ON)) |
+			      (flags & VIRTUAL_ON ? RST_INTERRUPTS_ON : 0));
+}
+
+static bool stack_is_low(void)
+{
+	unsigned long here = current_stack_pointer;
+
+	/* on another stack (irq, exception) the difference is huge: those start empty */
+	return here - (unsigned long)current->stack < rst_limits.minimum_stack;
 }
 
 /* ---- refusals ------------------------------------------------------------------ */
@@ -156,41 +213,32 @@ void rst_count_skip(struct rst_probe_state *state, struct rst_cpu *cpu,
 		rst_session_fail(text, sizeof(text) - 1);
 }
 
-void rst_refuse(struct rst_probe_state *state, struct rst_cpu *cpu, unsigned long flags)
+/* What the fast path cannot decide. False: it has given the interrupts back. */
+bool rst_admit(const struct rst_probe *probe, struct rst_context *c, unsigned long flags)
 {
-	if (READ_ONCE(rst_state) == RST_STATE_RUNNING && state->enabled) {
-		if (!cpu->busy)
-			rst_count_skip(state, cpu, RST_SKIP_LOW_STACK);
-		else
-			rst_count_skip(state, cpu, in_nmi() ? RST_SKIP_NMI : RST_SKIP_REENTRANT);
+	struct rst_cpu *cpu = rst_cpu_of(c);
+
+	if (READ_ONCE(rst_state) != RST_STATE_RUNNING || c->is_stopped || probe->closed)
+		goto refused;
+	if (c->busy) {
+		rst_count_skip(probe->state, cpu, in_nmi() ? RST_SKIP_NMI : RST_SKIP_REENTRANT);
+		goto refused;
 	}
-	local_irq_restore(flags);
-}
-
-/* ---- tracepoint functions of scripts -------------------------------------------- */
-
-struct rst_context *rst_probe_enter(struct rst_probe *probe)
-{
-	struct rst_context *c;
-	unsigned long flags;
-
-	if (!rst_enter(probe->state, NULL, &c, &flags))
-		return NULL;
-	rst_cpu_of(c)->irq_flags = flags;
-	return c;
-}
-
-void rst_probe_run(struct rst_context *c)
-{
-	const struct rst_probe *probe = c->probe;
-
-	probe->handler(c);
-	rst_probe_leave(c);
-}
-
-void rst_probe_leave(struct rst_context *c)
-{
-	rst_leave(c, c->probe->index, rst_cpu_of(c)->irq_flags);
+	if (stack_is_low()) {
+		rst_count_skip(probe->state, cpu, RST_SKIP_LOW_STACK);
+		goto refused;
+	}
+	/* before anything else is written: an NMI may come */
+	WRITE_ONCE(c->busy, 1);
+	barrier();
+	if (c->is_sampled) {
+		c->is_sampled = 0;
+		cpu->entered = get_cycles();
+	}
+	return true;
+refused:
+	rst_irq_restore(flags);
+	return false;
 }
 
 /* ---- process context -------------------------------------------------------------- */
@@ -202,23 +250,16 @@ struct rst_context *rst_enter_process(struct rst_probe_state *state)
 
 	preempt_disable_notrace();
 	cpu = this_cpu_ptr(rst_cpus);
-	if (READ_ONCE(cpu->busy)) {
+	c = &cpu->context;
+	if (READ_ONCE(c->busy)) {
 		/* a handler cannot be interrupted by process context */
 		preempt_enable_notrace();
 		return NULL;
 	}
-	WRITE_ONCE(cpu->busy, 1);
-	barrier();
-	c = &cpu->context;
-	c->probe = state->probe;
-	c->actions = rst_limits.actions;
+	rst_claim(c, state->probe);
 	c->regs = NULL;
 	c->saved = NULL;
 	c->address = 0;
-	c->user_mode = false;
-	c->aborted = false;
-	c->next = false;
-	c->is_return = false;
 	if (rst_limits.has_timing)
 		cpu->entered = get_cycles();
 	return c;
@@ -228,21 +269,37 @@ void rst_leave_process(struct rst_context *c, unsigned int index)
 {
 	/* begin and end may take as long as they like: no overload */
 	rst_cpu_of(c)->interval_cycles = 0;
-	rst_finish(c, index);
+	rst_release(c, index);
 	preempt_enable_notrace();
 }
 
 /* ---- measuring and overload ----------------------------------------------------------------------- */
 
-void rst_measure(struct rst_cpu *cpu)
+static void account(struct rst_cpu *cpu, struct rst_counters *counters);
+
+/*
+ * runs_to_sample has fallen below 0: either this run was measured, or the next
+ * one shall be, which the gate tells it.
+ */
+void rst_sample(struct rst_context *c, unsigned int index)
 {
-	/* 0 wraps: the next 2^32 - 1 runs are not measured */
-	cpu->runs_to_sample = rst_limits.sample_every;
-	if (rst_limits.sample_every)
-		cpu->entered = get_cycles();
+	struct rst_cpu *cpu = rst_cpu_of(c);
+
+	if (!rst_limits.sample_every) {
+		c->runs_to_sample = INT_MAX;
+		return;
+	}
+	c->runs_to_sample = 0;
+	if (cpu->entered) {
+		account(cpu, &cpu->counters[index]);
+		c->runs_to_sample = rst_limits.sample_every - 1;
+		if (c->runs_to_sample)
+			return;
+	}
+	c->is_sampled = 1;
 }
 
-void rst_account(struct rst_cpu *cpu, struct rst_counters *counters)
+static void account(struct rst_cpu *cpu, struct rst_counters *counters)
 {
 	uint64_t now = get_cycles();
 	uint64_t spent = now - cpu->entered;
@@ -381,24 +438,4 @@ void rst_report_error(struct rst_context *c)
 void rst_exit(struct rst_context *c)
 {
 	rst_session_request_exit(RST_STATE_STOPPING);
-}
-
-/* ---- conditions ---------------------------------------------------------------------------- */
-
-/*
- * Every gate is set anew at once, so that the very next hit obeys; mechanisms
- * stay armed, a closed gate costs a hit about ten instructions.
- */
-void rst_conditions_evaluate(void)
-{
-	struct rst_probe_state *state;
-
-	rst_for_each_probe(state)
-		state->enabled = !state->paused &&
-				 (!state->probe->condition || state->probe->condition());
-}
-
-void rst_conditions_changed(struct rst_context *c)
-{
-	rst_conditions_evaluate();
 }

@@ -318,6 +318,8 @@ static int control_open(struct inode *inode, struct file *file)
 	mutex_lock(&rst_session_mutex);
 	if (session.is_open)
 		error = -EBUSY;
+	else if (!try_module_get(THIS_MODULE))
+		error = -ENODEV;
 	else
 		session.is_open = true;
 	mutex_unlock(&rst_session_mutex);
@@ -335,6 +337,7 @@ static int control_release(struct inode *inode, struct file *file)
 		rst_transport_wake_all();
 	}
 	mutex_unlock(&rst_session_mutex);
+	module_put(THIS_MODULE);
 	return 0;
 }
 

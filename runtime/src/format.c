@@ -12,7 +12,7 @@ static const char digit_pairs[] =
 
 #define NUMBER_SIZE 72	/* 64 binary digits and a prefix would fit */
 
-char *rst_format_decimal(char *end, uint64_t value)
+RST_INLINE char *format_digits(char *end, uint64_t value)
 {
 	while (value >= 100) {
 		uint64_t quotient = value / 100;
@@ -28,6 +28,11 @@ char *rst_format_decimal(char *end, uint64_t value)
 		*--end = '0' + value;
 	}
 	return end;
+}
+
+char *rst_format_decimal(char *end, uint64_t value)
+{
+	return format_digits(end, value);
 }
 
 static char *format_power_of_two(char *end, uint64_t value, unsigned int shift, const char *digits)
@@ -68,12 +73,24 @@ static int64_t bounded(int64_t width)
 	return width > 8192 ? 8192 : width;
 }
 
-void rst_put_string(struct rst_output *o, struct rst_string s)
+/* In place: how many digits there are is known before the first is written. */
+RST_INLINE char *format_forwards(char *to, uint64_t value)
 {
-	rst_put(o, s.text, s.length);
+	uint64_t limit = 10;
+	char *end = to + 1;
+
+	/* up to 19 digits; the last step would not fit into 64 bits */
+	while (value >= limit && limit < 1000000000000000000ull) {
+		limit *= 10;
+		end++;
+	}
+	if (value >= limit)
+		end += value / limit >= 10 ? 2 : 1;
+	format_digits(end, value);
+	return end;
 }
 
-void rst_put_decimal(struct rst_output *o, int64_t value)
+RST_COLD void put_decimal_buffered(struct rst_output *o, int64_t value)
 {
 	char buffer[24];
 	char *end = buffer + sizeof(buffer);
@@ -86,6 +103,21 @@ void rst_put_decimal(struct rst_output *o, int64_t value)
 		start = rst_format_decimal(end, value);
 	}
 	rst_put(o, start, end - start);
+}
+
+void rst_put_decimal(struct rst_output *o, int64_t value)
+{
+	char *cursor = o->cursor;
+
+	if (RST_UNLIKELY(o->end - cursor < 21)) {
+		put_decimal_buffered(o, value);
+		return;
+	}
+	if (value < 0) {
+		*cursor++ = '-';
+		value = 0 - (uint64_t)value;
+	}
+	o->cursor = format_forwards(cursor, value);
 }
 
 void rst_put_number(struct rst_output *o, int64_t value, char conversion, unsigned int flags,

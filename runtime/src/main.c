@@ -39,10 +39,12 @@ static void clean_up(void)
 	/* no file operation runs or can begin after this; an open .cmd is closed by it */
 	if (rst_directory)
 		proc_remove(rst_directory);
+	rst_modules_unwatch();
 	if (rst_states) {
 		mutex_lock(&rst_session_mutex);
 		rst_session_stop(false);
 		mutex_unlock(&rst_session_mutex);
+		rst_conditions_destroy();
 		rst_session_destroy();
 	}
 	rst_log_destroy();
@@ -70,7 +72,11 @@ static int __init rst_init(void)
 	if (!error)
 		error = rst_control_create(rst_directory);
 	if (!error)
+		error = rst_modules_watch();
+	if (!error) {
+		rst_conditions_prepare();
 		return 0;
+	}
 	if (error == -ENOMEM && rst_memory_refused())
 		pr_err("%s: needs more memory than STP_MAXMEMORY allows\n", THIS_MODULE->name);
 	clean_up();

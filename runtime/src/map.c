@@ -11,8 +11,8 @@
 struct rst_node {
 	struct rst_node *chain;		/* the next in its bucket, or in the free list */
 	struct rst_node *older, *newer;
-	unsigned int hash;
-	unsigned int key_words;
+	uint32_t key_words;
+	uint32_t hash;
 	/* then the value, then the key's words at map->key_offset */
 };
 
@@ -22,13 +22,14 @@ struct string_value {
 };
 
 struct rst_part {
+	struct rst_node **buckets;
 	struct rst_lock lock;
 	unsigned int count;
 	char *nodes;
-	struct rst_node **buckets;
 	struct rst_node *free;
 	struct rst_node *oldest, *newest;
 	unsigned long overflows;
+	unsigned long unused;		/* 64 bytes: cheap to index, and few CPUs share a line */
 };
 
 /* One entry of a foreach, with its sort key if that is a number. */
@@ -45,16 +46,17 @@ struct rst_iterator {
 };
 
 struct rst_map {
+	struct rst_part *parts;
+	unsigned int key_offset;
+	unsigned int hash_shift;	/* 32 - log2 of the number of buckets */
+	bool stat_is_plain;		/* no variance, no histogram */
 	struct rst_map_spec spec;
 	unsigned int string_size;
-	unsigned int key_offset;
 	unsigned int key_capacity;	/* words */
 	unsigned int node_size;
-	unsigned int bucket_mask;
 	unsigned int cpus;		/* parts that handlers fill */
 	unsigned int part_count;
 	unsigned int depth;		/* iterations under way */
-	struct rst_part *parts;
 	struct rst_part *merged;	/* statistics only: the last part */
 	struct rst_iterator iterators[ITERATION_DEPTH];
 };
@@ -128,19 +130,7 @@ struct rst_string rst_node_key_string(struct rst_context *c, struct rst_map *map
 
 /* ---- one part --------------------------------------------------------------- */
 
-static unsigned int hash_of(struct rst_key key)
-{
-	uint64_t hash = key.count;
-	unsigned int i;
-
-	for (i = 0; i < key.count; i++) {
-		hash = (hash ^ key.words[i]) * 0x9e3779b97f4a7c15ull;
-		hash ^= hash >> 32;
-	}
-	return hash;
-}
-
-static bool same_words(const uint64_t *a, const uint64_t *b, unsigned int count)
+RST_INLINE bool same_words(const uint64_t *a, const uint64_t *b, unsigned int count)
 {
 	while (count--)
 		if (*a++ != *b++)
@@ -148,13 +138,18 @@ static bool same_words(const uint64_t *a, const uint64_t *b, unsigned int count)
 	return true;
 }
 
-static struct rst_node *part_find(const struct rst_map *map, struct rst_part *part,
-				  struct rst_key key, unsigned int hash)
+RST_INLINE struct rst_node **bucket_of(const struct rst_map *map, struct rst_part *part, uint32_t hash)
+{
+	return &part->buckets[(uint64_t)hash >> map->hash_shift];
+}
+
+RST_INLINE struct rst_node *part_find(const struct rst_map *map, struct rst_part *part,
+				      struct rst_key key)
 {
 	struct rst_node *node;
 
-	for (node = part->buckets[hash & map->bucket_mask]; node; node = node->chain)
-		if (node->hash == hash && node->key_words == key.count &&
+	for (node = *bucket_of(map, part, key.hash); node; node = node->chain)
+		if (node->hash == key.hash && node->key_words == key.count &&
 		    same_words(node_words(map, node), key.words, key.count))
 			return node;
 	return NULL;
@@ -162,7 +157,7 @@ static struct rst_node *part_find(const struct rst_map *map, struct rst_part *pa
 
 static void part_remove(const struct rst_map *map, struct rst_part *part, struct rst_node *node)
 {
-	struct rst_node **link = &part->buckets[node->hash & map->bucket_mask];
+	struct rst_node **link = bucket_of(map, part, node->hash);
 
 	while (*link != node)
 		link = &(*link)->chain;
@@ -200,9 +195,9 @@ static void value_clear(const struct rst_map *map, struct rst_node *node)
 
 /* A new entry with an empty value; NULL when the part is full. */
 static struct rst_node *part_insert(const struct rst_map *map, struct rst_part *part,
-				    struct rst_key key, unsigned int hash)
+				    struct rst_key key)
 {
-	struct rst_node **bucket = &part->buckets[hash & map->bucket_mask];
+	struct rst_node **bucket = bucket_of(map, part, key.hash);
 	struct rst_node *node;
 
 	if (!part->free) {
@@ -214,7 +209,7 @@ static struct rst_node *part_insert(const struct rst_map *map, struct rst_part *
 	}
 	node = part->free;
 	part->free = node->chain;
-	node->hash = hash;
+	node->hash = key.hash;
 	node->key_words = key.count;
 	memcpy(node_words(map, node), key.words, 8ul * key.count);
 	value_clear(map, node);
@@ -242,7 +237,7 @@ static int part_create(const struct rst_map *map, struct rst_part *part)
 	unsigned int i;
 
 	part->nodes = rst_allocate((unsigned long)map->node_size * map->spec.maximum_entries);
-	part->buckets = rst_allocate(sizeof(*part->buckets) * ((unsigned long)map->bucket_mask + 1));
+	part->buckets = rst_allocate(sizeof(*part->buckets) * (1ul << (32 - map->hash_shift)));
 	if (!part->nodes || !part->buckets)
 		return -1;
 	/* backwards, so that they are taken in the order of their addresses */
@@ -286,8 +281,10 @@ struct rst_map *rst_map_create(const struct rst_map_spec *spec, unsigned int str
 	for (i = 0; i < spec->key_count; i++)
 		map->key_capacity += spec->key_types[i] == RST_STRING ? 1 + (string_size + 6) / 8 : 1;
 	map->node_size = map->key_offset + 8 * map->key_capacity;
-	while (map->bucket_mask < map->spec.maximum_entries - 1)
-		map->bucket_mask = 2 * map->bucket_mask + 1;
+	map->hash_shift = 32;
+	while (map->hash_shift > 1 && 1u << (32 - map->hash_shift) < map->spec.maximum_entries)
+		map->hash_shift--;
+	map->stat_is_plain = spec->stat.histogram == RST_HISTOGRAM_NONE && !spec->stat.needs_variance;
 	map->cpus = spec->value_type == RST_STAT ? cpus : 1;
 	map->part_count = map->cpus + (spec->value_type == RST_STAT);
 	map->parts = rst_allocate(sizeof(*map->parts) * map->part_count);
@@ -341,7 +338,7 @@ struct rst_node *rst_map_find(struct rst_map *map, struct rst_key key)
 {
 	if (!key.words)
 		return NULL;
-	return part_find(map, &map->parts[0], key, hash_of(key));
+	return part_find(map, &map->parts[0], key);
 }
 
 /* Whether the key fits; a literal may be longer than MAXSTRINGLEN. */
@@ -365,36 +362,43 @@ static void fail_full(struct rst_context *c, const struct rst_map *map)
 		rst_fail(c, "Array overflow, check MAXMAPENTRIES", NULL);
 }
 
-struct rst_node *rst_map_insert(struct rst_context *c, struct rst_map *map, struct rst_key key)
+RST_COLD struct rst_node *insert_new(struct rst_context *c, const struct rst_map *map,
+				     struct rst_part *part, struct rst_key key)
 {
 	struct rst_node *node;
-	unsigned int hash;
 
 	if (!key_is_usable(c, map, key))
 		return NULL;
-	hash = hash_of(key);
-	node = part_find(map, &map->parts[0], key, hash);
-	if (node)
-		return node;
-	node = part_insert(map, &map->parts[0], key, hash);
+	node = part_insert(map, part, key);
 	if (!node)
 		fail_full(c, map);
 	return node;
 }
 
+struct rst_node *rst_map_insert(struct rst_context *c, struct rst_map *map, struct rst_key key)
+{
+	struct rst_node *node;
+
+	if (RST_UNLIKELY(!key.words))
+		return NULL;
+	node = part_find(map, &map->parts[0], key);
+	if (RST_LIKELY(node != NULL))
+		return node;
+	return insert_new(c, map, &map->parts[0], key);
+}
+
 void rst_map_delete(struct rst_map *map, struct rst_key key)
 {
-	unsigned int hash, i;
+	unsigned int i;
 
 	if (!key.words)
 		return;
-	hash = hash_of(key);
 	for (i = 0; i < map->cpus; i++) {
 		struct rst_part *part = &map->parts[i];
 		struct rst_node *node;
 
 		rst_lock(&part->lock);
-		node = part_find(map, part, key, hash);
+		node = part_find(map, part, key);
 		if (node)
 			part_remove(map, part, node);
 		rst_unlock(&part->lock);
@@ -475,34 +479,54 @@ void rst_map_delete_slice(struct rst_map *map, const struct rst_slice *slice)
 
 /* ---- arrays of statistics ---------------------------------------------------------- */
 
+/* The less common ends of rst_stat_map_add(), with the part's lock held. */
+RST_COLD void stat_map_detail(const struct rst_map *map, struct rst_part *part, struct rst_node *node,
+			      int64_t value)
+{
+	rst_stat_detail(node_value(node), &map->spec.stat, value);
+	rst_unlock(&part->lock);
+}
+
+RST_COLD void stat_map_add_new(struct rst_context *c, const struct rst_map *map,
+			       struct rst_part *part, struct rst_key key, int64_t value)
+{
+	struct rst_node *node = insert_new(c, map, part, key);
+
+	if (node) {
+		rst_stat_count(node_value(node), value);
+		if (!map->stat_is_plain)
+			rst_stat_detail(node_value(node), &map->spec.stat, value);
+	}
+	rst_unlock(&part->lock);
+}
+
 void rst_stat_map_add(struct rst_context *c, struct rst_map *map, struct rst_key key, int64_t value)
 {
 	struct rst_part *part = &map->parts[c->cpu];
 	struct rst_node *node;
-	unsigned int hash;
 
-	if (!key_is_usable(c, map, key))
+	if (RST_UNLIKELY(!key.words))
 		return;
-	hash = hash_of(key);
 	rst_lock(&part->lock);
-	node = part_find(map, part, key, hash);
-	if (!node)
-		node = part_insert(map, part, key, hash);
-	if (node)
-		rst_stat_update(node_value(node), &map->spec.stat, value);
-	rst_unlock(&part->lock);
-	if (!node)
-		fail_full(c, map);
+	node = part_find(map, part, key);
+	if (RST_UNLIKELY(!node)) {
+		stat_map_add_new(c, map, part, key, value);
+		return;
+	}
+	rst_stat_count(node_value(node), value);
+	if (map->stat_is_plain)
+		rst_unlock(&part->lock);
+	else
+		stat_map_detail(map, part, node, value);
 }
 
 const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *map, struct rst_key key)
 {
 	struct rst_stat *merged = NULL;
-	unsigned int hash, i;
+	unsigned int i;
 
 	if (!key.words)
 		return NULL;
-	hash = hash_of(key);
 	for (i = 0; i < map->cpus; i++) {
 		struct rst_part *part = &map->parts[i];
 		struct rst_node *node;
@@ -510,7 +534,7 @@ const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *m
 		if (!__atomic_load_n(&part->count, __ATOMIC_RELAXED))
 			continue;
 		rst_lock(&part->lock);
-		node = part_find(map, part, key, hash);
+		node = part_find(map, part, key);
 		if (node) {
 			if (!merged) {
 				merged = rst_scratch(c, rst_stat_size(&map->spec.stat));
@@ -532,14 +556,13 @@ const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *m
 bool rst_stat_map_contains(struct rst_map *map, struct rst_key key)
 {
 	bool found = false;
-	unsigned int hash, i;
+	unsigned int i;
 
 	if (!key.words)
 		return false;
-	hash = hash_of(key);
 	for (i = 0; i < map->cpus && !found; i++) {
 		rst_lock(&map->parts[i].lock);
-		found = part_find(map, &map->parts[i], key, hash) != NULL;
+		found = part_find(map, &map->parts[i], key) != NULL;
 		rst_unlock(&map->parts[i].lock);
 	}
 	return found;
@@ -566,11 +589,12 @@ static bool merge_parts(struct rst_map *map)
 		rst_lock(&part->lock);
 		for (node = part->oldest; node; node = node->newer) {
 			struct rst_key key = { .words = node_words(map, node),
-					       .count = node->key_words };
+					       .count = node->key_words,
+					       .hash = node->hash };
 
-			into = part_find(map, map->merged, key, node->hash);
+			into = part_find(map, map->merged, key);
 			if (!into)
-				into = part_insert(map, map->merged, key, node->hash);
+				into = part_insert(map, map->merged, key);
 			if (into)
 				rst_stat_merge(node_value(into), node_value(node), &map->spec.stat);
 			else

@@ -22,7 +22,10 @@ static void run_one(struct rst_probe_state *state)
 
 	if (!c)
 		return;
+	rst_cpu_of(c)->is_patient = true;
 	state->handler(c);
+	rst_flush(c);
+	rst_cpu_of(c)->is_patient = false;
 	rst_leave_process(c, state->index);
 }
 
@@ -45,7 +48,7 @@ void rst_run_kind(enum rst_probe_kind kind)
 			if (probe->sequence == sequence) {
 				if (!may_run(kind))
 					return;
-				if (state->enabled)
+				if (!state->probe->closed)
 					run_one(state);
 			} else if (probe->sequence > sequence && probe->sequence <= next) {
 				next = probe->sequence;

@@ -26,6 +26,7 @@ struct sites {
 	unsigned int shift;		/* 64 - log2 of the table's size */
 	unsigned int mask;
 	bool is_registered;
+	unsigned int used;		/* addresses that are in the filter */
 	struct ftrace_ops ops;
 };
 
@@ -208,6 +209,59 @@ static int set_filters(struct sites *sites, unsigned int count)
 	return accepted;
 }
 
+/* Whether another probe at this address wants its hits. */
+static bool is_shared(const struct rst_probe_state *state)
+{
+	struct rst_probe_state *other;
+
+	rst_for_each_probe(other)
+		if (other != state && other->probe->kind == RST_PROBE_FUNCTION &&
+		    other->is_armed && !other->is_off && !other->mechanism &&
+		    other->address == state->address &&
+		    other->probe->needs_regs == state->probe->needs_regs)
+			return true;
+	return false;
+}
+
+/* An empty filter would mean all functions: the last one out ends the registration. */
+static int set(struct rst_probe_state *state, bool on)
+{
+	struct sites *sites = state->probe->needs_regs ? &with_regs : &without_regs;
+	int error = 0;
+
+	if (is_shared(state))
+		return 0;
+	if (!on && sites->used == 1) {
+		error = unregister_ftrace_function(&sites->ops);
+		sites->is_registered = error != 0;
+	} else if (!on) {
+		error = ftrace_set_filter_ip(&sites->ops, state->address, 1, 0);
+	} else if (sites->used) {
+		error = ftrace_set_filter_ip(&sites->ops, state->address, 0, 0);
+	} else {
+		/* the filter still names the last one that went */
+		error = ftrace_set_filter_ip(&sites->ops, state->address, 0, 1);
+		if (!error)
+			error = register_ftrace_function(&sites->ops);
+		sites->is_registered = !error;
+	}
+	if (!error)
+		sites->used += on ? 1 : -1;
+	return error;
+}
+
+/* When the module comes back, kprobes take over. */
+static void module_changed(struct rst_probe_state *state, bool comes)
+{
+	if (comes)
+		return;
+	if (!state->is_off)
+		set(state, false);
+	state->is_armed = false;
+	state->is_off = false;
+	state->address = 0;
+}
+
 static void leave_to_kprobes(struct sites *sites)
 {
 	struct rst_probe_state *state;
@@ -246,6 +300,7 @@ static int sites_arm(struct sites *sites, ftrace_func_t function, unsigned long 
 		return 0;
 	}
 	sites->is_registered = true;
+	sites->used = accepted;
 	return 0;
 }
 
@@ -271,6 +326,8 @@ static void disarm(void)
 
 const struct rst_mechanism rst_ftrace_mechanism = {
 	.name = "function",
+	.set = set,
+	.module = module_changed,
 	.arm = arm,
 	.disarm = disarm,
 };

@@ -137,8 +137,31 @@ static uint64_t missed(struct rst_probe_state *state)
 	return is_ours(state) ? ((struct kprobe_probe *)state->mechanism)->kprobe.nmissed : 0;
 }
 
+static int set(struct rst_probe_state *state, bool on)
+{
+	struct kprobe *kprobe = &((struct kprobe_probe *)state->mechanism)->kprobe;
+
+	return on ? enable_kprobe(kprobe) : disable_kprobe(kprobe);
+}
+
+static void module_changed(struct rst_probe_state *state, bool comes)
+{
+	if (comes) {
+		if (arm_one(state))
+			state->is_armed = false;
+		return;
+	}
+	unregister_kprobe(&((struct kprobe_probe *)state->mechanism)->kprobe);
+	rst_free(state->mechanism);
+	state->mechanism = NULL;
+	state->is_armed = false;
+	state->address = 0;
+}
+
 const struct rst_mechanism rst_kprobe_mechanism = {
 	.name = "kprobe",
+	.set = set,
+	.module = module_changed,
 	.arm = arm,
 	.disarm = disarm,
 	.missed = missed,

@@ -43,7 +43,7 @@ static struct reader *run_read(struct rst_probe_state *state)
 
 	if (!reader)
 		return NULL;
-	c = READ_ONCE(rst_state) == RST_STATE_RUNNING && state->enabled ? rst_enter_process(state) :
+	c = READ_ONCE(rst_state) == RST_STATE_RUNNING && !state->probe->closed ? rst_enter_process(state) :
 									  NULL;
 	if (!c)
 		return reader;
@@ -112,7 +112,7 @@ static ssize_t file_write(struct file *file, const char __user *from, size_t siz
 		return -EFAULT;
 	}
 	mutex_lock(&rst_session_mutex);
-	c = READ_ONCE(rst_state) == RST_STATE_RUNNING && state->enabled ? rst_enter_process(state) :
+	c = READ_ONCE(rst_state) == RST_STATE_RUNNING && !state->probe->closed ? rst_enter_process(state) :
 									  NULL;
 	if (c) {
 		c->procfs_value = (struct rst_string){ .text = text, .length = strnlen(text, size) };

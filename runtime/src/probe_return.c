@@ -166,8 +166,32 @@ static uint64_t missed(struct rst_probe_state *state)
 	return is_ours(state) ? this->kretprobe.nmissed + this->kretprobe.kp.nmissed : 0;
 }
 
+static int set(struct rst_probe_state *state, bool on)
+{
+	struct kretprobe *kretprobe = &((struct return_probe *)state->mechanism)->kretprobe;
+
+	return on ? enable_kretprobe(kretprobe) : disable_kretprobe(kretprobe);
+}
+
+static void module_changed(struct rst_probe_state *state, bool comes)
+{
+	struct return_probe *this = state->mechanism;
+
+	if (comes) {
+		arm_one(state);
+		return;
+	}
+	unregister_kretprobe(&this->kretprobe);
+	rst_free(this);
+	state->mechanism = NULL;
+	state->is_armed = false;
+	state->address = 0;
+}
+
 const struct rst_mechanism rst_return_mechanism = {
 	.name = "return",
+	.set = set,
+	.module = module_changed,
 	.arm = arm,
 	.disarm = disarm,
 	.missed = missed,

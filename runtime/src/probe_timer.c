@@ -12,7 +12,7 @@
 
 struct timer_probe {
 	struct rst_probe_state *state;
-	bool is_stopping;
+	bool is_stopping;	/* timer wheel: the handler starts it again itself */
 	struct hrtimer hrtimer;
 	struct timer_list wheel;
 };
@@ -53,13 +53,46 @@ static bool belongs(const struct rst_probe_state *state)
 	return state->probe->kind == RST_PROBE_TIMER || state->probe->kind == RST_PROBE_JIFFIES;
 }
 
+static void start(struct timer_probe *this)
+{
+	const struct rst_probe *probe = this->state->probe;
+	uint64_t interval;
+
+	preempt_disable();
+	interval = next_interval(probe);
+	preempt_enable();
+	WRITE_ONCE(this->is_stopping, false);
+	if (probe->kind == RST_PROBE_TIMER)
+		hrtimer_start(&this->hrtimer, ns_to_ktime(interval), HRTIMER_MODE_REL_HARD);
+	else
+		mod_timer(&this->wheel, jiffies + interval);
+}
+
+static void stop(struct timer_probe *this)
+{
+	WRITE_ONCE(this->is_stopping, true);
+	if (this->state->probe->kind == RST_PROBE_TIMER)
+		hrtimer_cancel(&this->hrtimer);
+	else
+		timer_delete_sync(&this->wheel);
+}
+
+/* An interval begins anew when the condition comes true. */
+static int set(struct rst_probe_state *state, bool on)
+{
+	if (on)
+		start(state->mechanism);
+	else
+		stop(state->mechanism);
+	return 0;
+}
+
 static int arm(void)
 {
 	struct rst_probe_state *state;
 
 	rst_for_each_probe(state) {
 		struct timer_probe *this;
-		uint64_t interval;
 
 		if (!belongs(state))
 			continue;
@@ -67,17 +100,12 @@ static int arm(void)
 		if (!this)
 			return -ENOMEM;
 		this->state = state;
-		preempt_disable();
-		interval = next_interval(state->probe);
-		preempt_enable();
-		if (state->probe->kind == RST_PROBE_TIMER) {
+		if (state->probe->kind == RST_PROBE_TIMER)
 			rst_hrtimer_setup(&this->hrtimer, hit_hrtimer, CLOCK_MONOTONIC,
 					  HRTIMER_MODE_REL_HARD);
-			hrtimer_start(&this->hrtimer, ns_to_ktime(interval), HRTIMER_MODE_REL_HARD);
-		} else {
+		else
 			timer_setup(&this->wheel, hit_wheel, 0);
-			mod_timer(&this->wheel, jiffies + interval);
-		}
+		start(this);
 		state->mechanism = this;
 		state->is_armed = true;
 	}
@@ -93,11 +121,7 @@ static void disarm(void)
 
 		if (!belongs(state) || !this)
 			continue;
-		WRITE_ONCE(this->is_stopping, true);
-		if (state->probe->kind == RST_PROBE_TIMER)
-			hrtimer_cancel(&this->hrtimer);
-		else
-			timer_delete_sync(&this->wheel);
+		stop(this);
 		rst_free(this);
 		state->mechanism = NULL;
 		state->is_armed = false;
@@ -106,6 +130,7 @@ static void disarm(void)
 
 const struct rst_mechanism rst_timer_mechanism = {
 	.name = "timer",
+	.set = set,
 	.arm = arm,
 	.disarm = disarm,
 };

@@ -9,6 +9,8 @@
 #include "runtime.h"
 
 static bool is_watching;
+/* A module's tracepoints may go while a condition takes a probe out. */
+static DEFINE_MUTEX(attachments);
 
 static bool is_tracepoint(const struct rst_probe_state *state)
 {
@@ -38,8 +40,10 @@ static void attach(struct tracepoint *tracepoint)
 
 static void detach(struct rst_probe_state *state)
 {
-	tracepoint_probe_unregister(state->mechanism, state->probe->tracepoint_function,
-				    state->probe);
+	if (!state->is_off)
+		tracepoint_probe_unregister(state->mechanism, state->probe->tracepoint_function,
+					    state->probe);
+	state->is_off = false;
 	state->mechanism = NULL;
 	state->is_armed = false;
 }
@@ -55,6 +59,7 @@ static int module_changed(struct notifier_block *block, unsigned long action, vo
 	struct rst_probe_state *state;
 	unsigned int i;
 
+	mutex_lock(&attachments);
 	for (i = 0; i < module->num_tracepoints; i++) {
 		struct tracepoint *tracepoint =
 			tracepoint_ptr_deref(&module->tracepoints_ptrs[i]);
@@ -67,7 +72,25 @@ static int module_changed(struct notifier_block *block, unsigned long action, vo
 			if (is_tracepoint(state) && state->mechanism == tracepoint)
 				detach(state);
 	}
+	mutex_unlock(&attachments);
 	return NOTIFY_OK;
+}
+
+static int set(struct rst_probe_state *state, bool on)
+{
+	int error = -ENOENT;
+
+	mutex_lock(&attachments);
+	if (state->is_armed && on)
+		error = tracepoint_probe_register(state->mechanism,
+						  state->probe->tracepoint_function, state->probe);
+	else if (state->is_armed)
+		error = tracepoint_probe_unregister(
+			state->mechanism, state->probe->tracepoint_function, state->probe);
+	if (!error)
+		state->is_off = !on;
+	mutex_unlock(&attachments);
+	return error;
 }
 
 static struct notifier_block watcher = { .notifier_call = module_changed };
@@ -110,6 +133,7 @@ static void disarm(void)
 
 const struct rst_mechanism rst_tracepoint_mechanism = {
 	.name = "tracepoint",
+	.set = set,
 	.arm = arm,
 	.disarm = disarm,
 };

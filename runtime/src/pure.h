@@ -34,15 +34,6 @@ void rst_count_truncation(struct rst_context *c);
 /* Makes room for length more bytes in a context's own output and puts them. */
 void rst_output_grow(struct rst_output *o, const char *text, unsigned int length);
 
-RST_INLINE void rst_relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#else
-	__asm__ volatile("yield" ::: "memory");
-#endif
-}
-
 /* ---- maps ---------------------------------------------------------------- */
 
 /* string_size as MAXSTRINGLEN; cpus: how many context->cpu numbers there can be. */
@@ -61,7 +52,24 @@ void rst_stat_destroy(struct rst_stat_variable *v);
 unsigned int rst_stat_size(const struct rst_stat_spec *spec);
 /* Makes memory of rst_stat_size() bytes an empty statistic. */
 void rst_stat_initialise(struct rst_stat *s, const struct rst_stat_spec *spec);
-void rst_stat_update(struct rst_stat *s, const struct rst_stat_spec *spec, int64_t value);
+
+/* What every statistic has of one more value ... */
+RST_INLINE void rst_stat_count(struct rst_stat *s, int64_t value)
+{
+	s->sum = (int64_t)((uint64_t)s->sum + (uint64_t)value);
+	if (RST_UNLIKELY(!s->count++)) {
+		s->minimum = value;
+		s->maximum = value;
+	} else if (value < s->minimum) {
+		s->minimum = value;
+	} else if (value > s->maximum) {
+		s->maximum = value;
+	}
+}
+
+/* ... and then its variance and histogram, if the spec asks for them. */
+void rst_stat_detail(struct rst_stat *s, const struct rst_stat_spec *spec, int64_t value);
+
 void rst_stat_merge(struct rst_stat *into, const struct rst_stat *from,
 		    const struct rst_stat_spec *spec);
 /* Computes average and variance from the sums. */

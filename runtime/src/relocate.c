@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * relocate.c - where the kernel and its modules are now. staprun tells before
- * START; the tables do not change afterwards, so handlers read them freely.
+ * START; afterwards only addresses turn to 0, when a module goes, so handlers read
+ * the tables freely.
  */
 #include <linux/list.h>
 #include <linux/string.h>
@@ -77,6 +78,28 @@ static uint64_t section_address(const char *module, const char *name)
 		if (!strcmp(section->module, module) && !strcmp(section->section, name))
 			return section->address;
 	return 0;
+}
+
+bool rst_is_unloaded(const struct rst_probe *probe)
+{
+	struct section *section;
+
+	if (!probe->module || probe->is_absolute)
+		return false;
+	list_for_each_entry(section, &sections, list)
+		if (!strcmp(section->module, probe->module) && section->address)
+			return false;
+	return true;
+}
+
+/* Handlers may be reading the list: an entry without an address is as good as none. */
+void rst_sections_forget(const char *module)
+{
+	struct section *section;
+
+	list_for_each_entry(section, &sections, list)
+		if (!strcmp(section->module, module))
+			WRITE_ONCE(section->address, 0);
 }
 
 unsigned long rst_address_of(const struct rst_probe *probe)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * runtime.h - what the files of the runtime share. The path every probe hit
- * takes, rst_enter() and rst_leave(), is here and inline: claiming a context
- * costs no lock and no atomic operation.
+ * takes, rst_enter() and rst_leave(), is here and in rstap.h, inline: claiming a
+ * context costs no lock and no atomic operation.
  */
 #ifndef RST_RUNTIME_H
 #define RST_RUNTIME_H
@@ -63,9 +63,10 @@ struct rst_probe_state {
 	struct rst_probe_state *next;	/* another probe at the same ftrace site */
 	unsigned long address;		/* resolved, 0 if none */
 	unsigned int index;
-	bool enabled;			/* the gate: condition and --monitor's toggle */
 	bool paused;			/* by TOGGLE */
 	bool is_armed;
+	bool is_off;			/* armed, but taken out while its gate is closed */
+	bool is_waiting;		/* its module is not loaded */
 	void *mechanism;		/* owned by the file that armed it */
 };
 
@@ -96,23 +97,13 @@ struct rst_ring {
 /* Everything one CPU needs; found through the per-CPU pointer below. */
 struct rst_cpu {
 	struct rst_context context;	/* first: the two convert into each other */
-	union {
-		struct {
-			uint8_t busy;		/* written by this CPU alone */
-			uint8_t is_stopped;	/* the session does not run; written by any CPU */
-		};
-		uint16_t gate;			/* 0: a handler may run */
-	};
-	unsigned int runs_to_sample;	/* counts down to the next run that is measured */
-	unsigned long irq_flags;
-	char *scratch_start;
-	uint64_t *hits;			/* by probe index, one more for what counts as none */
 	struct rst_counters *counters;	/* by probe index */
 	uint64_t entered;		/* cycle counter at entry, 0: this run is not measured */
 	uint64_t interval_start;	/* overload check */
 	uint64_t interval_cycles;
 	uint64_t truncated;
 	bool output_is_discarded;	/* cursor is in `discard`, the ring was full */
+	bool is_patient;		/* begin, end, error: a full ring is waited for */
 	char *discard;
 	uint64_t random;
 	struct rst_ring ring;
@@ -131,11 +122,10 @@ static __always_inline struct rst_cpu *rst_cpu_of(struct rst_context *c)
 /* ---- limits, copied from the script into one cache line -------------------- */
 
 struct rst_limits {
-	long actions;
 	unsigned long minimum_stack;
 	uint64_t overload_interval;	/* 0: no check */
 	uint64_t overload_threshold;
-	unsigned int sample_every;	/* one run in so many is measured, 0: none */
+	int sample_every;		/* one run in so many is measured, 0: none */
 	bool has_timing;
 };
 
@@ -143,81 +133,34 @@ extern struct rst_limits rst_limits;
 
 /* ---- entry and exit of a handler ------------------------------------------ */
 
-/* The cold half of rst_enter(): counts why, restores interrupts. */
-void rst_refuse(struct rst_probe_state *state, struct rst_cpu *cpu, unsigned long flags);
-/* Starts the measurement of a run. */
-void rst_measure(struct rst_cpu *cpu);
-/* The cold parts of rst_leave(). */
-void rst_report_error(struct rst_context *c);
-void rst_output_commit(struct rst_context *c);
-void rst_account(struct rst_cpu *cpu, struct rst_counters *counters);
-
-static __always_inline bool rst_stack_is_low(void)
-{
-	unsigned long here = current_stack_pointer;
-
-	/* on another stack (irq, exception) the difference is huge: those start empty */
-	return here - (unsigned long)current->stack < rst_limits.minimum_stack;
-}
-
 /*
  * Claims this CPU's context for a probe hit. False: do not run. Otherwise
  * interrupts are off until rst_leave(). The caller may come with interrupts on
- * or off, preemptible or in an NMI: an NMI that finds the gate open is done
- * before this function goes on, so a plain load and store are enough.
+ * or off, preemptible or in an NMI. rst_probe_enter() is the same for scripts.
  */
 static __always_inline bool rst_enter(struct rst_probe_state *state, struct pt_regs *regs,
 				      struct rst_context **context, unsigned long *saved_flags)
 {
-	unsigned long flags;
-	struct rst_cpu *cpu;
-	struct rst_context *c;
+	unsigned long flags = rst_irq_save();
+	struct rst_context *c = rst_this_context();
+	const struct rst_probe *probe = state->probe;
 
-	local_irq_save(flags);
 	*saved_flags = flags;
-	cpu = this_cpu_ptr(rst_cpus);
-	if (unlikely(cpu->gate || !state->enabled || rst_stack_is_low())) {
-		rst_refuse(state, cpu, flags);
+	if (unlikely((c->gate | probe->closed) || rst_stack_seems_low()) &&
+	    !rst_admit(probe, c, flags))
 		return false;
-	}
-	WRITE_ONCE(cpu->busy, 1);
-	barrier();
-	if (unlikely(--cpu->runs_to_sample == 0))
-		rst_measure(cpu);
-	c = &cpu->context;
-	c->probe = state->probe;
-	c->actions = rst_limits.actions;
+	rst_claim(c, probe);
 	c->regs = (struct rst_regs *)regs;
 	c->address = state->address;
-	c->user_mode = false;
-	c->aborted = false;
-	c->next = false;
-	c->is_return = false;
 	*context = c;
 	return true;
-}
-
-static __always_inline void rst_finish(struct rst_context *c, unsigned int index)
-{
-	struct rst_cpu *cpu = rst_cpu_of(c);
-
-	if (unlikely(c->error))
-		rst_report_error(c);
-	if (c->output.cursor != c->output.start)
-		rst_output_commit(c);
-	c->scratch = cpu->scratch_start;
-	cpu->hits[index]++;
-	if (unlikely(cpu->entered))
-		rst_account(cpu, &cpu->counters[index]);
-	barrier();
-	WRITE_ONCE(cpu->busy, 0);
 }
 
 static __always_inline void rst_leave(struct rst_context *c, unsigned int index,
 				      unsigned long flags)
 {
-	rst_finish(c, index);
-	local_irq_restore(flags);
+	rst_release(c, index);
+	rst_irq_restore(flags);
 }
 
 /* A whole hit, for mechanisms that only bring registers. */
@@ -257,8 +200,8 @@ static inline struct rst_guard rst_guard(void)
 
 	local_irq_save(guard.flags);
 	cpu = this_cpu_ptr(rst_cpus);
-	guard.busy = cpu->busy;
-	WRITE_ONCE(cpu->busy, 1);
+	guard.busy = cpu->context.busy;
+	WRITE_ONCE(cpu->context.busy, 1);
 	barrier();
 	return guard;
 }
@@ -266,13 +209,19 @@ static inline struct rst_guard rst_guard(void)
 static inline void rst_unguard(struct rst_guard guard)
 {
 	barrier();
-	WRITE_ONCE(this_cpu_ptr(rst_cpus)->busy, guard.busy);
+	WRITE_ONCE(this_cpu_ptr(rst_cpus)->context.busy, guard.busy);
 	local_irq_restore(guard.flags);
 }
 
 int rst_contexts_create(void);
 void rst_contexts_destroy(void);
 void rst_conditions_evaluate(void);
+/* Brings hooks into line with the gates; process context, under the session's mutex. */
+void rst_conditions_apply(void);
+void rst_conditions_prepare(void);
+void rst_conditions_destroy(void);
+/* Whether the mechanism that armed a probe can take its hook out while the gate is closed. */
+bool rst_is_switchable(const struct rst_probe_state *state);
 /* Opens or closes the gates of all CPUs. */
 void rst_contexts_stop(bool stop);
 
@@ -288,6 +237,10 @@ int rst_session_start(int64_t target);
 void rst_session_stop(bool with_end);
 int rst_session_set(const char *name, const char *value);
 int rst_session_toggle(unsigned int index, bool on);
+/* The notifier of modules: lives as long as this module. */
+int rst_modules_watch(void);
+void rst_modules_unwatch(void);
+void rst_session_module(const char *module, bool comes);
 /* From any context: no handler runs any more, staprun is asked to stop. */
 void rst_session_request_exit(int state);
 /* From any context: the session has failed with this text. */
@@ -337,6 +290,10 @@ int rst_section_learn(const char *module, const char *section, uint64_t address)
 /* 0 when not known (yet). */
 unsigned long rst_address_of(const struct rst_probe *probe);
 uint64_t rst_symbol_address(const char *name);
+/* Whether a probe's place is in a module that staprun told nothing of. */
+bool rst_is_unloaded(const struct rst_probe *probe);
+/* Its sections are no longer where they were. */
+void rst_sections_forget(const char *module);
 void rst_relocate_destroy(void);
 
 /* ---- log.c ------------------------------------------------------------------------ */
@@ -353,6 +310,13 @@ struct rst_mechanism {
 	uint64_t (*missed)(struct rst_probe_state *state);
 	/* frees what `missed` needed after disarm; may be NULL */
 	void (*release)(void);
+	/*
+	 * Takes the hook of an armed probe out, or puts it back; 0 or -errno, then
+	 * all stays as it was. NULL: the gate alone must do.
+	 */
+	int (*set)(struct rst_probe_state *state, bool on);
+	/* The probe's module has come (its sections are not known), or goes. */
+	void (*module)(struct rst_probe_state *state, bool comes);
 };
 
 extern const struct rst_mechanism rst_ftrace_mechanism, rst_kprobe_mechanism, rst_return_mechanism,

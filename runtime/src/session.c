@@ -54,7 +54,6 @@ int rst_session_create(void)
 		rst_states[i].probe = probe;
 		rst_states[i].handler = probe->handler;
 		rst_states[i].index = i;
-		rst_states[i].enabled = true;
 		probe->index = i;
 		probe->state = &rst_states[i];
 	}
@@ -123,7 +122,8 @@ void rst_session_fail(const char *text, unsigned int length)
 
 void rst_probe_failed(struct rst_probe_state *state, int error)
 {
-	if (state->probe->is_optional)
+	state->is_waiting = rst_is_unloaded(state->probe);
+	if (state->probe->is_optional || state->is_waiting)
 		return;
 	if (state->address)
 		rst_control_format(RST_CONTROL_WARNING,
@@ -141,6 +141,74 @@ static bool is_armable(const struct rst_probe *probe)
 {
 	return probe->kind != RST_PROBE_BEGIN && probe->kind != RST_PROBE_END &&
 	       probe->kind != RST_PROBE_ERROR;
+}
+
+/* Which mechanism holds a probe's hook: kprobes may have a function that ftrace refused. */
+static const struct rst_mechanism *mechanism_of(const struct rst_probe_state *state)
+{
+	switch (state->probe->kind) {
+	case RST_PROBE_FUNCTION:
+		return state->mechanism ? &rst_kprobe_mechanism : &rst_ftrace_mechanism;
+	case RST_PROBE_ADDRESS:
+		return &rst_kprobe_mechanism;
+	case RST_PROBE_RETURN:
+		return &rst_return_mechanism;
+	case RST_PROBE_TRACEPOINT:
+		return &rst_tracepoint_mechanism;
+	case RST_PROBE_TIMER:
+	case RST_PROBE_JIFFIES:
+		return &rst_timer_mechanism;
+	default:
+		return NULL;
+	}
+}
+
+bool rst_is_switchable(const struct rst_probe_state *state)
+{
+	const struct rst_mechanism *mechanism = mechanism_of(state);
+
+	return state->is_armed && mechanism && mechanism->set;
+}
+
+void rst_conditions_apply(void)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state) {
+		bool closed = READ_ONCE(state->probe->closed);
+
+		if (closed == state->is_off || !rst_is_switchable(state))
+			continue;
+		if (!mechanism_of(state)->set(state, !closed))
+			state->is_off = closed;
+	}
+}
+
+/* Called under the session's mutex while it runs. */
+void rst_session_module(const char *module, bool comes)
+{
+	struct rst_probe_state *state;
+
+	if (!comes)
+		rst_sections_forget(module);
+	rst_for_each_probe(state) {
+		const struct rst_mechanism *mechanism = mechanism_of(state);
+
+		if (!state->probe->module || strcmp(state->probe->module, module) || !mechanism ||
+		    state->is_armed == comes)
+			continue;
+		/* ftrace refuses nothing that kprobes would not take by name */
+		if (comes && mechanism == &rst_ftrace_mechanism)
+			mechanism = &rst_kprobe_mechanism;
+		if (!mechanism->module)
+			continue;
+		mechanism->module(state, comes);
+		state->is_waiting = !state->is_armed;
+		if (state->is_armed)
+			state->is_off = false;
+	}
+	if (comes)
+		rst_conditions_apply();
 }
 
 static void disarm_all(void)
@@ -167,7 +235,8 @@ static int arm_all(void)
 		if (!is_armable(state->probe) || state->probe->is_optional)
 			continue;
 		wanted++;
-		armed += state->is_armed;
+		/* it is armed when its module comes */
+		armed += state->is_armed || state->is_waiting;
 	}
 	if (wanted && !armed) {
 		rst_control_format(RST_CONTROL_ERROR,
@@ -195,6 +264,7 @@ int rst_session_start(int64_t target)
 		rst_session_request_exit(RST_STATE_ERROR);
 		return error;
 	}
+	rst_conditions_apply();
 	if (cmpxchg(&rst_state, RST_STATE_STARTING, RST_STATE_RUNNING) != RST_STATE_STARTING)
 		return 0;
 	rst_contexts_stop(false);
@@ -265,5 +335,7 @@ int rst_session_toggle(unsigned int index, bool on)
 		return -EINVAL;
 	rst_states[index].paused = !on;
 	rst_conditions_evaluate();
+	if (rst_state == RST_STATE_RUNNING)
+		rst_conditions_apply();
 	return 0;
 }

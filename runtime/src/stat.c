@@ -12,10 +12,11 @@ struct rst_stat_part {
 };
 
 struct rst_stat_variable {
+	char *parts;
+	unsigned int stride;
+	bool is_plain;		/* no variance, no histogram */
 	struct rst_stat_spec spec;
 	unsigned int cpus;
-	unsigned int stride;
-	char *parts;
 };
 
 /* 0 for 0; otherwise the number of the highest bit, from 1. */
@@ -72,18 +73,9 @@ void rst_stat_initialise(struct rst_stat *s, const struct rst_stat_spec *spec)
 		s->histogram = (uint64_t *)(s + 1);
 }
 
-void rst_stat_update(struct rst_stat *s, const struct rst_stat_spec *spec, int64_t value)
+/* The parts that only some statistics have; count is that with the value. */
+void rst_stat_detail(struct rst_stat *s, const struct rst_stat_spec *spec, int64_t value)
 {
-	s->sum = (int64_t)((uint64_t)s->sum + (uint64_t)value);
-	if (s->count++) {
-		if (value < s->minimum)
-			s->minimum = value;
-		if (value > s->maximum)
-			s->maximum = value;
-	} else {
-		s->minimum = value;
-		s->maximum = value;
-	}
 	if (spec->needs_variance) {
 		int64_t shifted = (int64_t)((uint64_t)value << spec->variance_shift);
 		int64_t before = (int64_t)((uint64_t)shifted - (uint64_t)s->shifted_average);
@@ -154,6 +146,7 @@ struct rst_stat_variable *rst_stat_create(const struct rst_stat_spec *spec, unsi
 		return NULL;
 	v->spec = *spec;
 	v->cpus = cpus;
+	v->is_plain = spec->histogram == RST_HISTOGRAM_NONE && !spec->needs_variance;
 	/* whole cache lines, so that CPUs do not share one */
 	v->stride = (sizeof(struct rst_stat_part) - sizeof(struct rst_stat) + rst_stat_size(spec) +
 		     63) & ~63u;
@@ -175,14 +168,24 @@ void rst_stat_destroy(struct rst_stat_variable *v)
 	rst_free(v);
 }
 
+/* Unlocks: so that rst_stat_add() calls nothing but at its end. */
+RST_COLD void add_detail(struct rst_stat_variable *v, struct rst_stat_part *part, int64_t value)
+{
+	rst_stat_detail(&part->stat, &v->spec, value);
+	rst_unlock(&part->lock);
+}
+
 void rst_stat_add(struct rst_context *c, struct rst_stat_variable *v, int64_t value)
 {
 	struct rst_stat_part *part = part_of(v, c->cpu);
 
 	/* nobody but a reader that merges can hold it */
 	rst_lock(&part->lock);
-	rst_stat_update(&part->stat, &v->spec, value);
-	rst_unlock(&part->lock);
+	rst_stat_count(&part->stat, value);
+	if (v->is_plain)
+		rst_unlock(&part->lock);
+	else
+		add_detail(v, part, value);
 }
 
 const struct rst_stat *rst_stat_get(struct rst_context *c, struct rst_stat_variable *v)

@@ -99,15 +99,11 @@ struct rst_string rst_string_finish(struct rst_context *c, struct rst_output *o)
 	return (struct rst_string){ .text = o->start, .length = length };
 }
 
-void rst_put_slow(struct rst_output *o, const char *text, unsigned int length)
+/* A string is full: what fits, and nothing more of what follows. */
+RST_COLD void string_cut(struct rst_output *o, const char *text, unsigned int length)
 {
-	unsigned int room;
+	unsigned int room = o->end - o->cursor;
 
-	if (!o->is_string) {
-		rst_output_grow(o, text, length);
-		return;
-	}
-	room = o->end - o->cursor;
 	if (room >= length)
 		room = length;
 	else
@@ -117,4 +113,12 @@ void rst_put_slow(struct rst_output *o, const char *text, unsigned int length)
 	/* what follows must not appear behind a gap */
 	if (room < length)
 		o->end = o->cursor;
+}
+
+void rst_put_slow(struct rst_output *o, const char *text, unsigned int length)
+{
+	if (o->is_string)
+		string_cut(o, text, length);
+	else
+		rst_output_grow(o, text, length);
 }

@@ -10,48 +10,6 @@
 
 #include "runtime.h"
 
-uint64_t rst_current(void)
-{
-	return (unsigned long)current;
-}
-
-/* Number of the first byte that is 0, 8 when there is none (little endian). */
-static __always_inline unsigned int zero_byte(uint64_t word)
-{
-	uint64_t zeros = (word - 0x0101010101010101ull) & ~word & 0x8080808080808080ull;
-
-	return zeros ? __ffs64(zeros) / 8 : 8;
-}
-
-/* Two words, copied and measured without a call: the commonest function of scripts. */
-struct rst_string rst_execname(struct rst_context *c)
-{
-	char *buffer = rst_scratch(c, TASK_COMM_LEN);
-	uint64_t words[TASK_COMM_LEN / 8];
-	struct rst_string s = { .text = "", .length = 0 };
-
-	if (!buffer)
-		return s;
-	memcpy(words, current->comm, sizeof(words));
-	words[1] &= ~0ull >> 8;
-	memcpy(buffer, words, sizeof(words));
-	s.text = buffer;
-	s.length = zero_byte(words[0]);
-	if (s.length == 8)
-		s.length += zero_byte(words[1]);
-	return s;
-}
-
-int64_t rst_pid(void)
-{
-	return current->tgid;
-}
-
-int64_t rst_tid(void)
-{
-	return current->pid;
-}
-
 int64_t rst_ppid(void)
 {
 	struct task_struct *parent;

@@ -12,6 +12,7 @@
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -52,7 +53,7 @@ static unsigned int oldest_size(struct rst_ring *ring, unsigned int *payload)
 }
 
 /* Flight recorder: throws away whole messages until `wanted` bytes are free. */
-static void drop_oldest(struct rst_ring *ring, uint64_t wanted)
+static noinline void drop_oldest(struct rst_ring *ring, uint64_t wanted)
 {
 	rst_lock(&ring->lock);
 	while (ring->size - (ring->head - ring->tail) < wanted && ring->tail != ring->head) {
@@ -65,7 +66,7 @@ static void drop_oldest(struct rst_ring *ring, uint64_t wanted)
 	rst_unlock(&ring->lock);
 }
 
-static void output_discard(struct rst_cpu *cpu, struct rst_output *o)
+static noinline void output_discard(struct rst_cpu *cpu, struct rst_output *o)
 {
 	cpu->output_is_discarded = true;
 	o->start = cpu->discard;
@@ -73,22 +74,52 @@ static void output_discard(struct rst_cpu *cpu, struct rst_output *o)
 	o->end = cpu->discard + RST_OUTPUT_LIMIT;
 }
 
-static void output_open(struct rst_cpu *cpu, struct rst_output *o)
+/*
+ * A begin, end or error probe has all the time there is: no probe is armed that
+ * could want its CPU's context. The context stays claimed while this sleeps,
+ * and its ring is written by nobody else, even from another CPU. Gives up when
+ * no reader makes progress for a second.
+ */
+static noinline void wait_for_reader(struct rst_cpu *cpu)
 {
 	struct rst_ring *ring = &cpu->ring;
-	uint64_t used;
+	uint64_t tail = READ_ONCE(ring->tail);
+	unsigned int rounds = 0;
 
-	if (READ_ONCE(rst_overwrites))
+	while (ring->size - (ring->head - READ_ONCE(ring->tail)) < RST_OUTPUT_LIMIT) {
+		wake_up_interruptible(&ring->wait);
+		preempt_enable();
+		schedule_timeout_uninterruptible(1);
+		preempt_disable();
+		if (READ_ONCE(ring->tail) != tail) {
+			tail = READ_ONCE(ring->tail);
+			rounds = 0;
+		} else if (++rounds >= HZ || fatal_signal_pending(current)) {
+			/* nobody reads: what follows is lost at once */
+			cpu->is_patient = false;
+			return;
+		}
+	}
+}
+
+static __always_inline void output_open(struct rst_cpu *cpu, struct rst_output *o)
+{
+	struct rst_ring *ring = &cpu->ring;
+	uint64_t free;
+
+	if (unlikely(READ_ONCE(rst_overwrites)))
 		drop_oldest(ring, RST_OUTPUT_LIMIT);
-	used = ring->head - smp_load_acquire(&ring->tail);
-	if (ring->size - used < MESSAGE_MINIMUM) {
+	else if (unlikely(cpu->is_patient))
+		wait_for_reader(cpu);
+	free = ring->size - (ring->head - smp_load_acquire(&ring->tail));
+	if (unlikely(free < MESSAGE_MINIMUM)) {
 		output_discard(cpu, o);
 		return;
 	}
 	o->start = ring_at(ring, ring->head) + HEADER;
 	o->cursor = o->start;
 	/* up to 7 bytes of padding follow the text */
-	o->end = o->start - HEADER + min_t(uint64_t, RST_OUTPUT_LIMIT, ring->size - used) - 8;
+	o->end = o->start - HEADER + min_t(uint64_t, RST_OUTPUT_LIMIT, free) - 8;
 }
 
 static void wake_reader(struct rst_ring *ring)
@@ -130,7 +161,7 @@ void rst_output_commit(struct rst_context *c)
 	header->length = length;
 	header->sequence = atomic64_inc_return(&sequence);
 	/* zeros up to the next header; 8 bytes behind the text were kept for it */
-	memset(o->cursor, 0, 8);
+	*(uint64_t *)o->cursor = 0;
 	smp_store_release(&ring->head, ring->head + HEADER + ALIGN(length, 8));
 	output_close(o);
 	wake_reader(ring);
@@ -146,12 +177,10 @@ static void output_spill(struct rst_cpu *cpu, struct rst_output *o)
 	o->cursor = cpu->discard + length;
 }
 
-void rst_output_grow(struct rst_output *o, const char *text, unsigned int length)
+static noinline void output_continue(struct rst_output *o, const char *text, unsigned int length)
 {
 	struct rst_cpu *cpu = rst_cpu_of(o->context);
 
-	if (!o->start)
-		output_open(cpu, o);
 	while (length) {
 		unsigned int room = o->end - o->cursor;
 		unsigned int part = min(length, room);
@@ -171,6 +200,19 @@ void rst_output_grow(struct rst_output *o, const char *text, unsigned int length
 		rst_output_commit(o->context);
 		output_open(cpu, o);
 	}
+}
+
+/* The first text of a message is by far the commonest case. */
+void rst_output_grow(struct rst_output *o, const char *text, unsigned int length)
+{
+	if (likely(!o->start))
+		output_open(rst_cpu_of(o->context), o);
+	if (unlikely(length > o->end - o->cursor)) {
+		output_continue(o, text, length);
+		return;
+	}
+	rst_copy(o->cursor, text, length);
+	o->cursor += length;
 }
 
 void rst_flush(struct rst_context *c)
@@ -303,7 +345,22 @@ static __poll_t trace_poll(struct file *file, poll_table *table)
 	return ring_is_ready(ring) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
+/* A reader keeps the module: nobody unloads a session that is read. */
+static int trace_open(struct inode *inode, struct file *file)
+{
+	return try_module_get(THIS_MODULE) ? 0 : -ENODEV;
+}
+
+/* proc_remove() waits until this has returned. */
+static int trace_release(struct inode *inode, struct file *file)
+{
+	module_put(THIS_MODULE);
+	return 0;
+}
+
 static const struct proc_ops trace_operations = {
+	.proc_open = trace_open,
+	.proc_release = trace_release,
 	.proc_read = trace_read,
 	.proc_poll = trace_poll,
 };

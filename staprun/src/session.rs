@@ -147,9 +147,10 @@ impl<'a> Session<'a> {
                     Failure::new(format!("cannot receive signals: {}", errno.desc()))
                 })?;
         if self.phase == Phase::Starting {
-            self.control.demand(&Request::Start {
+            let start = Request::Start {
                 target: self.plan.target,
-            })?;
+            };
+            self.errand = Some(Errand::start(&self.control, &start, None)?);
         }
         loop {
             self.wait(&signals)?;
@@ -318,11 +319,13 @@ impl<'a> Session<'a> {
         }
         self.reporter.step(1, || "stopping".to_owned());
         self.phase = Phase::Stopping;
-        if let Err(errno) = self.control.send(&Request::Exit) {
-            self.reporter
-                .error(&format!("the module did not stop: {}", errno.desc()));
-            self.failed = true;
-            self.phase = Phase::Ended;
+        match Errand::start(&self.control, &Request::Exit, self.errand.take()) {
+            Ok(errand) => self.errand = Some(errand),
+            Err(failure) => {
+                self.reporter.error(&failure.to_string());
+                self.failed = true;
+                self.phase = Phase::Ended;
+            }
         }
     }
 

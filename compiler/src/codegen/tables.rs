@@ -600,7 +600,9 @@ fn tracepoint_function(
             out.line(format!("c->arguments[{n}] = (uint64_t)(int64_t)a{n};"));
         }
     }
-    out.line("rst_probe_run(c);");
+    // called by name, so that the compiler may put it here
+    out.line(format!("script_handler_{}(c);", probe.handler.index()));
+    out.line(format!("rst_probe_leave(c, {index});"));
     out.close("");
     out.blank();
     Ok(())

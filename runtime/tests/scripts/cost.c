@@ -61,7 +61,7 @@ static void traced(void *data, void *regs, long id)
 	c->arguments[0] = (uint64_t)regs;
 	c->arguments[1] = id;
 	handler(c);
-	rst_probe_leave(c);
+	rst_probe_leave(c, c->probe->index);
 }
 
 static struct rst_probe probes[] = { { .kind = RST_PROBE_TRACEPOINT, .name = "trace",

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * module.c - modules that come and go while a session runs. Their functions are
+ * probed by name from the moment they come, before their init function runs.
+ *
+ * The notifier is registered for as long as this module lives: the kernel calls
+ * it with the chain's lock held, and the session's mutex is taken within that.
+ */
+#include <linux/module.h>
+#include <linux/notifier.h>
+
+#include "runtime.h"
+
+static bool is_watching;
+
+static int changed(struct notifier_block *block, unsigned long action, void *data)
+{
+	struct module *module = data;
+
+	if (module == THIS_MODULE || (action != MODULE_STATE_COMING && action != MODULE_STATE_GOING))
+		return NOTIFY_OK;
+	mutex_lock(&rst_session_mutex);
+	if (READ_ONCE(rst_state) == RST_STATE_RUNNING)
+		rst_session_module(module->name, action == MODULE_STATE_COMING);
+	mutex_unlock(&rst_session_mutex);
+	return NOTIFY_OK;
+}
+
+/* After ftrace's and before the kprobes' own, which would leave dead kprobes behind. */
+static struct notifier_block watcher = { .notifier_call = changed, .priority = 1 };
+
+int rst_modules_watch(void)
+{
+	int error = register_module_notifier(&watcher);
+
+	is_watching = !error;
+	return error;
+}
+
+void rst_modules_unwatch(void)
+{
+	if (is_watching)
+		unregister_module_notifier(&watcher);
+	is_watching = false;
+}
