@@ -35,10 +35,30 @@ pub fn main() -> std::process::ExitCode {
         }
     }
     match parse(&words) {
-        Ok(options) => driver::run(&options),
+        Ok(options) => with_deep_stack(|| driver::run(&options)),
         Err(error) => {
             tell_line!("{error}");
             std::process::ExitCode::FAILURE
         }
     }
+}
+
+/// The passes follow the nesting of scripts, which the parser bounds: this holds the deepest
+/// that it lets through. Memory that is not used is not taken.
+pub(crate) const STACK_SIZE: usize = 256 << 20;
+
+fn with_deep_stack(work: impl FnOnce() -> std::process::ExitCode + Send) -> std::process::ExitCode {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK_SIZE)
+            .spawn_scoped(scope, work);
+        match thread.map(|thread| thread.join()) {
+            Ok(Ok(code)) => code,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => {
+                tell_line!("rstap: cannot start a thread: {error}");
+                std::process::ExitCode::FAILURE
+            }
+        }
+    })
 }

@@ -25,3 +25,6 @@ pub mod session;
 pub mod similar;
 pub mod variables;
 pub mod visit;
+
+#[cfg(test)]
+mod tests;

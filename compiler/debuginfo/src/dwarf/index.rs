@@ -165,12 +165,26 @@ fn scan_unit(file: &DwarfFile, unit: usize, rows: &mut Vec<Row>) -> Result<(), M
     let programs = file.programs(entry)?;
     let mut string_offsets_base = 0;
     let unit = u32::try_from(unit).unwrap_or(u32::MAX);
+    // A variable that a header declares has its name there: its definition, further down in
+    // the unit, only refers to the declaration. In the order of their offsets.
+    let mut declared: Vec<(u64, Name)> = Vec::new();
     bytes.scan(&programs, false, |die, depth| {
         if depth == 0 {
             string_offsets_base = die.string_offsets_base;
             return;
         }
-        rows.extend(row(file, unit, string_offsets_base, die));
+        let mut die = *die;
+        if dw::DwTag(die.tag) == dw::DW_TAG_variable {
+            if die.declaration {
+                declared.push((die.offset, die.name));
+            } else if die.is_specification
+                && let Ok(at) = declared.binary_search_by_key(&die.origin, |(offset, _)| *offset)
+                && let Some((_, name)) = declared.get(at)
+            {
+                die.name = *name;
+            }
+        }
+        rows.extend(row(file, unit, string_offsets_base, &die));
     })
 }
 

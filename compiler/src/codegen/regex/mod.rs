@@ -46,6 +46,17 @@ pub fn compile(pattern: &str, captures: bool) -> Result<Regex, String> {
     })
 }
 
+/// Whether [`compile`] takes a pattern.
+///
+/// # Errors
+///
+/// What is wrong with it and where; the pattern itself is not in the text.
+pub fn check(pattern: &str) -> Result<(), String> {
+    let (tree, _) = parse::parse(pattern.as_bytes())?;
+    table::build(&program::assemble(&tree)?)?;
+    Ok(())
+}
+
 impl Regex {
     /// Scratch bytes that finding sub-matches takes: three lists of threads of
     /// 68 bytes and two of marks, one entry per instruction (runtime's regex.c).

@@ -129,6 +129,13 @@ impl Lowering<'_, '_> {
                     self.error(Diagnostic::semantic_error("E0231", text).at(*pattern_span));
                     return self.nothing(expr.token);
                 };
+                if self.is_final
+                    && let Err(problem) = crate::codegen::regex::check(&pattern)
+                {
+                    let text = format!("regex compilation error: {problem}");
+                    self.error(Diagnostic::semantic_error("E0236", text).at(*pattern_span));
+                    return self.nothing(expr.token);
+                }
                 let kind = ir::ExprKind::Match {
                     string: Box::new(string),
                     pattern,

@@ -407,7 +407,11 @@ impl<'a> Builder<'a> {
         }
         self.in_function = false;
         for (index, param) in params.iter().enumerate() {
-            if params.iter().take(index).any(|other: &Param| other.name.name == param.name.name) {
+            if params
+                .iter()
+                .take(index)
+                .any(|other: &Param| other.name.name == param.name.name)
+            {
                 return error("E0149", "duplicate parameter names", param.name.span);
             }
         }
