@@ -323,7 +323,8 @@ static int control_open(struct inode *inode, struct file *file)
 	else
 		session.is_open = true;
 	mutex_unlock(&rst_session_mutex);
-	return error;
+	/* a stream: read() need not wait for a write() of START that runs begin probes */
+	return error ? error : stream_open(inode, file);
 }
 
 /* Also called by the kernel when the file goes away under an opener. */

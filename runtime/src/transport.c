@@ -348,7 +348,7 @@ static __poll_t trace_poll(struct file *file, poll_table *table)
 /* A reader keeps the module: nobody unloads a session that is read. */
 static int trace_open(struct inode *inode, struct file *file)
 {
-	return try_module_get(THIS_MODULE) ? 0 : -ENODEV;
+	return try_module_get(THIS_MODULE) ? stream_open(inode, file) : -ENODEV;
 }
 
 /* proc_remove() waits until this has returned. */
