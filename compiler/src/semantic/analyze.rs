@@ -8,7 +8,7 @@ use rstap_syntax::diag::Diagnostic;
 use super::lower::{Lowering, Places};
 use super::optimize::{self, Removed};
 use super::points::{self, Derived};
-use super::session::{Session, UnitId};
+use super::session::{SemanticOptions, Session, UnitId};
 use crate::ir::{self, StmtKind, walk};
 
 /// More rounds than a library whose probes pull in files with probes has.
@@ -153,7 +153,12 @@ fn settings(session: &Session, program: &mut ir::Program) {
     program.has_timing = options.timing;
     program.macros = options.macros.clone();
     program.kernel_release = session.target.release();
-    let limits = &mut program.limits;
+    program.limits = limits(options);
+}
+
+/// Run-time limits: the defaults, and what `-D` says.
+pub(super) fn limits(options: &SemanticOptions) -> ir::Limits {
+    let mut limits = ir::Limits::default();
     for (name, value) in &options.macros {
         let number = value.as_deref().map_or(Some(1), |text| text.parse::<u64>().ok());
         let Some(number) = number else { continue };
@@ -182,6 +187,7 @@ fn settings(session: &Session, program: &mut ir::Program) {
         limits.actions = 0;
         limits.overload_interval = 0;
     }
+    limits
 }
 
 /// MAXSTRINGLEN wins over MAP_STRING_LENGTH: strings of arrays are as long as others.

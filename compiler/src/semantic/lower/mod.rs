@@ -229,6 +229,13 @@ impl<'s, 'a> Lowering<'s, 'a> {
         state.in_condition = false;
         self.report_unset(&state);
         let entry = self.entry_handler(&mut state);
+        let first = state.saved.len();
+        let words = self.saved_string_words();
+        ir::walk::block_expressions_mut(&mut block, &mut |expr| {
+            if let ir::ExprKind::SavedString(number) = &mut expr.kind {
+                *number = first + *number * words;
+            }
+        });
         let handler = ir::Handler { locals: state.take_locals(self), body: block };
         let handler = self.merge(handler, merged);
         let entry_handler = entry.map(|entry| self.merge(entry, merged));
@@ -267,17 +274,27 @@ impl<'s, 'a> Lowering<'s, 'a> {
         id
     }
 
+    /// Words that a kept string takes; strings are kept behind the numbers.
+    fn saved_string_words(&self) -> usize {
+        let limits = super::analyze::limits(&self.session.options);
+        limits.string_size.div_ceil(8) as usize
+    }
+
     /// What a return probe has to keep from the call's entry.
     fn entry_handler(&mut self, state: &mut BodyState) -> Option<ir::Handler> {
         if state.saved.is_empty() && state.saved_strings.is_empty() {
             return None;
         }
+        let string_words = self.saved_string_words();
         let words = state.saved.iter().enumerate().map(|(n, e)| (ir::Place::Saved(n), e.clone()));
         let strings = state
             .saved_strings
             .iter()
             .enumerate()
-            .map(|(n, e)| (ir::Place::SavedString(n), e.clone()));
+            .map(|(n, e)| {
+                let word = state.saved.len() + n * string_words;
+                (ir::Place::SavedString(word), e.clone())
+            });
         let body = words
             .chain(strings)
             .map(|(place, value)| ir::Stmt {
