@@ -35,13 +35,20 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
         let (lowered, tokens) = Lowering::new(session).run_with_places(&derived);
         program = Some(lowered);
         places = tokens;
-        if session.units().iter().all(|unit| done.contains(&unit.id) || unit.probes.is_empty()) {
+        if session
+            .units()
+            .iter()
+            .all(|unit| done.contains(&unit.id) || unit.probes.is_empty())
+        {
             let new = session.take_diagnostics();
-            kept.into_iter().chain(new).for_each(|diagnostic| session.report(diagnostic));
+            kept.into_iter()
+                .chain(new)
+                .for_each(|diagnostic| session.report(diagnostic));
             break;
         }
         session.take_diagnostics();
-        kept.into_iter().for_each(|diagnostic| session.report(diagnostic));
+        kept.into_iter()
+            .for_each(|diagnostic| session.report(diagnostic));
     }
     if session.has_errors() {
         return None;
@@ -79,8 +86,11 @@ fn derive_new(session: &Session, done: &mut HashSet<UnitId>, derived: &mut Vec<D
 
 /// An array must not change while it is walked.
 fn check_loops(session: &Session, program: &ir::Program, places: &Places) {
-    let mut bodies: Vec<&ir::Block> =
-        program.handlers.values().map(|handler| &handler.body).collect();
+    let mut bodies: Vec<&ir::Block> = program
+        .handlers
+        .values()
+        .map(|handler| &handler.body)
+        .collect();
     for function in program.functions.values() {
         if let ir::FunctionBody::Script(body) = &function.body {
             bodies.push(body);
@@ -89,13 +99,18 @@ fn check_loops(session: &Session, program: &ir::Program, places: &Places) {
     let mut reported = HashSet::new();
     for body in bodies {
         walk::statements(body, &mut |stmt| {
-            let StmtKind::Foreach(foreach) = &stmt.kind else { return };
+            let StmtKind::Foreach(foreach) = &stmt.kind else {
+                return;
+            };
             if !optimize::arrays_changed(program, &foreach.body).contains(&foreach.array)
                 || !reported.insert(stmt.at)
             {
                 return;
             }
-            let name = program.globals.get(foreach.array).map_or("", |global| &global.name);
+            let name = program
+                .globals
+                .get(foreach.array)
+                .map_or("", |global| &global.name);
             let text = format!("variable '{name}' modified during 'foreach' iteration");
             let error = Diagnostic::semantic_error("E0209", text)
                 .hint("collect what is to change first, and change it after the loop");
@@ -160,7 +175,9 @@ fn settings(session: &Session, program: &mut ir::Program) {
 pub(super) fn limits(options: &SemanticOptions) -> ir::Limits {
     let mut limits = ir::Limits::default();
     for (name, value) in &options.macros {
-        let number = value.as_deref().map_or(Some(1), |text| text.parse::<u64>().ok());
+        let number = value
+            .as_deref()
+            .map_or(Some(1), |text| text.parse::<u64>().ok());
         let Some(number) = number else { continue };
         let small = u32::try_from(number).unwrap_or(u32::MAX);
         match name.as_str() {
@@ -193,5 +210,9 @@ pub(super) fn limits(options: &SemanticOptions) -> ir::Limits {
 /// MAXSTRINGLEN wins over MAP_STRING_LENGTH: strings of arrays are as long as others.
 fn limits_string(given: u32, name: &str, current: u32) -> u32 {
     let given = given.clamp(16, 1 << 20);
-    if name == "MAXSTRINGLEN" { given } else { given.max(current) }
+    if name == "MAXSTRINGLEN" {
+        given
+    } else {
+        given.max(current)
+    }
 }
