@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Walks over IR: every expression of a block, and every statement.
+//! Walks that change the IR, and the statements of a block in order. To read expressions, see
+//! [`super::visit`].
 
 use super::{
     Block, Expr, ExprKind, Foreach, FunctionBody, Place, PrintPiece, Program, StatPlace, Stmt,

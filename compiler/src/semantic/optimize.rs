@@ -10,6 +10,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::ir::arena::{EntityId, IndexVec};
+use crate::ir::visit::{self, Visitor};
 use crate::ir::walk;
 use crate::ir::{
     BinaryOperator, Block, Expr, ExprKind, FunctionBody, FunctionId, GlobalId, Handler, HandlerId,
@@ -144,11 +145,22 @@ fn expr_has_effects(expr: &Expr, pure: &HashSet<FunctionId>, locals_are_own: boo
     found
 }
 
-/// Calls `f` for an expression and all below it.
+/// Calls `f` for every expression below what it visits, outer ones first.
+struct Each<'f>(&'f mut dyn FnMut(&Expr));
+
+impl Visitor for Each<'_> {
+    fn expression(&mut self, expression: &Expr) {
+        (self.0)(expression);
+        visit::walk_expression(self, expression);
+    }
+}
+
 fn each_expr(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
-    // One walker serves; the copy costs little beside the debug files read.
-    let mut copy = expr.clone();
-    walk::expression_mut(&mut copy, &mut |expr| f(expr));
+    Each(f).expression(expr);
+}
+
+fn each_expr_in(block: &[Stmt], f: &mut dyn FnMut(&Expr)) {
+    Each(f).block(block);
 }
 
 fn remove_dead_code(
@@ -177,8 +189,7 @@ fn remove_dead_code(
 /// Locals whose value is used: everywhere but left of `=`.
 fn locals_read(body: &Block) -> HashSet<LocalId> {
     let mut read = HashSet::new();
-    let mut copy = body.clone();
-    walk::block_expressions_mut(&mut copy, &mut |expr| match &expr.kind {
+    each_expr_in(body, &mut |expr| match &expr.kind {
         ExprKind::Local(id) => {
             read.insert(*id);
         }
@@ -208,8 +219,7 @@ fn locals_read(body: &Block) -> HashSet<LocalId> {
             *statements_only.entry(id).or_default() += 1;
         }
     });
-    let mut copy = body.clone();
-    walk::block_expressions_mut(&mut copy, &mut |expr| match &expr.kind {
+    each_expr_in(body, &mut |expr| match &expr.kind {
         ExprKind::Local(id) => *all.entry(*id).or_default() += 1,
         _ => {
             if let Some(id) = self_update(expr) {
@@ -352,8 +362,7 @@ fn trim_saved(program: &mut Program) {
         let mut words = HashSet::new();
         let mut strings = HashSet::new();
         if let Some(handler) = program.handlers.get(probe.handler) {
-            let mut body = handler.body.clone();
-            walk::block_expressions_mut(&mut body, &mut |expr| match &expr.kind {
+            each_expr_in(&handler.body, &mut |expr| match &expr.kind {
                 ExprKind::Saved(word) => {
                     words.insert(*word);
                 }
@@ -424,8 +433,7 @@ fn remove_functions(program: &mut Program) {
     let mut reached: Vec<FunctionId> = Vec::new();
     let mut seen = HashSet::new();
     let mut visit = |block: &Block, reached: &mut Vec<FunctionId>| {
-        let mut copy = block.clone();
-        walk::block_expressions_mut(&mut copy, &mut |expr| {
+        each_expr_in(block, &mut |expr| {
             if let ExprKind::Call { candidates, .. } = &expr.kind {
                 reached.extend(candidates.iter().filter(|id| seen.insert(**id)));
             }
@@ -467,16 +475,16 @@ fn remove_functions(program: &mut Program) {
 pub fn arrays_changed(program: &Program, block: &Block) -> HashSet<GlobalId> {
     let mut changed = HashSet::new();
     let mut seen = HashSet::new();
-    let mut waiting: Vec<Block> = vec![block.clone()];
-    while let Some(mut block) = waiting.pop() {
-        walk::statements(&block, &mut |stmt| match &stmt.kind {
+    let mut waiting: Vec<&Block> = vec![block];
+    while let Some(block) = waiting.pop() {
+        walk::statements(block, &mut |stmt| match &stmt.kind {
             StmtKind::DeleteGlobal(id) | StmtKind::DeleteElement { array: id, .. } => {
                 changed.insert(*id);
             }
             _ => {}
         });
         let mut calls = Vec::new();
-        walk::block_expressions_mut(&mut block, &mut |expr| match &expr.kind {
+        each_expr_in(block, &mut |expr| match &expr.kind {
             ExprKind::Assign {
                 place: Place::Element(id, _),
                 ..
@@ -499,7 +507,7 @@ pub fn arrays_changed(program: &Program, block: &Block) -> HashSet<GlobalId> {
                 && let Some(function) = program.functions.get(id)
                 && let FunctionBody::Script(body) = &function.body
             {
-                waiting.push(body.clone());
+                waiting.push(body);
             }
         }
     }
