@@ -89,11 +89,13 @@ impl HeldChild {
 /// The arguments to execute: the words of a plain command, else the shell, so
 /// that `target()` is the program itself where that is possible.
 fn words(command: &str) -> Vec<String> {
-    const SPECIAL: &str = "|&;<>()$`\\\"'*?[]#~=%!{}\n";
-    let plain: Vec<_> = command
-        .split_ascii_whitespace()
-        .map(str::to_owned)
-        .collect();
+    const SPECIAL: &str = "|&;<>()$`\\*?[]#~!{}\n";
+    let shell = || vec!["sh".to_owned(), "-c".to_owned(), command.to_owned()];
+    let Some(plain) = unquoted(command) else {
+        return shell();
+    };
+    // NAME=VALUE before the program is the shell's business, behind it an argument.
+    let assigns = plain.first().is_some_and(|word| word.contains('='));
     let builtin = plain.first().is_some_and(|word| {
         matches!(
             word.as_str(),
@@ -103,10 +105,31 @@ fn words(command: &str) -> Vec<String> {
             "if" | "for" | "while" | "until" | "case" | "trap" | "eval"
         )
     });
-    if builtin || command.contains(|character| SPECIAL.contains(character)) {
-        return vec!["sh".to_owned(), "-c".to_owned(), command.to_owned()];
+    if builtin || assigns || command.contains(|character| SPECIAL.contains(character)) {
+        return shell();
     }
     plain
+}
+
+/// Words at blanks, quotes taken away; `None` if a quote is not closed.
+fn unquoted(command: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for character in command.chars() {
+        match quote {
+            Some(open) if character == open => quote = None,
+            Some(_) => word.get_or_insert_default().push(character),
+            None if character == '\'' || character == '"' => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            None if character.is_ascii_whitespace() => words.extend(word.take()),
+            None => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    quote.is_none().then_some(words)
 }
 
 /// How a command ended, if that was not with success: the words of SystemTap.
@@ -135,6 +158,9 @@ mod tests {
         assert_eq!(words("exit 3"), ["sh", "-c", "exit 3"]);
         assert_eq!(words("a | b"), ["sh", "-c", "a | b"]);
         assert_eq!(words("A=1 b"), ["sh", "-c", "A=1 b"]);
+        assert_eq!(words("dd if=/dev/zero"), ["dd", "if=/dev/zero"]);
+        assert_eq!(words("echo 'a b' \"c\""), ["echo", "a b", "c"]);
+        assert_eq!(words("echo 'a"), ["sh", "-c", "echo 'a"]);
     }
 
     #[test]
