@@ -145,7 +145,9 @@ static void probe_line(struct rst_text *t, struct rst_probe_state *state, unsign
 	else if (line == RST_SKIP_REASONS)
 		missed_line(t, state, "kind=missed-kprobes", &rst_kprobe_mechanism);
 	else if (line == RST_SKIP_REASONS + 1)
-		missed_line(t, state, "kind=missed-returns", &rst_return_mechanism);
+		missed_line(t, state, "kind=missed-returns",
+			    state->probe->kind == RST_PROBE_USER_RETURN ? &rst_uprobe_mechanism :
+									  &rst_return_mechanism);
 	else
 		hits_line(t, state);
 }

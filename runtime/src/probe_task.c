@@ -157,7 +157,8 @@ static int prepare(struct rst_probe_state *state)
 			rst_free(this);
 			return error;
 		}
-		this->inode = igrab(d_real_inode(path.dentry));
+		/* an overlay's own: the program's file is open there (mm->exe_file) */
+		this->inode = igrab(d_backing_inode(path.dentry));
 		path_put(&path);
 	}
 	state->mechanism = this;

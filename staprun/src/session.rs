@@ -150,7 +150,7 @@ impl<'a> Session<'a> {
             let start = Request::Start {
                 target: self.plan.target,
             };
-            self.errand = Some(Errand::start(&self.control, &start, None)?);
+            self.errand = Some(Errand::start(self.control, &start, None)?);
         }
         loop {
             self.wait(&signals)?;
@@ -319,7 +319,7 @@ impl<'a> Session<'a> {
         }
         self.reporter.step(1, || "stopping".to_owned());
         self.phase = Phase::Stopping;
-        match Errand::start(&self.control, &Request::Exit, self.errand.take()) {
+        match Errand::start(self.control, &Request::Exit, self.errand.take()) {
             Ok(errand) => self.errand = Some(errand),
             Err(failure) => {
                 self.reporter.error(&failure.to_string());

@@ -8,7 +8,7 @@ use rstap_syntax::diag::Diagnostic;
 use super::lower::{Lowering, Places};
 use super::optimize::{self, Removed};
 use super::points::{self, Derived};
-use super::session::{Session, UnitId};
+use super::session::{SemanticOptions, Session, UnitId};
 use crate::ir::{self, StmtKind, walk};
 
 /// More rounds than a library whose probes pull in files with probes has.
@@ -35,20 +35,27 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
         let (lowered, tokens) = Lowering::new(session).run_with_places(&derived);
         program = Some(lowered);
         places = tokens;
-        if session.units().iter().all(|unit| done.contains(&unit.id) || unit.probes.is_empty()) {
+        if session
+            .units()
+            .iter()
+            .all(|unit| done.contains(&unit.id) || unit.probes.is_empty())
+        {
             let new = session.take_diagnostics();
-            kept.into_iter().chain(new).for_each(|diagnostic| session.report(diagnostic));
+            kept.into_iter()
+                .chain(new)
+                .for_each(|diagnostic| session.report(diagnostic));
             break;
         }
         session.take_diagnostics();
-        kept.into_iter().for_each(|diagnostic| session.report(diagnostic));
+        kept.into_iter()
+            .for_each(|diagnostic| session.report(diagnostic));
     }
     if session.has_errors() {
         return None;
     }
     let mut program = program?;
     program.name = name.to_owned();
-    check_loops(session, &program);
+    check_loops(session, &program, &places);
     if session.has_errors() {
         return None;
     }
@@ -78,9 +85,12 @@ fn derive_new(session: &Session, done: &mut HashSet<UnitId>, derived: &mut Vec<D
 }
 
 /// An array must not change while it is walked.
-fn check_loops(session: &Session, program: &ir::Program) {
-    let mut bodies: Vec<&ir::Block> =
-        program.handlers.values().map(|handler| &handler.body).collect();
+fn check_loops(session: &Session, program: &ir::Program, places: &Places) {
+    let mut bodies: Vec<&ir::Block> = program
+        .handlers
+        .values()
+        .map(|handler| &handler.body)
+        .collect();
     for function in program.functions.values() {
         if let ir::FunctionBody::Script(body) = &function.body {
             bodies.push(body);
@@ -89,21 +99,25 @@ fn check_loops(session: &Session, program: &ir::Program) {
     let mut reported = HashSet::new();
     for body in bodies {
         walk::statements(body, &mut |stmt| {
-            let StmtKind::Foreach(foreach) = &stmt.kind else { return };
+            let StmtKind::Foreach(foreach) = &stmt.kind else {
+                return;
+            };
             if !optimize::arrays_changed(program, &foreach.body).contains(&foreach.array)
                 || !reported.insert(stmt.at)
             {
                 return;
             }
-            let name = program.globals.get(foreach.array).map_or("", |global| &global.name);
-            let place = program.locations.get(stmt.at).map_or("", String::as_str);
-            session.report(
-                Diagnostic::semantic_error(
-                    "E0209",
-                    format!("variable '{name}' modified during 'foreach' iteration: {place}"),
-                )
-                .hint("collect what is to change first, and change it after the loop"),
-            );
+            let name = program
+                .globals
+                .get(foreach.array)
+                .map_or("", |global| &global.name);
+            let text = format!("variable '{name}' modified during 'foreach' iteration");
+            let error = Diagnostic::semantic_error("E0209", text)
+                .hint("collect what is to change first, and change it after the loop");
+            session.report(match places.get(&stmt.at) {
+                Some(place) => error.at(*place),
+                None => error,
+            });
         });
     }
 }
@@ -154,9 +168,16 @@ fn settings(session: &Session, program: &mut ir::Program) {
     program.has_timing = options.timing;
     program.macros = options.macros.clone();
     program.kernel_release = session.target.release();
-    let limits = &mut program.limits;
+    program.limits = limits(options);
+}
+
+/// Run-time limits: the defaults, and what `-D` says.
+pub(super) fn limits(options: &SemanticOptions) -> ir::Limits {
+    let mut limits = ir::Limits::default();
     for (name, value) in &options.macros {
-        let number = value.as_deref().map_or(Some(1), |text| text.parse::<u64>().ok());
+        let number = value
+            .as_deref()
+            .map_or(Some(1), |text| text.parse::<u64>().ok());
         let Some(number) = number else { continue };
         let small = u32::try_from(number).unwrap_or(u32::MAX);
         match name.as_str() {
@@ -183,10 +204,15 @@ fn settings(session: &Session, program: &mut ir::Program) {
         limits.actions = 0;
         limits.overload_interval = 0;
     }
+    limits
 }
 
 /// MAXSTRINGLEN wins over MAP_STRING_LENGTH: strings of arrays are as long as others.
 fn limits_string(given: u32, name: &str, current: u32) -> u32 {
     let given = given.clamp(16, 1 << 20);
-    if name == "MAXSTRINGLEN" { given } else { given.max(current) }
+    if name == "MAXSTRINGLEN" {
+        given
+    } else {
+        given.max(current)
+    }
 }

@@ -66,7 +66,11 @@ impl Types {
     /// A variable about which nothing is known.
     pub fn fresh(&mut self) -> TypeVar {
         let index = self.entries.len();
-        self.entries.push(Entry { parent: index, known: None, detail: Detail::Unset });
+        self.entries.push(Entry {
+            parent: index,
+            known: None,
+            detail: Detail::Unset,
+        });
         TypeVar(index)
     }
 
@@ -108,7 +112,11 @@ impl Types {
                 if left == right {
                     Ok(())
                 } else {
-                    Err(Mismatch { wanted: right, inferred: left, inferred_at: None })
+                    Err(Mismatch {
+                        wanted: right,
+                        inferred: left,
+                        inferred_at: None,
+                    })
                 }
             }
             (Ty::Var(var), Ty::Known(ty)) | (Ty::Known(ty), Ty::Var(var)) => {
@@ -120,9 +128,11 @@ impl Types {
                         Ok(())
                     }
                     Some((known, _)) if known == ty => Ok(()),
-                    Some((known, place)) => {
-                        Err(Mismatch { wanted: ty, inferred: known, inferred_at: Some(place) })
-                    }
+                    Some((known, place)) => Err(Mismatch {
+                        wanted: ty,
+                        inferred: known,
+                        inferred_at: Some(place),
+                    }),
                 }
             }
             (Ty::Var(left), Ty::Var(right)) => {
@@ -135,7 +145,11 @@ impl Types {
                         if one == other {
                             return Ok(());
                         }
-                        Err(Mismatch { wanted: other, inferred: one, inferred_at: Some(place) })
+                        Err(Mismatch {
+                            wanted: other,
+                            inferred: one,
+                            inferred_at: Some(place),
+                        })
                     }
                     (Some((ty, place)), None) => {
                         self.entries[right].known = Some((ty, place));
@@ -159,7 +173,9 @@ impl Types {
 
     /// Says that a value of this C type is stored in the variable.
     pub fn add_detail(&mut self, ty: Ty, detail: Option<TypeId>) {
-        let (Ty::Var(var), Some(detail)) = (ty, detail) else { return };
+        let (Ty::Var(var), Some(detail)) = (ty, detail) else {
+            return;
+        };
         let root = self.root(var);
         let new = match self.entries[root].detail {
             Detail::Unset => Detail::One(detail),
@@ -201,12 +217,18 @@ mod tests {
     fn facts_flow_both_ways_and_conflicts_name_the_first_place() {
         let mut types = Types::default();
         let (a, b) = (Ty::Var(types.fresh()), Ty::Var(types.fresh()));
-        let first = Span { start: 3, ..Span::default() };
+        let first = Span {
+            start: 3,
+            ..Span::default()
+        };
         assert_eq!(types.unify(a, b, Span::default()), Ok(()));
         assert_eq!(types.unify(b, Ty::STRING, first), Ok(()));
         assert_eq!(types.get(a), Some(Type::String));
         let mismatch = types.unify(a, Ty::LONG, Span::default()).unwrap_err();
         assert_eq!(mismatch.inferred_at, Some(first));
-        assert_eq!((mismatch.wanted, mismatch.inferred), (Type::Long, Type::String));
+        assert_eq!(
+            (mismatch.wanted, mismatch.inferred),
+            (Type::Long, Type::String)
+        );
     }
 }

@@ -93,7 +93,9 @@ fn block_has_effects(block: &Block, pure: &HashSet<FunctionId>, locals_are_own: 
         let own = match &stmt.kind {
             StmtKind::Expr(expr) => expr_has_effects(expr, pure, locals_are_own),
             StmtKind::If { condition, .. } => expr_has_effects(condition, pure, locals_are_own),
-            StmtKind::Loop { condition, step, .. } => [condition, step]
+            StmtKind::Loop {
+                condition, step, ..
+            } => [condition, step]
                 .into_iter()
                 .flatten()
                 .any(|expr| expr_has_effects(expr, pure, locals_are_own)),
@@ -103,9 +105,9 @@ fn block_has_effects(block: &Block, pure: &HashSet<FunctionId>, locals_are_own: 
                 .chain(foreach.slice.iter().flatten())
                 .any(|expr| expr_has_effects(expr, pure, locals_are_own)),
             StmtKind::ForeachHistogram { .. } => true,
-            StmtKind::Return(value) => {
-                value.iter().any(|expr| expr_has_effects(expr, pure, locals_are_own))
-            }
+            StmtKind::Return(value) => value
+                .iter()
+                .any(|expr| expr_has_effects(expr, pure, locals_are_own)),
             StmtKind::Next | StmtKind::DeleteGlobal(_) | StmtKind::DeleteElement { .. } => true,
             StmtKind::DeleteLocal(_) => !locals_are_own,
             StmtKind::Break | StmtKind::Continue | StmtKind::Try { .. } | StmtKind::Block(_) => {
@@ -122,8 +124,14 @@ fn expr_has_effects(expr: &Expr, pure: &HashSet<FunctionId>, locals_are_own: boo
     let mut found = false;
     each_expr(expr, &mut |expr| {
         found |= match &expr.kind {
-            ExprKind::Assign { place: Place::Local(_), .. }
-            | ExprKind::Step { place: Place::Local(_), .. } => !locals_are_own,
+            ExprKind::Assign {
+                place: Place::Local(_),
+                ..
+            }
+            | ExprKind::Step {
+                place: Place::Local(_),
+                ..
+            } => !locals_are_own,
             ExprKind::Assign { .. } | ExprKind::Step { .. } | ExprKind::Accumulate { .. } => true,
             ExprKind::Print(print) => !print.is_string,
             ExprKind::Call { candidates, .. } => candidates.iter().any(|id| !pure.contains(id)),
@@ -152,7 +160,13 @@ fn remove_dead_code(
     loop {
         let read = locals_read(body);
         let mut changed = false;
-        let mut pass = Pass { read: &read, locals, pure, changed: &mut changed, removed };
+        let mut pass = Pass {
+            read: &read,
+            locals,
+            pure,
+            changed: &mut changed,
+            removed,
+        };
         simplify(body, &mut pass);
         if !changed {
             return;
@@ -169,10 +183,17 @@ fn locals_read(body: &Block) -> HashSet<LocalId> {
             read.insert(*id);
         }
         // The value of an assignment may be used by what is around it.
-        ExprKind::Assign { place: Place::Local(id), operator: Some(_), .. } => {
+        ExprKind::Assign {
+            place: Place::Local(id),
+            operator: Some(_),
+            ..
+        } => {
             read.insert(*id);
         }
-        ExprKind::Step { place: Place::Local(id), .. } => {
+        ExprKind::Step {
+            place: Place::Local(id),
+            ..
+        } => {
             read.insert(*id);
         }
         _ => {}
@@ -207,8 +228,15 @@ fn locals_read(body: &Block) -> HashSet<LocalId> {
 /// The local that `x++` or `x += ...` updates.
 fn self_update(expr: &Expr) -> Option<LocalId> {
     match &expr.kind {
-        ExprKind::Step { place: Place::Local(id), .. }
-        | ExprKind::Assign { place: Place::Local(id), operator: Some(_), .. } => Some(*id),
+        ExprKind::Step {
+            place: Place::Local(id),
+            ..
+        }
+        | ExprKind::Assign {
+            place: Place::Local(id),
+            operator: Some(_),
+            ..
+        } => Some(*id),
         _ => None,
     }
 }
@@ -226,7 +254,8 @@ impl Pass<'_> {
     fn note_assignment(&mut self, id: LocalId, at: LocationId) {
         *self.changed = true;
         if let Some(local) = self.locals.get(id) {
-            self.removed.push(Removed::Assignment(local.name.clone(), at));
+            self.removed
+                .push(Removed::Assignment(local.name.clone(), at));
         }
     }
 }
@@ -242,7 +271,10 @@ fn simplify(block: &mut Block, pass: &mut Pass) {
         let mut is_reported = false;
         while let StmtKind::Expr(expr) = &mut stmt.kind {
             let dead = match &expr.kind {
-                ExprKind::Assign { place: Place::Local(id), .. } if !read.contains(id) => *id,
+                ExprKind::Assign {
+                    place: Place::Local(id),
+                    ..
+                } if !read.contains(id) => *id,
                 _ => break,
             };
             pass.note_assignment(dead, expr.at);
@@ -259,14 +291,21 @@ fn simplify(block: &mut Block, pass: &mut Pass) {
                     ExprKind::Step { place: Place::Local(id), .. } if !read.contains(id));
                 dead_step || !expr_has_effects(expr, pure, false)
             }
-            StmtKind::If { condition, then, otherwise } => {
-                then.is_empty()
-                    && otherwise.is_empty()
-                    && !expr_has_effects(condition, pure, false)
+            StmtKind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                then.is_empty() && otherwise.is_empty() && !expr_has_effects(condition, pure, false)
             }
             StmtKind::Foreach(foreach) => {
                 foreach.body.is_empty()
-                    && foreach.keys.iter().flatten().chain(&foreach.value).all(|id| !read.contains(id))
+                    && foreach
+                        .keys
+                        .iter()
+                        .flatten()
+                        .chain(&foreach.value)
+                        .all(|id| !read.contains(id))
                     && !block_has_effects(&vec![stmt.clone()], pure, false)
             }
             StmtKind::Block(inner) => inner.is_empty(),
@@ -290,7 +329,9 @@ fn simplify(block: &mut Block, pass: &mut Pass) {
 
 fn inner_blocks_mut(stmt: &mut Stmt) -> Vec<&mut Block> {
     match &mut stmt.kind {
-        StmtKind::If { then, otherwise, .. } => vec![then, otherwise],
+        StmtKind::If {
+            then, otherwise, ..
+        } => vec![then, otherwise],
         StmtKind::Loop { body, .. } | StmtKind::ForeachHistogram { body, .. } => vec![body],
         StmtKind::Foreach(foreach) => vec![&mut foreach.body],
         StmtKind::Try { body, catch, .. } => vec![body, catch],
@@ -302,8 +343,12 @@ fn inner_blocks_mut(stmt: &mut Stmt) -> Vec<&mut Block> {
 /// Entry handlers save only what the return handler reads.
 fn trim_saved(program: &mut Program) {
     for index in 0..program.probes.len() {
-        let Some(probe) = program.probes.get(index) else { continue };
-        let Some(entry) = probe.entry_handler else { continue };
+        let Some(probe) = program.probes.get(index) else {
+            continue;
+        };
+        let Some(entry) = probe.entry_handler else {
+            continue;
+        };
         let mut words = HashSet::new();
         let mut strings = HashSet::new();
         if let Some(handler) = program.handlers.get(probe.handler) {
@@ -318,10 +363,15 @@ fn trim_saved(program: &mut Program) {
                 _ => {}
             });
         }
-        let Some(handler) = program.handlers.get(entry) else { continue };
+        let Some(handler) = program.handlers.get(entry) else {
+            continue;
+        };
         let mut handler = handler.clone();
         handler.body.retain(|stmt| match &stmt.kind {
-            StmtKind::Expr(Expr { kind: ExprKind::Assign { place, .. }, .. }) => match place {
+            StmtKind::Expr(Expr {
+                kind: ExprKind::Assign { place, .. },
+                ..
+            }) => match place {
                 Place::Saved(word) => words.contains(word),
                 Place::SavedString(word) => strings.contains(word),
                 _ => true,
@@ -353,7 +403,9 @@ fn merge_handlers(program: &mut Program) {
         if let Some(&known) = mapped.get(&id) {
             return known;
         }
-        let Some(handler) = old.get(id) else { return id };
+        let Some(handler) = old.get(id) else {
+            return id;
+        };
         let new_id = *by_text
             .entry(format!("{handler:?}"))
             .or_insert_with(|| new.push(handler.clone()));
@@ -393,8 +445,11 @@ fn remove_functions(program: &mut Program) {
     }
     let mut kept: Vec<FunctionId> = reached;
     kept.sort();
-    let mapped: HashMap<FunctionId, FunctionId> =
-        kept.iter().enumerate().map(|(new, &old)| (old, EntityId::new(new))).collect();
+    let mapped: HashMap<FunctionId, FunctionId> = kept
+        .iter()
+        .enumerate()
+        .map(|(new, &old)| (old, EntityId::new(new)))
+        .collect();
     let old = std::mem::take(&mut program.functions);
     program.functions = kept.iter().filter_map(|&id| old.get(id).cloned()).collect();
     walk::program_expressions_mut(program, &mut |expr| {
@@ -422,9 +477,18 @@ pub fn arrays_changed(program: &Program, block: &Block) -> HashSet<GlobalId> {
         });
         let mut calls = Vec::new();
         walk::block_expressions_mut(&mut block, &mut |expr| match &expr.kind {
-            ExprKind::Assign { place: Place::Element(id, _), .. }
-            | ExprKind::Step { place: Place::Element(id, _), .. }
-            | ExprKind::Accumulate { stat: StatPlace::Element(id, _), .. } => {
+            ExprKind::Assign {
+                place: Place::Element(id, _),
+                ..
+            }
+            | ExprKind::Step {
+                place: Place::Element(id, _),
+                ..
+            }
+            | ExprKind::Accumulate {
+                stat: StatPlace::Element(id, _),
+                ..
+            } => {
                 changed.insert(*id);
             }
             ExprKind::Call { candidates, .. } => calls.extend(candidates.iter().copied()),

@@ -232,7 +232,10 @@ impl<'a> Session<'a> {
             found
         };
         let found = find();
-        if found.iter().any(|(_, unit)| self.unit(*unit).origin == Origin::User) {
+        if found
+            .iter()
+            .any(|(_, unit)| self.unit(*unit).origin == Origin::User)
+        {
             return found;
         }
         for file in self.library.files_with_function(name) {
@@ -255,8 +258,7 @@ impl<'a> Session<'a> {
                     if unit.id == from {
                         return Some((Rc::clone(global), unit.id));
                     }
-                    let is_visible =
-                        !global.private && !(is_library && unit.origin == Origin::User);
+                    let is_visible = !(global.private || is_library && unit.origin == Origin::User);
                     if is_visible && public.is_none() {
                         public = Some((Rc::clone(global), unit.id));
                     }

@@ -15,7 +15,11 @@ pub fn several(name: &str, candidates: &[String]) -> Vec<String> {
         .collect();
     found.sort();
     found.dedup();
-    found.into_iter().take(MOST).map(|(_, name)| name.clone()).collect()
+    found
+        .into_iter()
+        .take(MOST)
+        .map(|(_, name)| name.clone())
+        .collect()
 }
 
 /// The closest name.
@@ -39,7 +43,9 @@ pub fn distance(left: &str, right: &str, limit: usize) -> Option<usize> {
         for (j, &b) in right.iter().enumerate() {
             let above = row.get(j + 1).copied().unwrap_or(usize::MAX);
             let before = row.get(j).copied().unwrap_or(usize::MAX);
-            let cost = (diagonal + usize::from(a != b)).min(above + 1).min(before + 1);
+            let cost = (diagonal + usize::from(a != b))
+                .min(above + 1)
+                .min(before + 1);
             diagonal = above;
             if let Some(cell) = row.get_mut(j + 1) {
                 *cell = cost;
@@ -59,8 +65,9 @@ mod tests {
 
     #[test]
     fn close_names_come_first_and_far_ones_not_at_all() {
-        let names: Vec<String> =
-            ["vfs_read", "vfs_readv", "vfs_write", "foo"].map(str::to_owned).to_vec();
+        let names: Vec<String> = ["vfs_read", "vfs_readv", "vfs_write", "foo"]
+            .map(str::to_owned)
+            .to_vec();
         assert_eq!(several("vfs_reads", &names), ["vfs_read", "vfs_readv"]);
         assert_eq!(closest("xyzzy", &names), None);
         assert_eq!(distance("kitten", "sitting", 3), Some(3));

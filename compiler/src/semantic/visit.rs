@@ -11,7 +11,11 @@ pub fn statement(stmt: &ast::Stmt, f: Visitor) {
         StmtKind::Empty | StmtKind::Break | StmtKind::Continue | StmtKind::Next => {}
         StmtKind::Block(block) => block.iter().for_each(|stmt| statement(stmt, f)),
         StmtKind::Expr(expr) | StmtKind::Delete(expr) => expression(expr, f),
-        StmtKind::If { condition, then, otherwise } => {
+        StmtKind::If {
+            condition,
+            then,
+            otherwise,
+        } => {
             expression(condition, f);
             statement(then, f);
             if let Some(otherwise) = otherwise {
@@ -22,13 +26,26 @@ pub fn statement(stmt: &ast::Stmt, f: Visitor) {
             expression(condition, f);
             statement(body, f);
         }
-        StmtKind::For { init, condition, step, body } => {
-            [init, condition, step].into_iter().flatten().for_each(|expr| expression(expr, f));
+        StmtKind::For {
+            init,
+            condition,
+            step,
+            body,
+        } => {
+            [init, condition, step]
+                .into_iter()
+                .flatten()
+                .for_each(|expr| expression(expr, f));
             statement(body, f);
         }
         StmtKind::Foreach(foreach) => {
             indexable(&foreach.base, f);
-            foreach.slice.iter().flatten().flatten().for_each(|expr| expression(expr, f));
+            foreach
+                .slice
+                .iter()
+                .flatten()
+                .flatten()
+                .for_each(|expr| expression(expr, f));
             if let Some(limit) = &foreach.limit {
                 expression(limit, f);
             }
@@ -73,7 +90,10 @@ pub fn expression(expr: &ast::Expr, f: Visitor) {
             suffixes(&cast.suffixes, f);
         }
         ExprKind::Var { suffixes: list, .. } => suffixes(list, f),
-        ExprKind::Autocast { operand, suffixes: list } => {
+        ExprKind::Autocast {
+            operand,
+            suffixes: list,
+        } => {
             expression(operand, f);
             suffixes(list, f);
         }
@@ -99,17 +119,27 @@ pub fn expression(expr: &ast::Expr, f: Visitor) {
             expression(target, f);
             expression(value, f);
         }
-        ExprKind::Ternary { condition, then, otherwise } => {
+        ExprKind::Ternary {
+            condition,
+            then,
+            otherwise,
+        } => {
             expression(condition, f);
             expression(then, f);
             expression(otherwise, f);
         }
         ExprKind::In { indexes, base } | ExprKind::Index { base, indexes } => {
             indexable(base, f);
-            indexes.iter().flatten().for_each(|index| expression(index, f));
+            indexes
+                .iter()
+                .flatten()
+                .for_each(|index| expression(index, f));
         }
         ExprKind::Call { args, .. } => args.iter().for_each(|argument| expression(argument, f)),
         ExprKind::Hist(hist) => expression(&hist.operand, f),
-        ExprKind::Print(print) => print.args.iter().for_each(|argument| expression(argument, f)),
+        ExprKind::Print(print) => print
+            .args
+            .iter()
+            .for_each(|argument| expression(argument, f)),
     }
 }

@@ -63,7 +63,9 @@ impl Lowering<'_, '_> {
         if known == ir::Type::Stat {
             let text = "a statistic cannot be assigned to";
             self.error(
-                Diagnostic::semantic_error("E0226", text).at(token).hint("add samples with <<<"),
+                Diagnostic::semantic_error("E0226", text)
+                    .at(token)
+                    .hint("add samples with <<<"),
             );
             return self.nothing(token);
         }
@@ -75,7 +77,15 @@ impl Lowering<'_, '_> {
             value: Box::new(value.expr),
         };
         let detail = place.detail.or(value.detail);
-        Lowered { expr: ir::Expr { kind, ty: known, at }, ty: place.ty, detail }
+        Lowered {
+            expr: ir::Expr {
+                kind,
+                ty: known,
+                at,
+            },
+            ty: place.ty,
+            detail,
+        }
     }
 
     pub(super) fn step(
@@ -97,8 +107,19 @@ impl Lowering<'_, '_> {
         self.unify(place.ty, Ty::LONG, operand.token);
         let at = self.location(token);
         let by = if increment { 1 } else { -1 };
-        let kind = ir::ExprKind::Step { place: place.place, is_prefix, by };
-        Lowered::new(ir::Expr { kind, ty: ir::Type::Long, at }, Ty::LONG)
+        let kind = ir::ExprKind::Step {
+            place: place.place,
+            is_prefix,
+            by,
+        };
+        Lowered::new(
+            ir::Expr {
+                kind,
+                ty: ir::Type::Long,
+                at,
+            },
+            Ty::LONG,
+        )
     }
 
     /// What stands left of an assignment. Errors are reported.
@@ -114,22 +135,34 @@ impl Lowering<'_, '_> {
                     self.globals[global].is_written = true;
                     let ty = self.globals[global].value;
                     let place = ir::Place::Global(global_id(global));
-                    return Some(PlaceInfo { place, ty, detail: None });
+                    return Some(PlaceInfo {
+                        place,
+                        ty,
+                        detail: None,
+                    });
                 }
                 let (id, ty) = self.local(state, name);
                 state.written.insert(id);
-                Some(PlaceInfo { place: ir::Place::Local(id), ty, detail: None })
+                Some(PlaceInfo {
+                    place: ir::Place::Local(id),
+                    ty,
+                    detail: None,
+                })
             }
-            ast::ExprKind::Index { base: ast::Indexable::Array(array), indexes }
-                if state.lookup(&array.name).is_none() =>
-            {
+            ast::ExprKind::Index {
+                base: ast::Indexable::Array(array),
+                indexes,
+            } if state.lookup(&array.name).is_none() => {
                 let global = self.array(state, array, indexes.len())?;
-                let keys: Option<Vec<_>> =
-                    self.keys(state, global, indexes).into_iter().collect();
+                let keys: Option<Vec<_>> = self.keys(state, global, indexes).into_iter().collect();
                 self.globals[global].is_written = true;
                 let ty = self.globals[global].value;
                 let place = ir::Place::Element(global_id(global), keys?);
-                Some(PlaceInfo { place, ty, detail: None })
+                Some(PlaceInfo {
+                    place,
+                    ty,
+                    detail: None,
+                })
             }
             ast::ExprKind::Target(_)
             | ast::ExprKind::Cast(_)
@@ -137,11 +170,20 @@ impl Lowering<'_, '_> {
             | ast::ExprKind::Autocast { .. }
             | ast::ExprKind::Deref { .. }
             | ast::ExprKind::Register { .. } => self.target_place(state, target),
+            ast::ExprKind::Index {
+                base: ast::Indexable::Array(array),
+                ..
+            } => {
+                self.array_local(array);
+                None
+            }
             _ => {
                 self.error(
                     Diagnostic::semantic_error("E0235", "Expecting lvalue for assignment")
                         .at(target.token)
-                        .hint("a variable, an array element or a target variable can be assigned to"),
+                        .hint(
+                            "a variable, an array element or a target variable can be assigned to",
+                        ),
                 );
                 None
             }
@@ -151,9 +193,16 @@ impl Lowering<'_, '_> {
     fn target_place(&mut self, state: &mut BodyState, target: &ast::Expr) -> Option<PlaceInfo> {
         let (operand, indexes) = self.target_operands(state, target);
         let context = state.context.clone();
-        let cx = VariableCx { session: self.session, context: &context, unit: state.unit };
+        let cx = VariableCx {
+            session: self.session,
+            context: &context,
+            unit: state.unit,
+        };
         let mut saved = std::mem::take(&mut state.saved);
-        let mut emit = BodyEmit { lowering: self, saved: &mut saved };
+        let mut emit = BodyEmit {
+            lowering: self,
+            saved: &mut saved,
+        };
         let result = variables::resolve_place(&cx, target, operand, indexes, &mut emit);
         state.saved = saved;
         match result {

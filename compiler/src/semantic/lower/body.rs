@@ -184,7 +184,10 @@ impl Emit for BodyEmit<'_, '_, '_> {
 
     fn saved(&mut self, entry_value: ir::Expr) -> usize {
         let text = format!("{:?}", entry_value.kind);
-        let known = self.saved.iter().position(|expr| format!("{:?}", expr.kind) == text);
+        let known = self
+            .saved
+            .iter()
+            .position(|expr| format!("{:?}", expr.kind) == text);
         known.unwrap_or_else(|| {
             self.saved.push(entry_value);
             self.saved.len() - 1

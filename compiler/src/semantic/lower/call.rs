@@ -34,8 +34,10 @@ impl Lowering<'_, '_> {
             self.captures_used = true;
         }
         let overloads = self.overloads(&name.name, state.unit);
-        let fitting: Vec<&Overload> =
-            overloads.iter().filter(|(function, _)| function.params.len() == args.len()).collect();
+        let fitting: Vec<&Overload> = overloads
+            .iter()
+            .filter(|(function, _)| function.params.len() == args.len())
+            .collect();
         if fitting.is_empty() {
             self.no_function(name, args.len(), &overloads);
             // The arguments may hold errors of their own.
@@ -70,13 +72,22 @@ impl Lowering<'_, '_> {
             let other = self.functions[index].returns;
             self.unify(returns, other, token);
         }
-        let candidates =
-            indexes.iter().map(|&index| ir::arena::EntityId::new(index)).collect();
+        let candidates = indexes
+            .iter()
+            .map(|&index| ir::arena::EntityId::new(index))
+            .collect();
         let ty = self.types.get(returns).unwrap_or(ir::Type::Void);
         let at = self.location(token);
         let detail = self.types.detail(returns);
-        let kind = ir::ExprKind::Call { candidates, arguments };
-        Lowered { expr: ir::Expr { kind, ty, at }, ty: returns, detail }
+        let kind = ir::ExprKind::Call {
+            candidates,
+            arguments,
+        };
+        Lowered {
+            expr: ir::Expr { kind, ty, at },
+            ty: returns,
+            detail,
+        }
     }
 
     /// All declarations of a name, in the order in which they are tried.
@@ -96,20 +107,21 @@ impl Lowering<'_, '_> {
     }
 
     fn no_function(&mut self, name: &ast::Ident, arity: usize, overloads: &[Overload]) {
-        let mut error = Diagnostic::semantic_error(
-            "E0206",
-            format!("unresolved function {}", name.name),
-        )
-        .at(name.span);
+        let mut error =
+            Diagnostic::semantic_error("E0206", format!("unresolved function {}", name.name))
+                .at(name.span);
         if overloads.is_empty() {
             let mut names = self.session.library.function_names();
             for unit in self.session.units() {
-                names.extend(unit.functions.iter().map(|function| function.name.name.clone()));
+                names.extend(
+                    unit.functions
+                        .iter()
+                        .map(|function| function.name.name.clone()),
+                );
             }
             let similar = similar::several(&name.name, &names);
             if !similar.is_empty() {
-                error.message =
-                    format!("{} (similar: {})", error.message, similar.join(", "));
+                error.message = format!("{} (similar: {})", error.message, similar.join(", "));
             }
         } else {
             let arities: Vec<String> = overloads
@@ -124,7 +136,10 @@ impl Lowering<'_, '_> {
             for (function, _) in overloads {
                 error = error.label(
                     function.name.span,
-                    format!("this one takes {} arguments, not {arity}", function.params.len()),
+                    format!(
+                        "this one takes {} arguments, not {arity}",
+                        function.params.len()
+                    ),
                 );
             }
         }
@@ -138,9 +153,15 @@ impl Lowering<'_, '_> {
         function: &Rc<ast::Function>,
         unit: UnitId,
     ) -> usize {
-        let probe =
-            if self.function_uses_target(function, unit, 0) { state.probe } else { None };
-        let key = FunctionKey { declaration: Rc::as_ptr(function), probe };
+        let probe = if self.function_uses_target(function, unit, 0) {
+            state.probe
+        } else {
+            None
+        };
+        let key = FunctionKey {
+            declaration: Rc::as_ptr(function),
+            probe,
+        };
         if let Some(&index) = self.function_ids.get(&key) {
             return index;
         }
@@ -154,7 +175,11 @@ impl Lowering<'_, '_> {
             Some(ast::Type::String) => Ty::STRING,
             None => Ty::Var(this.types.fresh()),
         };
-        let parameters = function.params.iter().map(|param| declared(self, param.ty)).collect();
+        let parameters = function
+            .params
+            .iter()
+            .map(|param| declared(self, param.ty))
+            .collect();
         let returns = declared(self, function.return_type);
         let index = self.functions.len();
         self.functions.push(FunctionInfo {
@@ -163,7 +188,11 @@ impl Lowering<'_, '_> {
             parameters,
             returns,
             locals: HashMap::new(),
-            context: if probe.is_some() { state.context.clone() } else { Context::Empty },
+            context: if probe.is_some() {
+                state.context.clone()
+            } else {
+                Context::Empty
+            },
             probe,
         });
         self.function_ids.insert(key, index);
@@ -183,7 +212,9 @@ impl Lowering<'_, '_> {
         }
         // Recursive functions meet themselves here: no new fact then.
         self.uses_target.insert(pointer, false);
-        let ast::FunctionBody::Block(body) = &function.body else { return false };
+        let ast::FunctionBody::Block(body) = &function.body else {
+            return false;
+        };
         let mut uses = false;
         let mut calls = Vec::new();
         visit::statement(body, &mut |expr| match &expr.kind {

@@ -12,10 +12,16 @@ impl Lowering<'_, '_> {
     /// Adds a last `end` probe (and one for errors) that prints such globals.
     pub(super) fn add_global_display(&mut self) {
         let at = match self.program.probes.first() {
-            Some(_) => self.program.locations.push("automatic display of globals".to_owned()),
+            Some(_) => self
+                .program
+                .locations
+                .push("automatic display of globals".to_owned()),
             None => return,
         };
-        let mut handler = ir::Handler { locals: IndexVec::default(), body: Vec::new() };
+        let mut handler = ir::Handler {
+            locals: IndexVec::default(),
+            body: Vec::new(),
+        };
         for index in 0..self.globals.len() {
             let info = &self.globals[index];
             if info.is_read
@@ -25,7 +31,9 @@ impl Lowering<'_, '_> {
                 continue;
             }
             let id = global_id(index);
-            let Some(global) = self.program.globals.get(id) else { continue };
+            let Some(global) = self.program.globals.get(id) else {
+                continue;
+            };
             display(id, global, at, &mut handler);
         }
         if handler.body.is_empty() {
@@ -53,12 +61,7 @@ impl Lowering<'_, '_> {
     }
 }
 
-fn display(
-    id: ir::GlobalId,
-    global: &ir::Global,
-    at: ir::LocationId,
-    handler: &mut ir::Handler,
-) {
+fn display(id: ir::GlobalId, global: &ir::Global, at: ir::LocationId, handler: &mut ir::Handler) {
     match &global.kind {
         ir::GlobalKind::Scalar { ty, .. } => {
             let mut pieces = Vec::new();
@@ -66,7 +69,11 @@ fn display(
             match ty {
                 ir::Type::Stat => stat_pieces(&ir::StatPlace::Scalar(id), at, &mut pieces),
                 _ => {
-                    let value = ir::Expr { kind: ir::ExprKind::Global(id), ty: *ty, at };
+                    let value = ir::Expr {
+                        kind: ir::ExprKind::Global(id),
+                        ty: *ty,
+                        at,
+                    };
                     value_pieces(value, &mut pieces);
                 }
             }
@@ -75,7 +82,10 @@ fn display(
             if *ty == ir::Type::Stat {
                 // An empty statistic has no minimum.
                 let mut empty = Vec::new();
-                literal(&mut empty, format!("{} @count=0x0\n", global.name).as_bytes());
+                literal(
+                    &mut empty,
+                    format!("{} @count=0x0\n", global.name).as_bytes(),
+                );
                 let empty = vec![print(empty, at)];
                 block = vec![if_any(ir::StatPlace::Scalar(id), block, empty, at)];
             }
@@ -92,7 +102,11 @@ fn display(
                 if number > 0 {
                     literal(&mut pieces, b",");
                 }
-                let key = ir::Expr { kind: ir::ExprKind::Local(local), ty: *ty, at };
+                let key = ir::Expr {
+                    kind: ir::ExprKind::Local(local),
+                    ty: *ty,
+                    at,
+                };
                 if *ty == ir::Type::String {
                     literal(&mut pieces, b"\"");
                     pieces.push(escaped(key));
@@ -109,7 +123,11 @@ fn display(
                 let name = format!("{}_value", global.c_name);
                 let local = handler.locals.push(ir::Local { name, ty: *value });
                 value_local = Some(local);
-                let value = ir::Expr { kind: ir::ExprKind::Local(local), ty: *value, at };
+                let value = ir::Expr {
+                    kind: ir::ExprKind::Local(local),
+                    ty: *value,
+                    at,
+                };
                 value_pieces(value, &mut pieces);
             }
             literal(&mut pieces, b"\n");
@@ -133,8 +151,18 @@ fn display(
 }
 
 fn print(pieces: Vec<ir::PrintPiece>, at: ir::LocationId) -> ir::Stmt {
-    let kind = ir::ExprKind::Print(Box::new(ir::Print { is_string: false, pieces }));
-    ir::Stmt { kind: ir::StmtKind::Expr(ir::Expr { kind, ty: ir::Type::Void, at }), at }
+    let kind = ir::ExprKind::Print(Box::new(ir::Print {
+        is_string: false,
+        pieces,
+    }));
+    ir::Stmt {
+        kind: ir::StmtKind::Expr(ir::Expr {
+            kind,
+            ty: ir::Type::Void,
+            at,
+        }),
+        at,
+    }
 }
 
 fn if_any(
@@ -148,14 +176,24 @@ fn if_any(
         ty: ir::Type::Long,
         at,
     };
-    ir::Stmt { kind: ir::StmtKind::If { condition, then, otherwise }, at }
+    ir::Stmt {
+        kind: ir::StmtKind::If {
+            condition,
+            then,
+            otherwise,
+        },
+        at,
+    }
 }
 
 /// A string between quotes, so that its own are told apart.
 fn escaped(value: ir::Expr) -> ir::PrintPiece {
     ir::PrintPiece::Value {
         conversion: ir::Conversion::String,
-        flags: ir::PrintFlags { alternate: true, ..Default::default() },
+        flags: ir::PrintFlags {
+            alternate: true,
+            ..Default::default()
+        },
         width: None,
         precision: None,
         value,
@@ -185,7 +223,11 @@ fn stat_pieces(stat: &ir::StatPlace, at: ir::LocationId, pieces: &mut Vec<ir::Pr
     ] {
         literal(pieces, text.as_bytes());
         let kind = ir::ExprKind::Stat(operation, stat.clone());
-        let value = ir::Expr { kind, ty: ir::Type::Long, at };
+        let value = ir::Expr {
+            kind,
+            ty: ir::Type::Long,
+            at,
+        };
         pieces.push(plain_value(ir::Conversion::Decimal, value));
     }
 }

@@ -21,13 +21,12 @@ impl Lowering<'_, '_> {
         self.c_text(state, &code.code, code.span)
     }
 
-    pub(super) fn embedded_expr(
-        &mut self,
-        state: &BodyState,
-        code: &str,
-        token: Span,
-    ) -> Lowered {
-        let ty = if has_tag(code, "string") { ir::Type::String } else { ir::Type::Long };
+    pub(super) fn embedded_expr(&mut self, state: &BodyState, code: &str, token: Span) -> Lowered {
+        let ty = if has_tag(code, "string") {
+            ir::Type::String
+        } else {
+            ir::Type::Long
+        };
         let kind = ir::ExprKind::EmbeddedC(self.c_text(state, code, token));
         let at = self.location(token);
         Lowered::new(ir::Expr { kind, ty, at }, Ty::Known(ty))

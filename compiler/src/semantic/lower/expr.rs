@@ -23,14 +23,22 @@ pub(super) struct Lowered {
 
 impl Lowered {
     pub fn new(expr: ir::Expr, ty: Ty) -> Self {
-        Lowered { expr, ty, detail: None }
+        Lowered {
+            expr,
+            ty,
+            detail: None,
+        }
     }
 }
 
 impl Lowering<'_, '_> {
     pub(super) fn number(&mut self, number: i64, token: Span) -> ir::Expr {
         let at = self.location(token);
-        ir::Expr { kind: ir::ExprKind::Number(number), ty: ir::Type::Long, at }
+        ir::Expr {
+            kind: ir::ExprKind::Number(number),
+            ty: ir::Type::Long,
+            at,
+        }
     }
 
     /// Stands for an expression that has an error.
@@ -90,11 +98,21 @@ impl Lowering<'_, '_> {
             E::String(bytes) => {
                 let at = self.location(expr.token);
                 let kind = ir::ExprKind::String(bytes.clone());
-                Lowered::new(ir::Expr { kind, ty: ir::Type::String, at }, Ty::STRING)
+                Lowered::new(
+                    ir::Expr {
+                        kind,
+                        ty: ir::Type::String,
+                        at,
+                    },
+                    Ty::STRING,
+                )
             }
             E::Ident(name) => self.identifier(state, name, expr.token),
             E::Target(target) if state.in_condition => {
-                let text = format!("probe condition must not reference target variable '{}'", target.name);
+                let text = format!(
+                    "probe condition must not reference target variable '{}'",
+                    target.name
+                );
                 self.error(Diagnostic::semantic_error("E0230", text).at(expr.token));
                 self.nothing(expr.token)
             }
@@ -117,11 +135,23 @@ impl Lowering<'_, '_> {
             E::Const(text) => {
                 let at = self.location(expr.token);
                 let kind = ir::ExprKind::CConstant(text.clone());
-                Lowered::new(ir::Expr { kind, ty: ir::Type::Long, at }, Ty::LONG)
+                Lowered::new(
+                    ir::Expr {
+                        kind,
+                        ty: ir::Type::Long,
+                        at,
+                    },
+                    Ty::LONG,
+                )
             }
             E::Unary { op, operand } => self.unary(state, *op, operand, expr.token),
             E::Binary { op, left, right } => self.binary(state, *op, left, right, expr.token),
-            E::Regex { negated, left, pattern, pattern_span } => {
+            E::Regex {
+                negated,
+                left,
+                pattern,
+                pattern_span,
+            } => {
                 let string = self.string(state, left);
                 let at = self.location(expr.token);
                 let Ok(pattern) = String::from_utf8(pattern.clone()) else {
@@ -142,17 +172,26 @@ impl Lowering<'_, '_> {
                     negated: *negated,
                     captures: false,
                 };
-                Lowered::new(ir::Expr { kind, ty: ir::Type::Long, at }, Ty::LONG)
+                Lowered::new(
+                    ir::Expr {
+                        kind,
+                        ty: ir::Type::Long,
+                        at,
+                    },
+                    Ty::LONG,
+                )
             }
-            E::Assign { op, target, value } => {
-                self.assign(state, *op, target, value, expr.token)
-            }
-            E::IncDec { increment, prefix, operand } => {
-                self.step(state, *increment, *prefix, operand, expr.token)
-            }
-            E::Ternary { condition, then, otherwise } => {
-                self.ternary(state, condition, then, otherwise, expr.token)
-            }
+            E::Assign { op, target, value } => self.assign(state, *op, target, value, expr.token),
+            E::IncDec {
+                increment,
+                prefix,
+                operand,
+            } => self.step(state, *increment, *prefix, operand, expr.token),
+            E::Ternary {
+                condition,
+                then,
+                otherwise,
+            } => self.ternary(state, condition, then, otherwise, expr.token),
             E::In { indexes, base } => self.membership(state, indexes, base, expr.token),
             E::Index { base, indexes } => self.index(state, base, indexes, expr.token),
             E::Call { name, args } => self.call(state, name, args, expr.token),
@@ -191,7 +230,15 @@ impl Lowering<'_, '_> {
             let known = self.types.get(ty).unwrap_or(ir::Type::Long);
             let kind = ir::ExprKind::Global(global_id(global));
             let detail = self.types.detail(ty);
-            return Lowered { expr: ir::Expr { kind, ty: known, at }, ty, detail };
+            return Lowered {
+                expr: ir::Expr {
+                    kind,
+                    ty: known,
+                    at,
+                },
+                ty,
+                detail,
+            };
         }
         if state.in_condition {
             let text = format!("probe condition must not reference undeclared global '{name}'");
@@ -202,16 +249,31 @@ impl Lowering<'_, '_> {
         state.note_read(id, token);
         let known = self.types.get(ty).unwrap_or(ir::Type::Long);
         let detail = self.types.detail(ty);
-        Lowered { expr: ir::Expr { kind: ir::ExprKind::Local(id), ty: known, at }, ty, detail }
+        Lowered {
+            expr: ir::Expr {
+                kind: ir::ExprKind::Local(id),
+                ty: known,
+                at,
+            },
+            ty,
+            detail,
+        }
     }
 
     /// Target variables and what else needs debug information.
     pub(super) fn target(&mut self, state: &mut BodyState, expr: &ast::Expr) -> Lowered {
         let (operand, indexes) = self.target_operands(state, expr);
         let context = state.context.clone();
-        let cx = VariableCx { session: self.session, context: &context, unit: state.unit };
+        let cx = VariableCx {
+            session: self.session,
+            context: &context,
+            unit: state.unit,
+        };
         let mut saved = std::mem::take(&mut state.saved);
-        let mut emit = BodyEmit { lowering: self, saved: &mut saved };
+        let mut emit = BodyEmit {
+            lowering: self,
+            saved: &mut saved,
+        };
         let result = variables::resolve(&cx, expr, operand, indexes, &mut emit);
         state.saved = saved;
         match result {
@@ -307,7 +369,9 @@ impl Lowering<'_, '_> {
             &mut state.saved
         };
         let text = format!("{:?}", value.expr.kind);
-        let position = list.iter().position(|expr| format!("{:?}", expr.kind) == text);
+        let position = list
+            .iter()
+            .position(|expr| format!("{:?}", expr.kind) == text);
         let number = position.unwrap_or_else(|| {
             list.push(value.expr);
             list.len() - 1
@@ -317,7 +381,11 @@ impl Lowering<'_, '_> {
         } else {
             (ir::ExprKind::Saved(number), ir::Type::Long)
         };
-        Lowered { expr: ir::Expr { kind, ty, at }, ty: Ty::Known(ty), detail: value.detail }
+        Lowered {
+            expr: ir::Expr { kind, ty, at },
+            ty: Ty::Known(ty),
+            detail: value.detail,
+        }
     }
 
     fn entry_error(&mut self, token: Span) -> Lowered {
@@ -350,7 +418,14 @@ impl Lowering<'_, '_> {
             return Lowered::new(self.number(number, token), Ty::LONG);
         }
         let kind = ir::ExprKind::Unary(operator, Box::new(operand));
-        Lowered::new(ir::Expr { kind, ty: ir::Type::Long, at }, Ty::LONG)
+        Lowered::new(
+            ir::Expr {
+                kind,
+                ty: ir::Type::Long,
+                at,
+            },
+            Ty::LONG,
+        )
     }
 
     fn binary(
@@ -372,7 +447,14 @@ impl Lowering<'_, '_> {
                 }
                 _ => ir::ExprKind::Concat(Box::new(left), Box::new(right)),
             };
-            return Lowered::new(ir::Expr { kind, ty: ir::Type::String, at }, Ty::STRING);
+            return Lowered::new(
+                ir::Expr {
+                    kind,
+                    ty: ir::Type::String,
+                    at,
+                },
+                Ty::STRING,
+            );
         }
         if matches!(op, B::LogicalAnd | B::LogicalOr) {
             return self.logical(state, op == B::LogicalAnd, left, right, token);
@@ -389,7 +471,14 @@ impl Lowering<'_, '_> {
             return Lowered::new(self.number(number, token), Ty::LONG);
         }
         let kind = ir::ExprKind::Binary(operator, Box::new(left), Box::new(right));
-        Lowered::new(ir::Expr { kind, ty: ir::Type::Long, at }, Ty::LONG)
+        Lowered::new(
+            ir::Expr {
+                kind,
+                ty: ir::Type::Long,
+                at,
+            },
+            Ty::LONG,
+        )
     }
 
     fn logical(
@@ -417,13 +506,30 @@ impl Lowering<'_, '_> {
                     Box::new(zero),
                 )
             };
-            return Lowered::new(ir::Expr { kind, ty: ir::Type::Long, at }, Ty::LONG);
+            return Lowered::new(
+                ir::Expr {
+                    kind,
+                    ty: ir::Type::Long,
+                    at,
+                },
+                Ty::LONG,
+            );
         }
         let right = self.long(state, right);
         let (left, right) = (Box::new(left), Box::new(right));
-        let kind =
-            if is_and { ir::ExprKind::And(left, right) } else { ir::ExprKind::Or(left, right) };
-        Lowered::new(ir::Expr { kind, ty: ir::Type::Long, at }, Ty::LONG)
+        let kind = if is_and {
+            ir::ExprKind::And(left, right)
+        } else {
+            ir::ExprKind::Or(left, right)
+        };
+        Lowered::new(
+            ir::Expr {
+                kind,
+                ty: ir::Type::Long,
+                at,
+            },
+            Ty::LONG,
+        )
     }
 
     fn comparison(
@@ -466,7 +572,14 @@ impl Lowering<'_, '_> {
             right.ty = ir::Type::String;
         }
         let kind = ir::ExprKind::Compare(operator, Box::new(left), Box::new(right));
-        Lowered::new(ir::Expr { kind, ty: ir::Type::Long, at }, Ty::LONG)
+        Lowered::new(
+            ir::Expr {
+                kind,
+                ty: ir::Type::Long,
+                at,
+            },
+            Ty::LONG,
+        )
     }
 
     fn ternary(
@@ -485,7 +598,11 @@ impl Lowering<'_, '_> {
         let then = self.expr(state, then);
         let otherwise = self.expr(state, otherwise);
         self.unify(then.ty, otherwise.ty, other_token);
-        let ty = if self.types.get(then.ty).is_some() { then.ty } else { otherwise.ty };
+        let ty = if self.types.get(then.ty).is_some() {
+            then.ty
+        } else {
+            otherwise.ty
+        };
         let known = self.types.get(ty).unwrap_or(ir::Type::Long);
         let at = self.location(token);
         let detail = match (then.detail, otherwise.detail) {
@@ -496,12 +613,16 @@ impl Lowering<'_, '_> {
             self.with_type(then.expr, known),
             self.with_type(otherwise.expr, known),
         );
-        let kind = ir::ExprKind::Ternary(
-            Box::new(condition),
-            Box::new(then),
-            Box::new(otherwise),
-        );
-        Lowered { expr: ir::Expr { kind, ty: known, at }, ty, detail }
+        let kind = ir::ExprKind::Ternary(Box::new(condition), Box::new(then), Box::new(otherwise));
+        Lowered {
+            expr: ir::Expr {
+                kind,
+                ty: known,
+                at,
+            },
+            ty,
+            detail,
+        }
     }
 
     /// An array by its name, with its number of keys noted.
@@ -514,20 +635,28 @@ impl Lowering<'_, '_> {
         if let Some(global) = self.global(&array.name, state.unit) {
             return self.set_arity(global, arity, array.span).then_some(global);
         }
+        self.array_local(array);
+        None
+    }
+
+    /// Reports an array that is no global.
+    pub(super) fn array_local(&mut self, array: &ast::Ident) {
         let mut error = Diagnostic::semantic_error(
             "E0205",
             "array locals not supported, missing global declaration?",
         )
         .at(array.span);
-        let names: Vec<String> =
-            self.globals.iter().map(|info| info.declaration.name.name.clone()).collect();
+        let names: Vec<String> = self
+            .globals
+            .iter()
+            .map(|info| info.declaration.name.name.clone())
+            .collect();
         if let Some(similar) = super::super::similar::closest(&array.name, &names) {
             error = error.hint(format!("a global with a similar name is '{similar}'"));
         } else {
             error = error.hint(format!("add 'global {}' to the script", array.name));
         }
         self.error(error);
-        None
     }
 
     /// Index expressions with the types of the array's keys.
@@ -574,7 +703,14 @@ impl Lowering<'_, '_> {
                 self.globals[global].is_read = true;
                 let keys = self.keys(state, global, indexes);
                 let kind = ir::ExprKind::In(global_id(global), keys);
-                Lowered::new(ir::Expr { kind, ty: ir::Type::Long, at }, Ty::LONG)
+                Lowered::new(
+                    ir::Expr {
+                        kind,
+                        ty: ir::Type::Long,
+                        at,
+                    },
+                    Ty::LONG,
+                )
             }
             ast::Indexable::Hist(_) => {
                 let text = "'in' needs an array on its right side";
@@ -603,8 +739,19 @@ impl Lowering<'_, '_> {
                     return self.nothing(token);
                 };
                 let index = Box::new(self.long(state, index));
-                let kind = ir::ExprKind::HistogramBucket { stat, histogram, index };
-                Lowered::new(ir::Expr { kind, ty: ir::Type::Long, at }, Ty::LONG)
+                let kind = ir::ExprKind::HistogramBucket {
+                    stat,
+                    histogram,
+                    index,
+                };
+                Lowered::new(
+                    ir::Expr {
+                        kind,
+                        ty: ir::Type::Long,
+                        at,
+                    },
+                    Ty::LONG,
+                )
             }
             ast::Indexable::Array(array) => {
                 // `x[i]` on a local that holds a C pointer.
@@ -616,8 +763,7 @@ impl Lowering<'_, '_> {
                 let Some(global) = self.array(state, array, indexes.len()) else {
                     return self.nothing(token);
                 };
-                let keys: Option<Vec<_>> =
-                    self.keys(state, global, indexes).into_iter().collect();
+                let keys: Option<Vec<_>> = self.keys(state, global, indexes).into_iter().collect();
                 let Some(keys) = keys else {
                     let text = "wildcards are for 'in', foreach and delete";
                     self.error(Diagnostic::semantic_error("E0234", text).at(token));
@@ -637,7 +783,15 @@ impl Lowering<'_, '_> {
                 }
                 let detail = self.types.detail(ty);
                 let kind = ir::ExprKind::Element(global_id(global), keys);
-                Lowered { expr: ir::Expr { kind, ty: known, at }, ty, detail }
+                Lowered {
+                    expr: ir::Expr {
+                        kind,
+                        ty: known,
+                        at,
+                    },
+                    ty,
+                    detail,
+                }
             }
         }
     }
@@ -651,7 +805,11 @@ impl Lowering<'_, '_> {
         index: &ast::Expr,
         token: Span,
     ) -> Lowered {
-        let ident = ast::Expr::new(ast::ExprKind::Ident(name.name.clone()), name.span, name.span);
+        let ident = ast::Expr::new(
+            ast::ExprKind::Ident(name.name.clone()),
+            name.span,
+            name.span,
+        );
         let autocast = ast::Expr::new(
             ast::ExprKind::Autocast {
                 operand: Box::new(ident),

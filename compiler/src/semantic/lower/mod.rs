@@ -135,9 +135,19 @@ impl<'s, 'a> Lowering<'s, 'a> {
     pub fn run_with_places(mut self, probes: &[Derived]) -> (ir::Program, Places) {
         self.probe_locals.resize_with(probes.len(), HashMap::new);
         for _ in 0..MAXIMUM_WALKS {
-            let before = (self.types.changes(), self.functions.len(), self.globals.len());
+            let before = (
+                self.types.changes(),
+                self.functions.len(),
+                self.globals.len(),
+            );
             self.walk(probes);
-            if before == (self.types.changes(), self.functions.len(), self.globals.len()) {
+            if before
+                == (
+                    self.types.changes(),
+                    self.functions.len(),
+                    self.globals.len(),
+                )
+            {
                 break;
             }
         }
@@ -150,9 +160,19 @@ impl<'s, 'a> Lowering<'s, 'a> {
     pub fn locals_of(mut self, probe: &Derived) -> Vec<(String, ir::Type)> {
         self.probe_locals.push(HashMap::new());
         for _ in 0..MAXIMUM_WALKS {
-            let before = (self.types.changes(), self.functions.len(), self.globals.len());
+            let before = (
+                self.types.changes(),
+                self.functions.len(),
+                self.globals.len(),
+            );
             self.walk(std::slice::from_ref(probe));
-            if before == (self.types.changes(), self.functions.len(), self.globals.len()) {
+            if before
+                == (
+                    self.types.changes(),
+                    self.functions.len(),
+                    self.globals.len(),
+                )
+            {
                 break;
             }
         }
@@ -229,7 +249,17 @@ impl<'s, 'a> Lowering<'s, 'a> {
         state.in_condition = false;
         self.report_unset(&state);
         let entry = self.entry_handler(&mut state);
-        let handler = ir::Handler { locals: state.take_locals(self), body: block };
+        let first = state.saved.len();
+        let words = self.saved_string_words();
+        ir::walk::block_expressions_mut(&mut block, &mut |expr| {
+            if let ir::ExprKind::SavedString(number) = &mut expr.kind {
+                *number = first + *number * words;
+            }
+        });
+        let handler = ir::Handler {
+            locals: state.take_locals(self),
+            body: block,
+        };
         let handler = self.merge(handler, merged);
         let entry_handler = entry.map(|entry| self.merge(entry, merged));
         self.program.probes.push(ir::Probe {
@@ -267,17 +297,27 @@ impl<'s, 'a> Lowering<'s, 'a> {
         id
     }
 
+    /// Words that a kept string takes; strings are kept behind the numbers.
+    fn saved_string_words(&self) -> usize {
+        let limits = super::analyze::limits(&self.session.options);
+        limits.string_size.div_ceil(8) as usize
+    }
+
     /// What a return probe has to keep from the call's entry.
     fn entry_handler(&mut self, state: &mut BodyState) -> Option<ir::Handler> {
         if state.saved.is_empty() && state.saved_strings.is_empty() {
             return None;
         }
-        let words = state.saved.iter().enumerate().map(|(n, e)| (ir::Place::Saved(n), e.clone()));
-        let strings = state
-            .saved_strings
+        let string_words = self.saved_string_words();
+        let words = state
+            .saved
             .iter()
             .enumerate()
-            .map(|(n, e)| (ir::Place::SavedString(n), e.clone()));
+            .map(|(n, e)| (ir::Place::Saved(n), e.clone()));
+        let strings = state.saved_strings.iter().enumerate().map(|(n, e)| {
+            let word = state.saved.len() + n * string_words;
+            (ir::Place::SavedString(word), e.clone())
+        });
         let body = words
             .chain(strings)
             .map(|(place, value)| ir::Stmt {
@@ -285,11 +325,18 @@ impl<'s, 'a> Lowering<'s, 'a> {
                 kind: ir::StmtKind::Expr(ir::Expr {
                     ty: value.ty,
                     at: value.at,
-                    kind: ir::ExprKind::Assign { place, operator: None, value: Box::new(value) },
+                    kind: ir::ExprKind::Assign {
+                        place,
+                        operator: None,
+                        value: Box::new(value),
+                    },
                 }),
             })
             .collect();
-        Some(ir::Handler { locals: Default::default(), body })
+        Some(ir::Handler {
+            locals: Default::default(),
+            body,
+        })
     }
 
     fn function_body(&mut self, index: usize) -> ir::Function {
@@ -327,6 +374,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
 
     /// Puts globals and functions into the program and gives it away.
     fn finish(mut self) -> (ir::Program, Places) {
+        self.check_scalars();
         for error in std::mem::take(&mut self.errors) {
             self.session.report(error);
         }
@@ -352,7 +400,11 @@ impl<'s, 'a> Lowering<'s, 'a> {
         if !self.session.options.no_global_display {
             self.add_global_display();
         }
-        let places = self.locations.into_iter().map(|(span, id)| (id, span)).collect();
+        let places = self
+            .locations
+            .into_iter()
+            .map(|(span, id)| (id, span))
+            .collect();
         (self.program, places)
     }
 
@@ -362,10 +414,14 @@ impl<'s, 'a> Lowering<'s, 'a> {
             let (declaration, unit) = (Rc::clone(&info.declaration), info.unit);
             let (keys, value) = (info.keys.clone(), info.value);
             let is_user = self.session.unit(unit).origin == Origin::User;
-            let keys: Vec<_> =
-                keys.iter().map(|&key| self.types.get(key).unwrap_or(ir::Type::Long)).collect();
+            let keys: Vec<_> = keys
+                .iter()
+                .map(|&key| self.types.get(key).unwrap_or(ir::Type::Long))
+                .collect();
             let value = self.types.get(value).unwrap_or(ir::Type::Long);
-            let is_array = self.globals[index].arity.is_some_and(|(arity, _)| arity > 0);
+            let is_array = self.globals[index]
+                .arity
+                .is_some_and(|(arity, _)| arity > 0);
             let kind = if is_array {
                 ir::GlobalKind::Array {
                     keys,
@@ -374,7 +430,10 @@ impl<'s, 'a> Lowering<'s, 'a> {
                     wrap: declaration.wrap,
                 }
             } else {
-                ir::GlobalKind::Scalar { ty: value, initial: self.initial(&declaration, value) }
+                ir::GlobalKind::Scalar {
+                    ty: value,
+                    initial: self.initial(&declaration, value),
+                }
             };
             let info = &self.globals[index];
             self.program.globals.push(ir::Global {
@@ -390,7 +449,13 @@ impl<'s, 'a> Lowering<'s, 'a> {
     /// Initial value of a scalar: `-G` before the declaration's own.
     fn initial(&self, declaration: &ast::Global, ty: ir::Type) -> Option<ir::Constant> {
         let name = &declaration.name.name;
-        let given = self.session.options.globals.iter().rev().find(|(given, _)| given == name);
+        let given = self
+            .session
+            .options
+            .globals
+            .iter()
+            .rev()
+            .find(|(given, _)| given == name);
         if let Some((_, text)) = given {
             return match ty {
                 ir::Type::String => Some(ir::Constant::String(text.clone().into_bytes())),
@@ -422,8 +487,12 @@ impl<'s, 'a> Lowering<'s, 'a> {
 
     /// A warning, once, in the walk that counts.
     fn warn(&mut self, message: String, at: Span) {
-        if self.is_final && self.session.is_users(at) && self.warned.insert(format!("{message} {at:?}")) {
-            self.session.report(Diagnostic::warning("W0201", message).at(at));
+        if self.is_final
+            && self.session.is_users(at)
+            && self.warned.insert(format!("{message} {at:?}"))
+        {
+            self.session
+                .report(Diagnostic::warning("W0201", message).at(at));
         }
     }
 
@@ -503,6 +572,34 @@ impl<'s, 'a> Lowering<'s, 'a> {
         }
     }
 
+    /// `[size]` and `%` are for arrays.
+    fn check_scalars(&mut self) {
+        for index in 0..self.globals.len() {
+            let info = &self.globals[index];
+            let declaration = Rc::clone(&info.declaration);
+            let Some((0, place)) = info.arity else {
+                continue;
+            };
+            let name = declaration.name.span;
+            if declaration.size.is_some() {
+                self.error(
+                    Diagnostic::semantic_error("E0203", "inconsistent arity")
+                        .at(name)
+                        .label(
+                            place,
+                            "a scalar here, but the declaration gives an array's size",
+                        ),
+                );
+            } else if declaration.wrap {
+                self.error(
+                    Diagnostic::semantic_error("E0203", "wrapping not supported for scalars")
+                        .at(name)
+                        .label(place, "a scalar here"),
+                );
+            }
+        }
+    }
+
     /// Locals that are read and never set are misspelt more often than not.
     fn report_unset(&mut self, state: &BodyState) {
         if !self.is_final {
@@ -513,14 +610,21 @@ impl<'s, 'a> Lowering<'s, 'a> {
                 continue;
             };
             let similar = self.similar_variables(name, state.names());
-            self.warn(format!("never-assigned local variable '{name}'{similar}"), *place);
+            self.warn(
+                format!("never-assigned local variable '{name}'{similar}"),
+                *place,
+            );
         }
     }
 
     /// ` (similar: a, b)` for the variables of a body and the user's globals, or nothing.
     fn similar_variables<'n>(&self, name: &str, locals: impl Iterator<Item = &'n str>) -> String {
         let mut names: Vec<String> = locals.map(str::to_owned).collect();
-        names.extend(self.globals.iter().map(|info| info.declaration.name.name.clone()));
+        names.extend(
+            self.globals
+                .iter()
+                .map(|info| info.declaration.name.name.clone()),
+        );
         let similar = super::similar::several(name, &names);
         if similar.is_empty() {
             return String::new();
@@ -536,7 +640,12 @@ impl<'s, 'a> Lowering<'s, 'a> {
                 && info.is_read
                 && !info.is_written
                 && declaration.init.is_none()
-                && !self.session.options.globals.iter().any(|(n, _)| *n == declaration.name.name)
+                && !self
+                    .session
+                    .options
+                    .globals
+                    .iter()
+                    .any(|(n, _)| *n == declaration.name.name)
             {
                 let name = declaration.name.name.clone();
                 let similar = self.similar_variables(&name, std::iter::empty());
@@ -575,7 +684,11 @@ fn parse_number(text: &str) -> Option<i64> {
         digits.parse::<u64>().ok()?
     };
     let value = value as i64;
-    Some(if negative { value.wrapping_neg() } else { value })
+    Some(if negative {
+        value.wrapping_neg()
+    } else {
+        value
+    })
 }
 
 /// Names assigned by a body, in the order of the text.
@@ -589,7 +702,9 @@ fn assigned_names(stmt: &ast::Stmt, names: &mut Vec<String>) {
                 names.push(name.clone());
             }
         }
-        ast::StmtKind::If { then, otherwise, .. } => {
+        ast::StmtKind::If {
+            then, otherwise, ..
+        } => {
             assigned_names(then, names);
             if let Some(otherwise) = otherwise {
                 assigned_names(otherwise, names);

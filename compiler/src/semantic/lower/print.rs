@@ -6,9 +6,9 @@ use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::Span;
 
 use super::super::infer::Ty;
+use super::Lowering;
 use super::body::BodyState;
 use super::expr::Lowered;
-use super::Lowering;
 use crate::ir;
 
 /// SystemTap's words.
@@ -113,9 +113,7 @@ impl Lowering<'_, '_> {
             };
             let mut size = |this: &mut Self, state: &mut BodyState, size| match size {
                 ast::FormatSize::Unspecified => None,
-                ast::FormatSize::Fixed(number) => {
-                    Some(this.number(i64::from(number), token))
-                }
+                ast::FormatSize::Fixed(number) => Some(this.number(i64::from(number), token)),
                 ast::FormatSize::Dynamic => match arguments.next() {
                     Some(argument) => Some(this.long(state, argument)),
                     None => {
@@ -146,7 +144,13 @@ impl Lowering<'_, '_> {
                 literal(pieces, bytes);
                 continue;
             }
-            pieces.push(ir::PrintPiece::Value { conversion, flags, width, precision, value });
+            pieces.push(ir::PrintPiece::Value {
+                conversion,
+                flags,
+                width,
+                precision,
+                value,
+            });
         }
         if missing {
             self.error(

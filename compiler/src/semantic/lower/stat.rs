@@ -6,10 +6,10 @@ use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::Span;
 
 use super::super::infer::Ty;
+use super::Lowering;
 use super::body::BodyState;
 use super::expr::Lowered;
 use super::stmt::global_id;
-use super::Lowering;
 use crate::ir;
 
 impl Lowering<'_, '_> {
@@ -21,8 +21,11 @@ impl Lowering<'_, '_> {
     ) -> Option<(ir::StatPlace, usize)> {
         match &operand.kind {
             ast::ExprKind::Ident(name) => {
-                if let Some((_, global)) =
-                    state.iterated.iter().rev().find(|(iterated, _)| iterated == name)
+                if let Some((_, global)) = state
+                    .iterated
+                    .iter()
+                    .rev()
+                    .find(|(iterated, _)| iterated == name)
                 {
                     return Some((ir::StatPlace::Iterated(global_id(*global)), *global));
                 }
@@ -37,12 +40,14 @@ impl Lowering<'_, '_> {
                     return Some((ir::StatPlace::Scalar(global_id(global)), global));
                 }
             }
-            ast::ExprKind::Index { base: ast::Indexable::Array(array), indexes } => {
+            ast::ExprKind::Index {
+                base: ast::Indexable::Array(array),
+                indexes,
+            } => {
                 let global = self.array(state, array, indexes.len())?;
                 let value = self.globals[global].value;
                 self.unify(value, Ty::STAT, operand.span);
-                let keys: Option<Vec<_>> =
-                    self.keys(state, global, indexes).into_iter().collect();
+                let keys: Option<Vec<_>> = self.keys(state, global, indexes).into_iter().collect();
                 return Some((ir::StatPlace::Element(global_id(global), keys?), global));
             }
             _ => {}
@@ -74,7 +79,10 @@ impl Lowering<'_, '_> {
         let at = self.location(token);
         Lowered::new(
             ir::Expr {
-                kind: ir::ExprKind::Accumulate { stat, value: Box::new(value) },
+                kind: ir::ExprKind::Accumulate {
+                    stat,
+                    value: Box::new(value),
+                },
                 ty: ir::Type::Long,
                 at,
             },

@@ -29,26 +29,43 @@ impl Lowering<'_, '_> {
             ast::StmtKind::Expr(expr) => {
                 let value = self.expr_or_void(state, expr);
                 if is_constant(&value.expr) && !self.session.options.unoptimized {
-                    self.warn("Eliding side-effect-free expression".to_owned(), expr.token);
+                    // What has an error stands there as a number.
+                    if self.errors.is_empty() {
+                        self.warn("Eliding side-effect-free expression".to_owned(), expr.token);
+                    }
                     return;
                 }
                 ir::StmtKind::Expr(value.expr)
             }
-            ast::StmtKind::If { condition, then, otherwise } => {
+            ast::StmtKind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let condition = self.condition(state, condition);
                 // What @defined() decided is decided here: the dead arm may name
                 // variables that do not exist.
                 if let ir::ExprKind::Number(number) = condition.kind {
-                    let taken = if number != 0 { Some(then) } else { otherwise.as_ref() };
+                    let taken = if number != 0 {
+                        Some(then)
+                    } else {
+                        otherwise.as_ref()
+                    };
                     if let Some(taken) = taken {
                         self.statement(state, taken, block);
                     }
                     return;
                 }
                 let then = self.block(state, then);
-                let otherwise =
-                    otherwise.as_ref().map(|stmt| self.block(state, stmt)).unwrap_or_default();
-                ir::StmtKind::If { condition, then, otherwise }
+                let otherwise = otherwise
+                    .as_ref()
+                    .map(|stmt| self.block(state, stmt))
+                    .unwrap_or_default();
+                ir::StmtKind::If {
+                    condition,
+                    then,
+                    otherwise,
+                }
             }
             ast::StmtKind::While { condition, body } => {
                 let condition = self.condition(state, condition);
@@ -61,41 +78,67 @@ impl Lowering<'_, '_> {
                     body: self.loop_body(state, body),
                 }
             }
-            ast::StmtKind::For { init, condition, step, body } => {
+            ast::StmtKind::For {
+                init,
+                condition,
+                step,
+                body,
+            } => {
                 if let Some(init) = init {
                     let value = self.expr_or_void(state, init);
                     let at = value.expr.at;
-                    block.push(ir::Stmt { kind: ir::StmtKind::Expr(value.expr), at });
+                    block.push(ir::Stmt {
+                        kind: ir::StmtKind::Expr(value.expr),
+                        at,
+                    });
                 }
                 let condition = condition.as_ref().map(|expr| self.condition(state, expr));
-                let step = step.as_ref().map(|expr| self.expr_or_void(state, expr).expr);
-                ir::StmtKind::Loop { condition, step, body: self.loop_body(state, body) }
+                let step = step
+                    .as_ref()
+                    .map(|expr| self.expr_or_void(state, expr).expr);
+                ir::StmtKind::Loop {
+                    condition,
+                    step,
+                    body: self.loop_body(state, body),
+                }
             }
             ast::StmtKind::Foreach(foreach) => match self.foreach(state, foreach, stmt.span) {
                 Some(kind) => kind,
                 None => return,
             },
             ast::StmtKind::Break | ast::StmtKind::Continue if state.loops == 0 => {
-                let word = if stmt.kind == ast::StmtKind::Break { "break" } else { "continue" };
+                let word = if stmt.kind == ast::StmtKind::Break {
+                    "break"
+                } else {
+                    "continue"
+                };
                 self.error(
-                    Diagnostic::semantic_error("E0210", format!("found '{word}' not in loop context"))
-                        .at(stmt.span),
+                    Diagnostic::semantic_error(
+                        "E0210",
+                        format!("found '{word}' not in loop context"),
+                    )
+                    .at(stmt.span),
                 );
                 return;
             }
             ast::StmtKind::Break => ir::StmtKind::Break,
             ast::StmtKind::Continue => ir::StmtKind::Continue,
-            ast::StmtKind::Return(value) => match self.return_value(state, value.as_ref(), stmt.span)
-            {
-                Some(kind) => kind,
-                None => return,
-            },
+            ast::StmtKind::Return(value) => {
+                match self.return_value(state, value.as_ref(), stmt.span) {
+                    Some(kind) => kind,
+                    None => return,
+                }
+            }
             ast::StmtKind::Next => ir::StmtKind::Next,
             ast::StmtKind::Delete(target) => match self.delete(state, target) {
                 Some(kind) => kind,
                 None => return,
             },
-            ast::StmtKind::Try { body, variable, handler } => {
+            ast::StmtKind::Try {
+                body,
+                variable,
+                handler,
+            } => {
                 let body = self.block(state, body);
                 let mut catch = ir::Block::new();
                 let error = variable.as_ref().map(|name| {
@@ -138,10 +181,13 @@ impl Lowering<'_, '_> {
             );
             return None;
         };
-        let Some(value) = value else { return Some(ir::StmtKind::Return(None)) };
+        let Some(value) = value else {
+            return Some(ir::StmtKind::Return(None));
+        };
         let returns = self.functions[index].returns;
+        let token = value.token;
         let value = self.expr(state, value);
-        self.unify(returns, value.ty, span);
+        self.unify(value.ty, returns, token);
         self.types.add_detail(returns, value.detail);
         Some(ir::StmtKind::Return(Some(value.expr)))
     }
@@ -159,11 +205,17 @@ impl Lowering<'_, '_> {
                 state.written.insert(id);
                 Some(ir::StmtKind::DeleteLocal(id))
             }
-            ast::ExprKind::Index { base: ast::Indexable::Array(array), indexes } => {
+            ast::ExprKind::Index {
+                base: ast::Indexable::Array(array),
+                indexes,
+            } => {
                 let global = self.array(state, array, indexes.len())?;
                 let keys = self.keys(state, global, indexes);
                 self.globals[global].is_written = true;
-                Some(ir::StmtKind::DeleteElement { array: global_id(global), keys })
+                Some(ir::StmtKind::DeleteElement {
+                    array: global_id(global),
+                    keys,
+                })
             }
             _ => {
                 self.error(
@@ -214,7 +266,11 @@ impl Lowering<'_, '_> {
         let mut keys = Vec::new();
         for (number, index) in foreach.indexes.iter().enumerate() {
             let (id, ty) = self.set_variable(state, index, &mut body);
-            let key = self.globals[global].keys.get(number).copied().unwrap_or(Ty::LONG);
+            let key = self.globals[global]
+                .keys
+                .get(number)
+                .copied()
+                .unwrap_or(Ty::LONG);
             self.unify(ty, key, index.span);
             keys.push(Some(id));
         }
@@ -289,7 +345,10 @@ impl Lowering<'_, '_> {
             id
         });
         let sort = foreach.sort.as_ref().map(|sort| {
-            (matches!(sort.key, ast::SortKey::Value(_)), direction(sort.direction))
+            (
+                matches!(sort.key, ast::SortKey::Value(_)),
+                direction(sort.direction),
+            )
         });
         body.extend(self.loop_body(state, &foreach.body));
         Some(ir::StmtKind::ForeachHistogram {
@@ -327,14 +386,25 @@ impl Lowering<'_, '_> {
         self.globals[global].is_written = true;
         let at = self.location(name.span);
         let known = self.types.get(value).unwrap_or(ir::Type::Long);
-        let local = ir::Expr { kind: ir::ExprKind::Local(id), ty: known, at };
+        let local = ir::Expr {
+            kind: ir::ExprKind::Local(id),
+            ty: known,
+            at,
+        };
         let kind = ir::ExprKind::Assign {
             place: ir::Place::Global(global_id(global)),
             operator: None,
             value: Box::new(local),
         };
-        let expr = ir::Expr { kind, ty: known, at };
-        first.push(ir::Stmt { kind: ir::StmtKind::Expr(expr), at });
+        let expr = ir::Expr {
+            kind,
+            ty: known,
+            at,
+        };
+        first.push(ir::Stmt {
+            kind: ir::StmtKind::Expr(expr),
+            at,
+        });
         (id, ty)
     }
 }

@@ -160,9 +160,7 @@ impl Expander<'_> {
             let result = match &alternative {
                 Alternative::Row(pattern, components) => {
                     // A nested alias may have said otherwise meanwhile.
-                    self.session
-                        .errors_are_dropped
-                        .set(state.is_one_of_many);
+                    self.session.errors_are_dropped.set(state.is_one_of_many);
                     self.build(pattern.family, components, &state)
                         .map_err(|error| vec![error])
                 }
