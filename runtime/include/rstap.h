@@ -360,6 +360,7 @@ RST_INLINE void rst_key_long(struct rst_key *key, int64_t value)
 
 RST_INLINE void rst_key_string(struct rst_key *key, struct rst_string s)
 {
+	unsigned int words = (s.length + 7) / 8;
 	uint64_t *word, *end;
 	uint64_t hash;
 
@@ -369,10 +370,10 @@ RST_INLINE void rst_key_string(struct rst_key *key, struct rst_string s)
 	if (!s.length)
 		return;
 	word = &key->words[key->count];
-	end = word + (s.length + 7) / 8;
+	end = word + words;
 	end[-1] = 0;
 	rst_copy(word, s.text, s.length);
-	key->count += end - word;
+	key->count += words;
 	hash = key->hash;
 	do
 		hash = ((hash ^ *word++) * 0x9e3779b97f4a7c15ull) >> 32;
@@ -383,7 +384,14 @@ RST_INLINE void rst_key_string(struct rst_key *key, struct rst_string s)
 /* Arrays of longs and strings. The caller holds the global's lock. */
 struct rst_node *rst_map_find(struct rst_map *map, struct rst_key key);
 /* Finds or makes; a new value is 0 or "". NULL with c->error when full. */
-struct rst_node *rst_map_insert(struct rst_context *c, struct rst_map *map, struct rst_key key);
+struct rst_node *rst_map_insert_key(struct rst_context *c, struct rst_map *map, struct rst_key key);
+RST_INLINE struct rst_node *rst_map_insert(struct rst_context *c, struct rst_map *map,
+					   struct rst_key key)
+{
+	/* a test that the compiler leaves out where it has seen the key being made */
+	return RST_LIKELY(key.words != NULL) ? rst_map_insert_key(c, map, key) : NULL;
+}
+
 int64_t *rst_node_long(struct rst_node *node);
 /* In scratch memory, so that it outlives a change of the array. */
 struct rst_string rst_node_string(struct rst_context *c, struct rst_node *node);
@@ -406,7 +414,15 @@ void rst_map_delete_slice(struct rst_map *map, const struct rst_slice *slice);
  * Arrays of statistics: every CPU has its own part with its own lock, taken
  * inside these functions; no global lock is needed for rst_stat_map_add().
  */
-void rst_stat_map_add(struct rst_context *c, struct rst_map *map, struct rst_key key, int64_t value);
+void rst_stat_map_add_key(struct rst_context *c, struct rst_map *map, struct rst_key key,
+			  int64_t value);
+RST_INLINE void rst_stat_map_add(struct rst_context *c, struct rst_map *map, struct rst_key key,
+				 int64_t value)
+{
+	if (RST_LIKELY(key.words != NULL))
+		rst_stat_map_add_key(c, map, key, value);
+}
+
 /* Merged over CPUs in scratch memory; NULL when there is no such entry. */
 const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *map, struct rst_key key);
 bool rst_stat_map_contains(struct rst_map *map, struct rst_key key);
@@ -740,7 +756,7 @@ RST_INLINE unsigned long rst_irq_save(void)
 {
 	unsigned long flags;
 
-	if (RST_UNLIKELY(rst_facts.interrupts_are_virtual))
+	if (RST_UNLIKELY(rst_is_set(rst_facts.interrupts_are_virtual)))
 		return rst_irq_save_virtual();
 	rst_flags_save(flags);
 	return flags;
@@ -766,7 +782,7 @@ RST_INLINE struct rst_context *rst_this_context(void)
 /* Stacks lie at multiples of their size, but for some interrupt stacks: rst_admit() knows. */
 RST_INLINE bool rst_stack_seems_low(void)
 {
-	return !(rst_stack_pointer() & rst_facts.stack_mask);
+	return rst_stack_has_no_bit_of(rst_facts.stack_mask);
 }
 
 /*
@@ -787,10 +803,12 @@ RST_INLINE void rst_claim(struct rst_context *c, const struct rst_probe *probe)
 
 RST_INLINE void rst_release(struct rst_context *c, unsigned int index)
 {
-	if (RST_UNLIKELY(c->error != NULL))
-		rst_report_error(c);
-	if (c->output.cursor)
-		rst_output_commit(c);
+	if ((unsigned long)c->error | (unsigned long)c->output.cursor) {
+		if (RST_UNLIKELY(c->error != NULL))
+			rst_report_error(c);
+		if (c->output.cursor)
+			rst_output_commit(c);
+	}
 	c->scratch = c->scratch_start;
 	c->hits[index]++;
 	if (RST_UNLIKELY(--c->runs_to_sample < 0))

@@ -49,8 +49,11 @@ struct rst_regs {
 
 #define rst_relax() __asm__ volatile("pause" : : : "memory")
 
-#define rst_stack_pointer() \
-	({ unsigned long sp_; __asm__ volatile("mov %%rsp, %0" : "=r"(sp_)); sp_; })
+/* Tests of memory without a register in between, an instruction less each. */
+#define rst_stack_has_no_bit_of(mask) \
+	({ bool zero_; __asm__ volatile("testq %%rsp, %1" : "=@ccz"(zero_) : "m"(mask)); zero_; })
+#define rst_is_set(word) \
+	({ bool set_; __asm__("cmpl $0, %1" : "=@ccne"(set_) : "m"(word)); set_; })
 
 /*
  * The word at a per-CPU address of the CPU that runs this: volatile keeps it

@@ -240,7 +240,7 @@ void rst_put_escaped(struct rst_output *o, struct rst_string s, unsigned int fla
 	if (!(flags & RST_PRINT_LEFT))
 		put_repeated(o, ' ', spaces);
 	for (i = 0; i < s.length; i++)
-		rst_put(o, text, escape(text, s.text[i]));
+		rst_put(o, text, escape(text, s.text[i]) & 7);
 	if (flags & RST_PRINT_LEFT)
 		put_repeated(o, ' ', spaces);
 }

@@ -47,6 +47,7 @@ static void clean_up(void)
 		rst_conditions_destroy();
 		rst_session_destroy();
 	}
+	rst_monitor_destroy();
 	rst_log_destroy();
 	rst_control_destroy();
 	rst_transport_destroy();
@@ -71,6 +72,8 @@ static int __init rst_init(void)
 		error = rst_transport_create(rst_directory);
 	if (!error)
 		error = rst_control_create(rst_directory);
+	if (!error)
+		error = rst_monitor_create(rst_directory);
 	if (!error)
 		error = rst_modules_watch();
 	if (!error) {

@@ -22,9 +22,9 @@ struct string_value {
 };
 
 struct rst_part {
-	struct rst_node **buckets;
-	struct rst_lock lock;
+	struct rst_lock lock;		/* first: its address is the part's */
 	unsigned int count;
+	struct rst_node **buckets;
 	char *nodes;
 	struct rst_node *free;
 	struct rst_node *oldest, *newest;
@@ -375,13 +375,10 @@ RST_COLD struct rst_node *insert_new(struct rst_context *c, const struct rst_map
 	return node;
 }
 
-struct rst_node *rst_map_insert(struct rst_context *c, struct rst_map *map, struct rst_key key)
+struct rst_node *rst_map_insert_key(struct rst_context *c, struct rst_map *map, struct rst_key key)
 {
-	struct rst_node *node;
+	struct rst_node *node = part_find(map, &map->parts[0], key);
 
-	if (RST_UNLIKELY(!key.words))
-		return NULL;
-	node = part_find(map, &map->parts[0], key);
 	if (RST_LIKELY(node != NULL))
 		return node;
 	return insert_new(c, map, &map->parts[0], key);
@@ -500,13 +497,12 @@ RST_COLD void stat_map_add_new(struct rst_context *c, const struct rst_map *map,
 	rst_unlock(&part->lock);
 }
 
-void rst_stat_map_add(struct rst_context *c, struct rst_map *map, struct rst_key key, int64_t value)
+void rst_stat_map_add_key(struct rst_context *c, struct rst_map *map, struct rst_key key,
+			  int64_t value)
 {
 	struct rst_part *part = &map->parts[c->cpu];
 	struct rst_node *node;
 
-	if (RST_UNLIKELY(!key.words))
-		return;
 	rst_lock(&part->lock);
 	node = part_find(map, part, key);
 	if (RST_UNLIKELY(!node)) {

@@ -264,6 +264,12 @@ void rst_control_format(unsigned int type, const char *format, ...) __attribute_
 void rst_control_wake(void);
 void rst_control_started(int result);
 
+/* ---- monitor.c ------------------------------------------------------------- */
+
+int rst_monitor_create(struct proc_dir_entry *directory);
+void rst_monitor_started(void);
+void rst_monitor_destroy(void);
+
 /* ---- account.c ------------------------------------------------------------- */
 
 /* Writes summary line number *step or a later one; 0: none left. */

@@ -253,6 +253,7 @@ int rst_session_start(int64_t target)
 	if (rst_state != RST_STATE_LOADED)
 		return -EALREADY;
 	rst_target_pid = target;
+	rst_monitor_started();
 	rst_conditions_evaluate();
 	WRITE_ONCE(rst_state, RST_STATE_STARTING);
 	rst_run_kind(RST_PROBE_BEGIN);
