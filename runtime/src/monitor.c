@@ -54,7 +54,7 @@ static void put_globals(struct seq_file *file)
 		seq_putc(file, ':');
 		if (parameter->type == RST_LONG)
 			seq_printf(file, "%lld", READ_ONCE(*(long long *)parameter->value));
-		else if (variable->text)
+		else if (parameter->type == RST_STRING && variable->text)
 			/* a handler may be writing it: the length alone is never too long */
 			put_text(file, variable->text,
 				 min(READ_ONCE(variable->length), rst_script.string_size - 1));
@@ -114,7 +114,7 @@ static void put_back(const struct rst_parameter *parameter, const union initial 
 
 	if (parameter->type == RST_LONG) {
 		*(int64_t *)parameter->value = value->number;
-	} else if (value->text) {
+	} else if (parameter->type == RST_STRING && value->text) {
 		variable->length = strlen(value->text);
 		memcpy(variable->text, value->text, variable->length + 1);
 	}
@@ -199,7 +199,7 @@ void rst_monitor_started(void)
 
 		if (parameter->type == RST_LONG) {
 			initial[i].number = *(int64_t *)parameter->value;
-		} else if (variable->text) {
+		} else if (parameter->type == RST_STRING && variable->text) {
 			initial[i].text = rst_allocate(variable->length + 1ul);
 			if (initial[i].text)
 				memcpy(initial[i].text, variable->text, variable->length);
@@ -213,7 +213,7 @@ void rst_monitor_destroy(void)
 	unsigned int i;
 
 	for (i = 0; initial && i < rst_script.parameter_count; i++)
-		if (rst_script.parameters[i].type != RST_LONG)
+		if (rst_script.parameters[i].type == RST_STRING)
 			rst_free(initial[i].text);
 	rst_free(initial);
 	initial = NULL;

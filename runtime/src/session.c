@@ -319,6 +319,8 @@ int rst_session_set(const char *name, const char *value)
 			continue;
 		if (parameter->type == RST_LONG)
 			return kstrtoll(value, 0, (long long *)parameter->value);
+		if (parameter->type != RST_STRING)
+			return -EINVAL;
 		if (length >= rst_script.string_size)
 			return -E2BIG;
 		if (!variable->text)
