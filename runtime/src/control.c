@@ -282,7 +282,7 @@ static int request(unsigned int type, const char *payload, unsigned int length)
 	}
 }
 
-static ssize_t control_write(struct file *file, const char __user *from, size_t size,
+static ssize_t control_control_write(struct file *file, const char __user *from, size_t size,
 			     loff_t *position)
 {
 	struct rst_control_header header;
@@ -342,11 +342,11 @@ static int control_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct proc_ops control_operations = {
+static const struct proc_ops control_control_operations = {
 	.proc_open = control_open,
 	.proc_release = control_release,
 	.proc_read = control_read,
-	.proc_write = control_write,
+	.proc_write = control_control_write,
 	.proc_poll = control_poll,
 };
 
@@ -356,7 +356,7 @@ int rst_control_create(struct proc_dir_entry *directory)
 	if (!queue.memory)
 		return -ENOMEM;
 	init_irq_work(&wake_work, wake);
-	if (!proc_create(".cmd", 0600, directory, &control_operations))
+	if (!proc_create(".cmd", 0600, directory, &control_control_operations))
 		return -ENOMEM;
 	return 0;
 }

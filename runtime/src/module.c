@@ -11,7 +11,7 @@
 
 #include "runtime.h"
 
-static bool is_watching;
+static bool module_is_watching;
 
 static int changed(struct notifier_block *block, unsigned long action, void *data)
 {
@@ -27,19 +27,19 @@ static int changed(struct notifier_block *block, unsigned long action, void *dat
 }
 
 /* After ftrace's and before the kprobes' own, which would leave dead kprobes behind. */
-static struct notifier_block watcher = { .notifier_call = changed, .priority = 1 };
+static struct notifier_block module_watcher = { .notifier_call = changed, .priority = 1 };
 
 int rst_modules_watch(void)
 {
-	int error = register_module_notifier(&watcher);
+	int error = register_module_notifier(&module_watcher);
 
-	is_watching = !error;
+	module_is_watching = !error;
 	return error;
 }
 
 void rst_modules_unwatch(void)
 {
-	if (is_watching)
-		unregister_module_notifier(&watcher);
-	is_watching = false;
+	if (module_is_watching)
+		unregister_module_notifier(&module_watcher);
+	module_is_watching = false;
 }

@@ -163,7 +163,7 @@ static int command(const char *word)
 	return 0;
 }
 
-static ssize_t control_write(struct file *file, const char __user *from, size_t size,
+static ssize_t monitor_control_write(struct file *file, const char __user *from, size_t size,
 			     loff_t *position)
 {
 	char word[16];
@@ -182,8 +182,8 @@ static ssize_t control_write(struct file *file, const char __user *from, size_t 
 	return error ? error : (ssize_t)size;
 }
 
-static const struct proc_ops control_operations = {
-	.proc_write = control_write,
+static const struct proc_ops monitor_control_operations = {
+	.proc_write = monitor_control_write,
 };
 
 void rst_monitor_started(void)
@@ -222,7 +222,7 @@ void rst_monitor_destroy(void)
 int rst_monitor_create(struct proc_dir_entry *directory)
 {
 	if (!proc_create_single("monitor_status", 0400, directory, show) ||
-	    !proc_create("monitor_control", 0200, directory, &control_operations))
+	    !proc_create("monitor_control", 0200, directory, &monitor_control_operations))
 		return -ENOMEM;
 	return 0;
 }

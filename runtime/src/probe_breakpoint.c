@@ -5,7 +5,7 @@
 
 #include "runtime.h"
 
-static void hit(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+static void breakpoint_hit(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
 {
 	rst_hit(event->overflow_handler_context, regs);
 }
@@ -24,7 +24,7 @@ static int length_type(unsigned int length)
 	}
 }
 
-static int arm_one(struct rst_probe_state *state)
+static int breakpoint_arm_one(struct rst_probe_state *state)
 {
 	const struct rst_probe *probe = state->probe;
 	struct perf_event_attr attributes;
@@ -38,7 +38,7 @@ static int arm_one(struct rst_probe_state *state)
 	attributes.bp_len = length_type(probe->breakpoint_length);
 	attributes.bp_type = probe->breakpoint_reads ? HW_BREAKPOINT_RW : HW_BREAKPOINT_W;
 	/* by way of a number: recent kernels give per-CPU pointers an address space of their own */
-	generic = (void *)(unsigned long)register_wide_hw_breakpoint(&attributes, hit, state);
+	generic = (void *)(unsigned long)register_wide_hw_breakpoint(&attributes, breakpoint_hit, state);
 	if (IS_ERR(generic))
 		return PTR_ERR(generic);
 	state->mechanism = generic;
@@ -46,7 +46,7 @@ static int arm_one(struct rst_probe_state *state)
 	return 0;
 }
 
-static int arm(void)
+static int breakpoint_arm(void)
 {
 	struct rst_probe_state *state;
 
@@ -55,14 +55,14 @@ static int arm(void)
 
 		if (state->probe->kind != RST_PROBE_BREAKPOINT)
 			continue;
-		error = arm_one(state);
+		error = breakpoint_arm_one(state);
 		if (error)
 			rst_probe_failed(state, error);
 	}
 	return 0;
 }
 
-static void disarm(void)
+static void breakpoint_disarm(void)
 {
 	struct rst_probe_state *state;
 
@@ -78,6 +78,6 @@ static void disarm(void)
 
 const struct rst_mechanism rst_breakpoint_mechanism = {
 	.name = "breakpoint",
-	.arm = arm,
-	.disarm = disarm,
+	.arm = breakpoint_arm,
+	.disarm = breakpoint_disarm,
 };

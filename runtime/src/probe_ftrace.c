@@ -52,7 +52,7 @@ static __always_inline struct rst_probe_state *find(const struct sites *sites, u
 	return sites->table[slot].probes;
 }
 
-static __always_inline void hit(const struct sites *sites, unsigned long ip, struct pt_regs *regs)
+static __always_inline void ftrace_hit(const struct sites *sites, unsigned long ip, struct pt_regs *regs)
 {
 	struct rst_probe_state *state = sites->only;
 	struct rst_context *c;
@@ -71,13 +71,13 @@ static __always_inline void hit(const struct sites *sites, unsigned long ip, str
 static void hit_with_regs(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 			  rst_ftrace_regs *regs)
 {
-	hit(&with_regs, ip, rst_ftrace_get_regs(regs));
+	ftrace_hit(&with_regs, ip, rst_ftrace_get_regs(regs));
 }
 
 static void hit_without_regs(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 			     rst_ftrace_regs *regs)
 {
-	hit(&without_regs, ip, NULL);
+	ftrace_hit(&without_regs, ip, NULL);
 }
 
 /* ---- tables ------------------------------------------------------------------------- */
@@ -99,7 +99,7 @@ static void table_add(struct sites *sites, unsigned long address, struct rst_pro
 	}
 }
 
-static bool belongs(const struct sites *sites, const struct rst_probe_state *state)
+static bool ftrace_belongs(const struct sites *sites, const struct rst_probe_state *state)
 {
 	return state->probe->kind == RST_PROBE_FUNCTION && state->address &&
 	       state->probe->needs_regs == (sites == &with_regs);
@@ -176,7 +176,7 @@ static int set_filters(struct sites *sites, unsigned int count)
 	if (!addresses)
 		return -ENOMEM;
 	rst_for_each_probe(state)
-		if (belongs(sites, state))
+		if (ftrace_belongs(sites, state))
 			addresses[used++] = state->address;
 	/* the same function twice is refused */
 	sort(addresses, used, sizeof(*addresses), by_address, NULL);
@@ -188,7 +188,7 @@ static int set_filters(struct sites *sites, unsigned int count)
 		if (addresses[i])
 			addresses[used++] = addresses[i];
 	rst_for_each_probe(state) {
-		if (!belongs(sites, state) ||
+		if (!ftrace_belongs(sites, state) ||
 		    !bsearch(&state->address, addresses, used, sizeof(*addresses), by_address))
 			continue;
 		state->is_armed = true;
@@ -196,7 +196,7 @@ static int set_filters(struct sites *sites, unsigned int count)
 	}
 	rst_free(addresses);
 	rst_for_each_probe(state) {
-		if (!belongs(sites, state) || !state->is_armed)
+		if (!ftrace_belongs(sites, state) || !state->is_armed)
 			continue;
 		if (!sites->only)
 			sites->only = state;
@@ -224,7 +224,7 @@ static bool is_shared(const struct rst_probe_state *state)
 }
 
 /* An empty filter would mean all functions: the last one out ends the registration. */
-static int set(struct rst_probe_state *state, bool on)
+static int ftrace_set(struct rst_probe_state *state, bool on)
 {
 	struct sites *sites = state->probe->needs_regs ? &with_regs : &without_regs;
 	int error = 0;
@@ -251,12 +251,12 @@ static int set(struct rst_probe_state *state, bool on)
 }
 
 /* When the module comes back, kprobes take over. */
-static void module_changed(struct rst_probe_state *state, bool comes)
+static void ftrace_module_changed(struct rst_probe_state *state, bool comes)
 {
 	if (comes)
 		return;
 	if (!state->is_off)
-		set(state, false);
+		ftrace_set(state, false);
 	state->is_armed = false;
 	state->is_off = false;
 	state->address = 0;
@@ -267,7 +267,7 @@ static void leave_to_kprobes(struct sites *sites)
 	struct rst_probe_state *state;
 
 	rst_for_each_probe(state)
-		if (belongs(sites, state))
+		if (ftrace_belongs(sites, state))
 			state->is_armed = false;
 }
 
@@ -278,7 +278,7 @@ static int sites_arm(struct sites *sites, ftrace_func_t function, unsigned long 
 	int accepted, error;
 
 	rst_for_each_probe(state)
-		count += belongs(sites, state);
+		count += ftrace_belongs(sites, state);
 	if (!count)
 		return 0;
 	error = table_create(sites, count);
@@ -304,7 +304,7 @@ static int sites_arm(struct sites *sites, ftrace_func_t function, unsigned long 
 	return 0;
 }
 
-static int arm(void)
+static int ftrace_arm(void)
 {
 	struct rst_probe_state *state;
 	int error;
@@ -318,7 +318,7 @@ static int arm(void)
 	return error;
 }
 
-static void disarm(void)
+static void ftrace_disarm(void)
 {
 	sites_destroy(&with_regs);
 	sites_destroy(&without_regs);
@@ -326,8 +326,8 @@ static void disarm(void)
 
 const struct rst_mechanism rst_ftrace_mechanism = {
 	.name = "function",
-	.set = set,
-	.module = module_changed,
-	.arm = arm,
-	.disarm = disarm,
+	.set = ftrace_set,
+	.module = ftrace_module_changed,
+	.arm = ftrace_arm,
+	.disarm = ftrace_disarm,
 };

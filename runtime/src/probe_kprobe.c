@@ -14,13 +14,13 @@ struct kprobe_probe {
 	char symbol[];
 };
 
-static int hit(struct kprobe *kprobe, struct pt_regs *regs)
+static int kprobe_hit(struct kprobe *kprobe, struct pt_regs *regs)
 {
 	rst_hit(container_of(kprobe, struct kprobe_probe, kprobe)->state, regs);
 	return 0;
 }
 
-static bool belongs(const struct rst_probe_state *state)
+static bool kprobe_belongs(const struct rst_probe_state *state)
 {
 	return state->probe->kind == RST_PROBE_ADDRESS ||
 	       (state->probe->kind == RST_PROBE_FUNCTION && !state->is_armed);
@@ -41,7 +41,7 @@ static struct kprobe_probe *create(struct rst_probe_state *state)
 	if (!this)
 		return NULL;
 	this->state = state;
-	this->kprobe.pre_handler = hit;
+	this->kprobe.pre_handler = kprobe_hit;
 	if (state->address) {
 		this->kprobe.addr = (kprobe_opcode_t *)state->address;
 		return this;
@@ -52,7 +52,7 @@ static struct kprobe_probe *create(struct rst_probe_state *state)
 	return this;
 }
 
-static int arm_one(struct rst_probe_state *state)
+static int kprobe_arm_one(struct rst_probe_state *state)
 {
 	struct kprobe_probe *this = create(state);
 	int error;
@@ -75,16 +75,16 @@ static int arm_one(struct rst_probe_state *state)
 	return 0;
 }
 
-static int arm(void)
+static int kprobe_arm(void)
 {
 	struct rst_probe_state *state;
 
 	rst_for_each_probe(state) {
 		int error;
 
-		if (!belongs(state))
+		if (!kprobe_belongs(state))
 			continue;
-		error = arm_one(state);
+		error = kprobe_arm_one(state);
 		if (error)
 			rst_probe_failed(state, error);
 		cond_resched();
@@ -92,14 +92,14 @@ static int arm(void)
 	return 0;
 }
 
-static bool is_ours(const struct rst_probe_state *state)
+static bool kprobe_is_ours(const struct rst_probe_state *state)
 {
 	return state->mechanism && (state->probe->kind == RST_PROBE_ADDRESS ||
 				    state->probe->kind == RST_PROBE_FUNCTION);
 }
 
 /* All in one go: one grace period instead of one each. The account wants nmissed: keep. */
-static void disarm(void)
+static void kprobe_disarm(void)
 {
 	struct rst_probe_state *state;
 	struct kprobe **list;
@@ -107,7 +107,7 @@ static void disarm(void)
 
 	list = rst_allocate(sizeof(*list) * (rst_script.probe_count + 1ul));
 	rst_for_each_probe(state) {
-		if (!is_ours(state) || !state->is_armed)
+		if (!kprobe_is_ours(state) || !state->is_armed)
 			continue;
 		state->is_armed = false;
 		if (list)
@@ -120,34 +120,34 @@ static void disarm(void)
 	rst_free(list);
 }
 
-static void release(void)
+static void kprobe_release(void)
 {
 	struct rst_probe_state *state;
 
 	rst_for_each_probe(state) {
-		if (!is_ours(state))
+		if (!kprobe_is_ours(state))
 			continue;
 		rst_free(state->mechanism);
 		state->mechanism = NULL;
 	}
 }
 
-static uint64_t missed(struct rst_probe_state *state)
+static uint64_t kprobe_missed(struct rst_probe_state *state)
 {
-	return is_ours(state) ? ((struct kprobe_probe *)state->mechanism)->kprobe.nmissed : 0;
+	return kprobe_is_ours(state) ? ((struct kprobe_probe *)state->mechanism)->kprobe.nmissed : 0;
 }
 
-static int set(struct rst_probe_state *state, bool on)
+static int kprobe_set(struct rst_probe_state *state, bool on)
 {
 	struct kprobe *kprobe = &((struct kprobe_probe *)state->mechanism)->kprobe;
 
 	return on ? enable_kprobe(kprobe) : disable_kprobe(kprobe);
 }
 
-static void module_changed(struct rst_probe_state *state, bool comes)
+static void kprobe_module_changed(struct rst_probe_state *state, bool comes)
 {
 	if (comes) {
-		if (arm_one(state))
+		if (kprobe_arm_one(state))
 			state->is_armed = false;
 		return;
 	}
@@ -160,10 +160,10 @@ static void module_changed(struct rst_probe_state *state, bool comes)
 
 const struct rst_mechanism rst_kprobe_mechanism = {
 	.name = "kprobe",
-	.set = set,
-	.module = module_changed,
-	.arm = arm,
-	.disarm = disarm,
-	.missed = missed,
-	.release = release,
+	.set = kprobe_set,
+	.module = kprobe_module_changed,
+	.arm = kprobe_arm,
+	.disarm = kprobe_disarm,
+	.missed = kprobe_missed,
+	.release = kprobe_release,
 };

@@ -14,7 +14,7 @@ struct netfilter_probe {
 	struct nf_hook_ops operations;
 };
 
-static unsigned int hit(void *private, struct sk_buff *skb, const struct nf_hook_state *hook)
+static unsigned int netfilter_hit(void *private, struct sk_buff *skb, const struct nf_hook_state *hook)
 {
 	struct netfilter_probe *this = private;
 	struct rst_context *c;
@@ -38,7 +38,7 @@ static unsigned int hit(void *private, struct sk_buff *skb, const struct nf_hook
 	return verdict;
 }
 
-static int arm(void)
+static int netfilter_arm(void)
 {
 	struct rst_probe_state *state;
 
@@ -53,7 +53,7 @@ static int arm(void)
 		if (!this)
 			return -ENOMEM;
 		this->state = state;
-		this->operations.hook = hit;
+		this->operations.hook = netfilter_hit;
 		this->operations.priv = this;
 		this->operations.pf = probe->netfilter_family;
 		this->operations.hooknum = probe->netfilter_hook;
@@ -70,7 +70,7 @@ static int arm(void)
 	return 0;
 }
 
-static void disarm(void)
+static void netfilter_disarm(void)
 {
 	struct rst_probe_state *state;
 	bool any = false;
@@ -98,6 +98,6 @@ static void disarm(void)
 
 const struct rst_mechanism rst_netfilter_mechanism = {
 	.name = "netfilter",
-	.arm = arm,
-	.disarm = disarm,
+	.arm = netfilter_arm,
+	.disarm = netfilter_disarm,
 };

@@ -20,7 +20,7 @@ struct perf_probe {
 
 static int hotplug_state;
 
-static void hit(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+static void perf_hit(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
 {
 	rst_hit(event->overflow_handler_context, regs);
 }
@@ -41,10 +41,10 @@ static struct perf_event *create_event(struct rst_probe_state *state, int cpu,
 	} else {
 		attributes.sample_period = probe->perf_period;
 	}
-	return perf_event_create_kernel_counter(&attributes, cpu, task, hit, state);
+	return perf_event_create_kernel_counter(&attributes, cpu, task, perf_hit, state);
 }
 
-static bool belongs(const struct rst_probe_state *state)
+static bool perf_belongs(const struct rst_probe_state *state)
 {
 	return state->probe->kind == RST_PROBE_PERF;
 }
@@ -57,7 +57,7 @@ static int on_cpu_online(unsigned int cpu)
 		struct perf_probe *this = state->mechanism;
 		struct perf_event *event;
 
-		if (!belongs(state) || !this || state->probe->pid)
+		if (!perf_belongs(state) || !this || state->probe->pid)
 			continue;
 		event = create_event(state, cpu, NULL);
 		if (IS_ERR(event)) {
@@ -77,7 +77,7 @@ static int on_cpu_offline(unsigned int cpu)
 	rst_for_each_probe(state) {
 		struct perf_probe *this = state->mechanism;
 
-		if (!belongs(state) || !this || !this->events[cpu])
+		if (!perf_belongs(state) || !this || !this->events[cpu])
 			continue;
 		perf_event_release_kernel(this->events[cpu]);
 		this->events[cpu] = NULL;
@@ -106,7 +106,7 @@ static void follow_process(struct rst_probe_state *state)
 	state->is_armed = true;
 }
 
-static int arm(void)
+static int perf_arm(void)
 {
 	struct rst_probe_state *state;
 	bool any = false;
@@ -115,7 +115,7 @@ static int arm(void)
 	rst_for_each_probe(state) {
 		struct perf_probe *this;
 
-		if (!belongs(state))
+		if (!perf_belongs(state))
 			continue;
 		this = rst_allocate(sizeof(*this) + rst_cpu_count * sizeof(this->events[0]));
 		if (!this)
@@ -134,12 +134,12 @@ static int arm(void)
 		return result;
 	hotplug_state = result;
 	rst_for_each_probe(state)
-		if (belongs(state) && !state->is_armed)
+		if (perf_belongs(state) && !state->is_armed)
 			rst_probe_failed(state, ((struct perf_probe *)state->mechanism)->error);
 	return 0;
 }
 
-static void disarm(void)
+static void perf_disarm(void)
 {
 	struct rst_probe_state *state;
 
@@ -150,7 +150,7 @@ static void disarm(void)
 	rst_for_each_probe(state) {
 		struct perf_probe *this = state->mechanism;
 
-		if (!belongs(state) || !this)
+		if (!perf_belongs(state) || !this)
 			continue;
 		if (this->task_event)
 			perf_event_release_kernel(this->task_event);
@@ -162,6 +162,6 @@ static void disarm(void)
 
 const struct rst_mechanism rst_perf_mechanism = {
 	.name = "perf",
-	.arm = arm,
-	.disarm = disarm,
+	.arm = perf_arm,
+	.disarm = perf_disarm,
 };

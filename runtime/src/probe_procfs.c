@@ -132,7 +132,7 @@ static const struct proc_ops operations = {
 	.proc_lseek = default_llseek,
 };
 
-static bool belongs(const struct rst_probe_state *state)
+static bool procfs_belongs(const struct rst_probe_state *state)
 {
 	return state->probe->kind == RST_PROBE_PROCFS_READ ||
 	       state->probe->kind == RST_PROBE_PROCFS_WRITE;
@@ -173,13 +173,13 @@ static struct proc_dir_entry *make_parents(const char **path)
 	return parent;
 }
 
-static int arm(void)
+static int procfs_arm(void)
 {
 	struct rst_probe_state *state;
 	struct procfs_file *this;
 
 	rst_for_each_probe(state) {
-		if (!belongs(state))
+		if (!procfs_belongs(state))
 			continue;
 		this = file_for(state->probe->path ? state->probe->path : "command");
 		if (!this)
@@ -218,12 +218,12 @@ static int arm(void)
 }
 
 /* The files stay until the module goes, harmless: nothing runs when the session is over. */
-static void disarm(void)
+static void procfs_disarm(void)
 {
 }
 
 /* After proc_remove() of the directory. */
-static void release(void)
+static void procfs_release(void)
 {
 	while (files) {
 		struct procfs_file *next = files->next;
@@ -235,7 +235,7 @@ static void release(void)
 
 const struct rst_mechanism rst_procfs_mechanism = {
 	.name = "procfs",
-	.arm = arm,
-	.disarm = disarm,
-	.release = release,
+	.arm = procfs_arm,
+	.disarm = procfs_disarm,
+	.release = procfs_release,
 };

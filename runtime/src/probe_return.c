@@ -35,7 +35,7 @@ static int entry(struct kretprobe_instance *instance, struct pt_regs *regs)
 	return 0;
 }
 
-static int hit(struct kretprobe_instance *instance, struct pt_regs *regs)
+static int return_hit(struct kretprobe_instance *instance, struct pt_regs *regs)
 {
 	struct kretprobe *kretprobe = rst_get_kretprobe(instance);
 	struct rst_probe_state *state;
@@ -61,7 +61,7 @@ static int hit(struct kretprobe_instance *instance, struct pt_regs *regs)
 	return 0;
 }
 
-static int arm_one(struct rst_probe_state *state)
+static int return_arm_one(struct rst_probe_state *state)
 {
 	const struct rst_probe *probe = state->probe;
 	const char *module = probe->module ? probe->module : "";
@@ -76,7 +76,7 @@ static int arm_one(struct rst_probe_state *state)
 	if (!this)
 		return -ENOMEM;
 	this->state = state;
-	this->kretprobe.handler = hit;
+	this->kretprobe.handler = return_hit;
 	if (probe->entry_handler) {
 		this->kretprobe.entry_handler = entry;
 		this->kretprobe.data_size = probe->saved_size;
@@ -102,7 +102,7 @@ static int arm_one(struct rst_probe_state *state)
 	return 0;
 }
 
-static int arm(void)
+static int return_arm(void)
 {
 	struct rst_probe_state *state;
 
@@ -111,7 +111,7 @@ static int arm(void)
 
 		if (state->probe->kind != RST_PROBE_RETURN)
 			continue;
-		error = arm_one(state);
+		error = return_arm_one(state);
 		if (error)
 			rst_probe_failed(state, error);
 		cond_resched();
@@ -119,12 +119,12 @@ static int arm(void)
 	return 0;
 }
 
-static bool is_ours(const struct rst_probe_state *state)
+static bool return_is_ours(const struct rst_probe_state *state)
 {
 	return state->mechanism && state->probe->kind == RST_PROBE_RETURN;
 }
 
-static void disarm(void)
+static void return_disarm(void)
 {
 	struct rst_probe_state *state;
 	struct kretprobe **list;
@@ -134,7 +134,7 @@ static void disarm(void)
 	rst_for_each_probe(state) {
 		struct return_probe *this = state->mechanism;
 
-		if (!is_ours(state) || !state->is_armed)
+		if (!return_is_ours(state) || !state->is_armed)
 			continue;
 		state->is_armed = false;
 		if (list)
@@ -147,38 +147,38 @@ static void disarm(void)
 	rst_free(list);
 }
 
-static void release(void)
+static void return_release(void)
 {
 	struct rst_probe_state *state;
 
 	rst_for_each_probe(state) {
-		if (!is_ours(state))
+		if (!return_is_ours(state))
 			continue;
 		rst_free(state->mechanism);
 		state->mechanism = NULL;
 	}
 }
 
-static uint64_t missed(struct rst_probe_state *state)
+static uint64_t return_missed(struct rst_probe_state *state)
 {
 	struct return_probe *this = state->mechanism;
 
-	return is_ours(state) ? this->kretprobe.nmissed + this->kretprobe.kp.nmissed : 0;
+	return return_is_ours(state) ? this->kretprobe.nmissed + this->kretprobe.kp.nmissed : 0;
 }
 
-static int set(struct rst_probe_state *state, bool on)
+static int return_set(struct rst_probe_state *state, bool on)
 {
 	struct kretprobe *kretprobe = &((struct return_probe *)state->mechanism)->kretprobe;
 
 	return on ? enable_kretprobe(kretprobe) : disable_kretprobe(kretprobe);
 }
 
-static void module_changed(struct rst_probe_state *state, bool comes)
+static void return_module_changed(struct rst_probe_state *state, bool comes)
 {
 	struct return_probe *this = state->mechanism;
 
 	if (comes) {
-		arm_one(state);
+		return_arm_one(state);
 		return;
 	}
 	unregister_kretprobe(&this->kretprobe);
@@ -190,10 +190,10 @@ static void module_changed(struct rst_probe_state *state, bool comes)
 
 const struct rst_mechanism rst_return_mechanism = {
 	.name = "return",
-	.set = set,
-	.module = module_changed,
-	.arm = arm,
-	.disarm = disarm,
-	.missed = missed,
-	.release = release,
+	.set = return_set,
+	.module = return_module_changed,
+	.arm = return_arm,
+	.disarm = return_disarm,
+	.missed = return_missed,
+	.release = return_release,
 };

@@ -19,7 +19,7 @@ struct task_probe {
 	struct inode *inode;	/* of probe->path, NULL: any */
 };
 
-static bool belongs(const struct rst_probe_state *state)
+static bool task_belongs(const struct rst_probe_state *state)
 {
 	return state->probe->kind == RST_PROBE_TASK || state->probe->kind == RST_PROBE_SYSCALL;
 }
@@ -31,7 +31,7 @@ static bool is_meant(const struct rst_probe_state *state)
 	return this && rst_is_target(state->probe) && rst_runs_file(this->inode);
 }
 
-static void run(enum rst_task_event event)
+static void task_run(enum rst_task_event event)
 {
 	struct rst_probe_state *state;
 
@@ -56,13 +56,13 @@ static int on_new_task(struct kprobe *kprobe, struct pt_regs *regs)
 {
 	if (!current->mm)
 		return 0;
-	run(thread_group_leader(current) ? RST_TASK_BEGIN : RST_TASK_THREAD_BEGIN);
+	task_run(thread_group_leader(current) ? RST_TASK_BEGIN : RST_TASK_THREAD_BEGIN);
 	return 0;
 }
 
 static void on_exec(void *data, struct task_struct *task, pid_t old, struct linux_binprm *program)
 {
-	run(RST_TASK_BEGIN);
+	task_run(RST_TASK_BEGIN);
 }
 
 static int on_exit(struct kprobe *kprobe, struct pt_regs *regs)
@@ -70,10 +70,10 @@ static int on_exit(struct kprobe *kprobe, struct pt_regs *regs)
 	if (!current->mm)
 		return 0;
 	if (!thread_group_leader(current))
-		run(RST_TASK_THREAD_END);
+		task_run(RST_TASK_THREAD_END);
 	/* counted down just before: the last one closes the door */
 	if (!atomic_read(&current->signal->live))
-		run(RST_TASK_END);
+		task_run(RST_TASK_END);
 	return 0;
 }
 
@@ -132,7 +132,7 @@ static struct source {
 
 static unsigned int wanted_events;
 
-static void attach(struct tracepoint *tracepoint, void *unused)
+static void task_attach(struct tracepoint *tracepoint, void *unused)
 {
 	unsigned int i;
 
@@ -178,7 +178,7 @@ static bool has_source(int event)
 	return false;
 }
 
-static int arm(void)
+static int task_arm(void)
 {
 	struct rst_probe_state *state;
 	unsigned int i;
@@ -187,7 +187,7 @@ static int arm(void)
 	rst_for_each_probe(state) {
 		int error;
 
-		if (!belongs(state))
+		if (!task_belongs(state))
 			continue;
 		error = prepare(state);
 		if (error)
@@ -197,12 +197,12 @@ static int arm(void)
 	}
 	if (!wanted_events)
 		return 0;
-	for_each_kernel_tracepoint(attach, NULL);
+	for_each_kernel_tracepoint(task_attach, NULL);
 	for (i = 0; i < ARRAY_SIZE(hooks); i++)
 		if (wanted_events & hooks[i].events)
 			hooks[i].is_armed = register_kprobe(&hooks[i].kprobe) == 0;
 	rst_for_each_probe(state) {
-		if (!belongs(state) || !state->mechanism)
+		if (!task_belongs(state) || !state->mechanism)
 			continue;
 		state->is_armed = has_source(state->probe->task_event);
 		if (!state->is_armed)
@@ -211,7 +211,7 @@ static int arm(void)
 	return 0;
 }
 
-static void disarm(void)
+static void task_disarm(void)
 {
 	struct rst_probe_state *state;
 	bool any = false;
@@ -234,7 +234,7 @@ static void disarm(void)
 	rst_for_each_probe(state) {
 		struct task_probe *this = state->mechanism;
 
-		if (!belongs(state) || !this)
+		if (!task_belongs(state) || !this)
 			continue;
 		iput(this->inode);
 		rst_free(this);
@@ -245,6 +245,6 @@ static void disarm(void)
 
 const struct rst_mechanism rst_task_mechanism = {
 	.name = "process",
-	.arm = arm,
-	.disarm = disarm,
+	.arm = task_arm,
+	.disarm = task_disarm,
 };

@@ -48,7 +48,7 @@ static void hit_wheel(struct timer_list *timer)
 		mod_timer(timer, jiffies + next_interval(this->state->probe));
 }
 
-static bool belongs(const struct rst_probe_state *state)
+static bool timer_belongs(const struct rst_probe_state *state)
 {
 	return state->probe->kind == RST_PROBE_TIMER || state->probe->kind == RST_PROBE_JIFFIES;
 }
@@ -78,7 +78,7 @@ static void stop(struct timer_probe *this)
 }
 
 /* An interval begins anew when the condition comes true. */
-static int set(struct rst_probe_state *state, bool on)
+static int timer_set(struct rst_probe_state *state, bool on)
 {
 	if (on)
 		start(state->mechanism);
@@ -87,14 +87,14 @@ static int set(struct rst_probe_state *state, bool on)
 	return 0;
 }
 
-static int arm(void)
+static int timer_arm(void)
 {
 	struct rst_probe_state *state;
 
 	rst_for_each_probe(state) {
 		struct timer_probe *this;
 
-		if (!belongs(state))
+		if (!timer_belongs(state))
 			continue;
 		this = rst_allocate(sizeof(*this));
 		if (!this)
@@ -112,14 +112,14 @@ static int arm(void)
 	return 0;
 }
 
-static void disarm(void)
+static void timer_disarm(void)
 {
 	struct rst_probe_state *state;
 
 	rst_for_each_probe(state) {
 		struct timer_probe *this = state->mechanism;
 
-		if (!belongs(state) || !this)
+		if (!timer_belongs(state) || !this)
 			continue;
 		stop(this);
 		rst_free(this);
@@ -130,7 +130,7 @@ static void disarm(void)
 
 const struct rst_mechanism rst_timer_mechanism = {
 	.name = "timer",
-	.set = set,
-	.arm = arm,
-	.disarm = disarm,
+	.set = timer_set,
+	.arm = timer_arm,
+	.disarm = timer_disarm,
 };

@@ -8,7 +8,7 @@
 
 #include "runtime.h"
 
-static bool is_watching;
+static bool tracepoint_is_watching;
 /* A module's tracepoints may go while a condition takes a probe out. */
 static DEFINE_MUTEX(attachments);
 
@@ -17,7 +17,7 @@ static bool is_tracepoint(const struct rst_probe_state *state)
 	return state->probe->kind == RST_PROBE_TRACEPOINT && state->probe->tracepoint_function;
 }
 
-static void attach(struct tracepoint *tracepoint)
+static void tracepoint_attach(struct tracepoint *tracepoint)
 {
 	struct rst_probe_state *state;
 
@@ -50,10 +50,10 @@ static void detach(struct rst_probe_state *state)
 
 static void attach_kernel(struct tracepoint *tracepoint, void *unused)
 {
-	attach(tracepoint);
+	tracepoint_attach(tracepoint);
 }
 
-static int module_changed(struct notifier_block *block, unsigned long action, void *data)
+static int tracepoint_module_changed(struct notifier_block *block, unsigned long action, void *data)
 {
 	struct module *module = ((struct tp_module *)data)->mod;
 	struct rst_probe_state *state;
@@ -65,7 +65,7 @@ static int module_changed(struct notifier_block *block, unsigned long action, vo
 			tracepoint_ptr_deref(&module->tracepoints_ptrs[i]);
 
 		if (action == MODULE_STATE_COMING) {
-			attach(tracepoint);
+			tracepoint_attach(tracepoint);
 			continue;
 		}
 		rst_for_each_probe(state)
@@ -76,7 +76,7 @@ static int module_changed(struct notifier_block *block, unsigned long action, vo
 	return NOTIFY_OK;
 }
 
-static int set(struct rst_probe_state *state, bool on)
+static int tracepoint_set(struct rst_probe_state *state, bool on)
 {
 	int error = -ENOENT;
 
@@ -93,9 +93,9 @@ static int set(struct rst_probe_state *state, bool on)
 	return error;
 }
 
-static struct notifier_block watcher = { .notifier_call = module_changed };
+static struct notifier_block tracepoint_watcher = { .notifier_call = tracepoint_module_changed };
 
-static int arm(void)
+static int tracepoint_arm(void)
 {
 	struct rst_probe_state *state;
 	bool wanted = false;
@@ -106,21 +106,21 @@ static int arm(void)
 		return 0;
 	for_each_kernel_tracepoint(attach_kernel, NULL);
 	/* also tells of the modules that are loaded already */
-	is_watching = register_tracepoint_module_notifier(&watcher) == 0;
+	tracepoint_is_watching = register_tracepoint_module_notifier(&tracepoint_watcher) == 0;
 	rst_for_each_probe(state)
 		if (is_tracepoint(state) && !state->is_armed)
 			rst_probe_failed(state, -ENOENT);
 	return 0;
 }
 
-static void disarm(void)
+static void tracepoint_disarm(void)
 {
 	struct rst_probe_state *state;
 	bool any = false;
 
-	if (is_watching)
-		unregister_tracepoint_module_notifier(&watcher);
-	is_watching = false;
+	if (tracepoint_is_watching)
+		unregister_tracepoint_module_notifier(&tracepoint_watcher);
+	tracepoint_is_watching = false;
 	rst_for_each_probe(state) {
 		if (!is_tracepoint(state) || !state->is_armed)
 			continue;
@@ -133,7 +133,7 @@ static void disarm(void)
 
 const struct rst_mechanism rst_tracepoint_mechanism = {
 	.name = "tracepoint",
-	.set = set,
-	.arm = arm,
-	.disarm = disarm,
+	.set = tracepoint_set,
+	.arm = tracepoint_arm,
+	.disarm = tracepoint_disarm,
 };

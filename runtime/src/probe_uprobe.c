@@ -80,7 +80,7 @@ static void calls_destroy(struct calls *this)
 	rst_free(this);
 }
 
-static struct hlist_head *bucket_of(struct calls *this, unsigned long stack)
+static struct hlist_head *uprobe_bucket_of(struct calls *this, unsigned long stack)
 {
 	return &this->buckets[hash_long(stack ^ (unsigned long)current, CALL_BUCKET_BITS)];
 }
@@ -92,7 +92,7 @@ static struct call *call_take(struct calls *this, unsigned long stack)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&this->lock, flags);
-	hlist_for_each_entry(call, bucket_of(this, stack), node) {
+	hlist_for_each_entry(call, uprobe_bucket_of(this, stack), node) {
 		if (call->task != current || call->stack != stack)
 			continue;
 		hlist_del(&call->node);
@@ -133,7 +133,7 @@ static void call_insert(struct calls *this, struct call *call, unsigned long sta
 	call->stack = stack;
 	raw_spin_lock_irqsave(&this->lock, flags);
 	list_add_tail(&call->age, &this->under_way);
-	hlist_add_head(&call->node, bucket_of(this, stack));
+	hlist_add_head(&call->node, uprobe_bucket_of(this, stack));
 	raw_spin_unlock_irqrestore(&this->lock, flags);
 }
 
@@ -148,7 +148,7 @@ static void call_release(struct calls *this, struct call *call)
 
 /* ---- hits ------------------------------------------------------------------- */
 
-static void run(struct rst_probe_state *state, struct pt_regs *regs, unsigned long function)
+static void uprobe_run(struct rst_probe_state *state, struct pt_regs *regs, unsigned long function)
 {
 	struct rst_context *c;
 	unsigned long flags;
@@ -237,12 +237,12 @@ static int hit_entry(struct uprobe_consumer *consumer, struct pt_regs *regs)
 }
 
 #ifdef RST_HAVE_UPROBE_DATA
-static int hit(struct uprobe_consumer *consumer, struct pt_regs *regs, __u64 *data)
+static int uprobe_hit(struct uprobe_consumer *consumer, struct pt_regs *regs, __u64 *data)
 #else
-static int hit(struct uprobe_consumer *consumer, struct pt_regs *regs)
+static int uprobe_hit(struct uprobe_consumer *consumer, struct pt_regs *regs)
 #endif
 {
-	run(container_of(consumer, struct user_probe, consumer)->state, regs, 0);
+	uprobe_run(container_of(consumer, struct user_probe, consumer)->state, regs, 0);
 	return 0;
 }
 
@@ -259,11 +259,11 @@ static int hit_return(struct uprobe_consumer *consumer, unsigned long function,
 	if (this->calls)
 		run_return(this, regs, function);
 	else
-		run(this->state, regs, function);
+		uprobe_run(this->state, regs, function);
 	return 0;
 }
 
-static int attach(struct user_probe *this)
+static int uprobe_attach(struct user_probe *this)
 {
 	const struct rst_probe *probe = this->state->probe;
 
@@ -279,7 +279,7 @@ static int attach(struct user_probe *this)
 #endif
 }
 
-static int arm_one(struct rst_probe_state *state)
+static int uprobe_arm_one(struct rst_probe_state *state)
 {
 	const struct rst_probe *probe = state->probe;
 	struct user_probe *this;
@@ -303,7 +303,7 @@ static int arm_one(struct rst_probe_state *state)
 	if (probe->kind == RST_PROBE_USER_RETURN)
 		this->consumer.ret_handler = hit_return;
 	else
-		this->consumer.handler = hit;
+		this->consumer.handler = uprobe_hit;
 	error = this->inode ? 0 : -ENOENT;
 	if (!error && probe->kind == RST_PROBE_USER_RETURN && probe->entry_handler) {
 		this->consumer.handler = hit_entry;
@@ -311,7 +311,7 @@ static int arm_one(struct rst_probe_state *state)
 		error = this->calls ? 0 : -ENOMEM;
 	}
 	if (!error)
-		error = attach(this);
+		error = uprobe_attach(this);
 	if (error) {
 		calls_destroy(this->calls);
 		iput(this->inode);
@@ -323,28 +323,28 @@ static int arm_one(struct rst_probe_state *state)
 	return 0;
 }
 
-static bool belongs(const struct rst_probe_state *state)
+static bool uprobe_belongs(const struct rst_probe_state *state)
 {
 	return state->probe->kind == RST_PROBE_USER || state->probe->kind == RST_PROBE_USER_RETURN;
 }
 
-static int arm(void)
+static int uprobe_arm(void)
 {
 	struct rst_probe_state *state;
 
 	rst_for_each_probe(state) {
 		int error;
 
-		if (!belongs(state))
+		if (!uprobe_belongs(state))
 			continue;
-		error = arm_one(state);
+		error = uprobe_arm_one(state);
 		if (error)
 			rst_probe_failed(state, error);
 	}
 	return 0;
 }
 
-static void disarm(void)
+static void uprobe_disarm(void)
 {
 	struct rst_probe_state *state;
 	bool __maybe_unused any = false;
@@ -352,7 +352,7 @@ static void disarm(void)
 	rst_for_each_probe(state) {
 		struct user_probe *this = state->mechanism;
 
-		if (!belongs(state) || !this || !state->is_armed)
+		if (!uprobe_belongs(state) || !this || !state->is_armed)
 			continue;
 		state->is_armed = false;
 		any = true;
@@ -369,14 +369,14 @@ static void disarm(void)
 }
 
 /* After the account, which asks for lost calls. */
-static void release(void)
+static void uprobe_release(void)
 {
 	struct rst_probe_state *state;
 
 	rst_for_each_probe(state) {
 		struct user_probe *this = state->mechanism;
 
-		if (!belongs(state) || !this)
+		if (!uprobe_belongs(state) || !this)
 			continue;
 		iput(this->inode);
 		calls_destroy(this->calls);
@@ -385,17 +385,17 @@ static void release(void)
 	}
 }
 
-static uint64_t missed(struct rst_probe_state *state)
+static uint64_t uprobe_missed(struct rst_probe_state *state)
 {
 	struct user_probe *this = state->mechanism;
 
-	return belongs(state) && this && this->calls ? this->calls->lost : 0;
+	return uprobe_belongs(state) && this && this->calls ? this->calls->lost : 0;
 }
 
 const struct rst_mechanism rst_uprobe_mechanism = {
 	.name = "user-space",
-	.arm = arm,
-	.disarm = disarm,
-	.missed = missed,
-	.release = release,
+	.arm = uprobe_arm,
+	.disarm = uprobe_disarm,
+	.missed = uprobe_missed,
+	.release = uprobe_release,
 };

@@ -39,7 +39,7 @@ int64_t rst_histogram_buckets(const struct rst_stat_spec *spec)
 }
 
 /* Logarithmic: 64 holds zero, 65 one, 66 two and three, ...; 63 minus one, ... */
-static unsigned int bucket_of(const struct rst_stat_spec *spec, int64_t value)
+static unsigned int stat_bucket_of(const struct rst_stat_spec *spec, int64_t value)
 {
 	uint64_t distance;
 	unsigned int last;
@@ -86,7 +86,7 @@ void rst_stat_detail(struct rst_stat *s, const struct rst_stat_spec *spec, int64
 		s->m2 = (int64_t)((uint64_t)s->m2 + (uint64_t)before * (uint64_t)after);
 	}
 	if (spec->histogram != RST_HISTOGRAM_NONE)
-		s->histogram[bucket_of(spec, value)]++;
+		s->histogram[stat_bucket_of(spec, value)]++;
 }
 
 void rst_stat_merge(struct rst_stat *into, const struct rst_stat *from,

@@ -6,11 +6,11 @@
 # it with the runtime, as the compiler does.
 set -e
 build=$(realpath "$1"); headers=$(realpath "$2"); script=$(realpath "$3"); out=$(realpath -m "$4")
-command=$(sed -n 's/^\(saved\)\?cmd_[^ ]*main\.o := //p' "$build/src/.main.o.cmd")
+command=$(sed -n 's/^\(saved\)\?cmd_[^ ]*all\.o := //p' "$build/src/.all.o.cmd")
 compile=${command%% ; *}
 object=${out%.ko}.script.o
 # in a kernel that links first and checks then, the checker is in the module's own file
-checker=$(cat "$build/src/.main.o.cmd" "$build/.rstap_runtime.o.cmd" |
+checker=$(cat "$build/src/.all.o.cmd" "$build/.rstap_runtime.o.cmd" |
 	sed -n 's/^[^#]*; *\([^ ]*objtool\/objtool .*--module\).*/\1/p' | head -1)
 case $compile in *" -c -o /"*) cd "$headers" ;; *) cd "$build" ;; esac
 flags=$(echo "$compile" | sed 's/-Wp,-MMD,[^ ]*//; s/ -c -o .*//; s/-DKBUILD_[A-Z]*=[^ ]*//g')
