@@ -231,13 +231,6 @@ impl Resolver<'_> {
         if matches!(value.kind, ExprKind::Number(_) | ExprKind::Relocated { .. }) {
             return Ok(value);
         }
-        // The run-time has no place that belongs to one call of a user function.
-        if self.code().is_some_and(|code| code.is_user) {
-            let message = "values of the entry are not kept for .return probes of user programs";
-            return Err(error(message)
-                .at(self.token)
-                .hint("store it by tid() in an array in a .call probe, and take it from there"));
-        }
         let number = self.emit.saved(value);
         Ok(build::long(self.at, ExprKind::Saved(number)))
     }
