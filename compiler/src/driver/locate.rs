@@ -29,7 +29,7 @@ impl Data {
     /// Name below `share/rstap`, and in the source tree.
     fn names(self) -> (&'static str, &'static str) {
         match self {
-            Data::Tapset => ("tapset", "tapsets"),
+            Data::Tapset => ("tapsets", "tapsets"),
             Data::Runtime => ("runtime", "runtime"),
             Data::Examples => ("examples", "examples"),
         }
