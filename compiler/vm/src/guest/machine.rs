@@ -167,10 +167,9 @@ impl Machine {
         };
         match self.accelerator {
             Accelerator::Tcg => {
-                // One thread runs all CPUs in turn. With a thread each, a CPU can go on running the
-                // old translation of an instruction that another one has just patched (static
-                // keys, ftrace): it takes the same breakpoint for ever, seen as a soft lockup
-                // with the instruction pointer at a static branch.
+                // One thread runs all CPUs in turn. With a thread each, soft lockups were seen with
+                // the instruction pointer at a static branch that had just been patched, as if
+                // a CPU went on with the old translation and took its breakpoint for ever.
                 command.args(["-accel", "tcg,thread=single", "-cpu", "max"]);
             }
             Accelerator::CountedTcg => {
