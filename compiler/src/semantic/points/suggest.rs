@@ -1,39 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Similar names for messages.
 
+use crate::semantic::similar::distance;
+
 /// Names of a message at most.
 const LIMIT: usize = 5;
-
-/// Edit distance: insertions, deletions and replacements of one character.
-/// Gives up with `None` above `limit`.
-fn distance(left: &str, right: &str, limit: usize) -> Option<usize> {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    if left.len().abs_diff(right.len()) > limit {
-        return None;
-    }
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.iter().enumerate() {
-        let mut diagonal = i;
-        let mut best = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-        let mut before = i + 1;
-        for (cell, b) in row.iter_mut().skip(1).zip(right) {
-            let value = (diagonal + usize::from(a != b))
-                .min(before + 1)
-                .min(*cell + 1);
-            diagonal = *cell;
-            *cell = value;
-            before = value;
-            best = best.min(value);
-        }
-        if best > limit {
-            return None;
-        }
-    }
-    row.last().copied().filter(|&distance| distance <= limit)
-}
 
 /// All names, the most similar first and equal ones by the alphabet.
 pub fn sorted<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
