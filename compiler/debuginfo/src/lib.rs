@@ -52,6 +52,7 @@ mod elf;
 mod error;
 mod exports;
 pub mod glob;
+mod hash;
 mod locate;
 mod mapped;
 mod markers;

@@ -24,8 +24,12 @@ impl DebugInfo {
         let module = self.get(module)?;
         let empty = SymbolList::default();
         if let Some(dwarf) = &module.dwarf {
-            let symbols = self.symbols_of(&module).unwrap_or(&empty);
-            let mut found = dwarf.functions(module.id, symbols, query);
+            let (symbols, _) = rayon::join(
+                || self.symbols_of(&module).unwrap_or(&empty),
+                || dwarf.index(),
+            );
+            let is_probeable = |address| self.is_allowed(&module, address);
+            let mut found = dwarf.functions(module.id, symbols, query, &is_probeable);
             // Code that DWARF does not describe: parts split off, assembly, trampolines.
             if query.file.is_none() {
                 let described: HashSet<u64> = found

@@ -37,6 +37,7 @@ fn query(name: &str) -> FunctionQuery {
         name: name.to_string(),
         file: None,
         inlined: true,
+        one_of_each: false,
     }
 }
 

@@ -133,9 +133,14 @@ impl DwarfFile {
         self.index.get_or_init(|| Index::build(self))
     }
 
+    /// Index of the unit that contains an offset of `.debug_info`, if one does.
+    pub fn position_of(&self, offset: u64) -> usize {
+        self.units.partition_point(|unit| unit.end <= offset)
+    }
+
     /// The unit that contains an offset of `.debug_info`.
     pub fn unit_of(&self, offset: u64) -> Result<&Unit> {
-        let position = self.units.partition_point(|unit| unit.end <= offset);
+        let position = self.position_of(offset);
         match self.units.get(position) {
             Some(entry) if entry.start <= offset => self.unit(position),
             _ => Err(Error::in_file(&self.path, "reference to no unit").at(".debug_info", offset)),
@@ -248,15 +253,18 @@ impl DwarfFile {
         }
     }
 
-    /// The compiled abbreviations of a unit.
-    pub(super) fn programs(&self, entry: &UnitEntry) -> std::result::Result<Programs, Malformed> {
+    /// Compiles the abbreviations of a unit.
+    pub(super) fn read_programs(
+        &self,
+        entry: &UnitEntry,
+        programs: &mut Programs,
+    ) -> std::result::Result<(), Malformed> {
         let offset = entry.header.debug_abbrev_offset().0 as u64;
-        Programs::read(self.abbreviations, offset, DwarfFile::encoding(entry))
+        programs.read(self.abbreviations, offset, DwarfFile::encoding(entry))
     }
 
     /// Offset in `.debug_str` of an indexed string of a unit.
-    fn indexed_string(&self, unit: u32, base: u64, index: u64) -> Option<u64> {
-        let entry = self.units.get(unit as usize)?;
+    fn indexed_string(&self, entry: &UnitEntry, base: u64, index: u64) -> Option<u64> {
         let size = u64::from(DwarfFile::encoding(entry).offset_size);
         // Without DW_AT_str_offsets_base the unit's part follows the section's header.
         let base = if base == 0 { 2 * size } else { base };

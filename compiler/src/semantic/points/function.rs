@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `kernel.function`, `module().function`, `process().function` and all that follows them.
 
-use rstap_debuginfo::{Address, AddressRange, Function, FunctionKind};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rstap_debuginfo::{Address, AddressRange, Function, FunctionKind, SourcePosition};
 use rstap_syntax::diag::Diagnostic;
 
 use super::pattern::{CodePattern, Lines};
@@ -75,15 +78,23 @@ pub(super) fn build(request: &Request) -> Build {
     };
     let pattern = CodePattern::parse(&text).map_err(error)?;
     let is_wide = pattern.has_wildcard() || sites.len() > 1 || request.is_one_of_many;
+    let is_names = request.session.is_listing_names.get()
+        && matches!(variant, Variant::Plain)
+        && !matches!(pattern.lines, Lines::Ranges(_));
+    let copies = match is_names {
+        true => Copies::OneOfEach,
+        false => variant.copies(),
+    };
     let mut finder = Finder {
         suffix: suffix(request),
         variant,
         is_wide,
+        named: is_names.then(HashSet::new),
         found: Vec::new(),
     };
     let mut has_function = false;
     for site in &sites {
-        let functions = place::functions(site, &pattern, finder.variant.copies());
+        let functions = place::functions(site, &pattern, copies);
         let mut functions = match functions {
             Ok(functions) => functions,
             // Of many modules some have no debug information.
@@ -94,8 +105,8 @@ pub(super) fn build(request: &Request) -> Build {
             keep_lines(site, &pattern, &mut functions)?;
         }
         has_function |= !functions.is_empty();
-        for function in &functions {
-            finder.function(site, function)?;
+        for function in functions {
+            finder.function(site, &function)?;
         }
     }
     if !finder.found.is_empty() {
@@ -146,6 +157,8 @@ struct Finder {
     suffix: String,
     /// Functions that cannot be probed are left out.
     is_wide: bool,
+    /// With a list of names: what is on it already.
+    named: Option<HashSet<(Arc<str>, Option<SourcePosition>)>>,
     found: Vec<Found>,
 }
 
@@ -157,6 +170,11 @@ impl Finder {
         let Some(probeable) = site.check(function, self.is_wide)? else {
             return Ok(());
         };
+        if let Some(named) = &mut self.named
+            && !named.insert((function.name.clone(), function.declaration.clone()))
+        {
+            return Ok(());
+        }
         let front = |qualified: &str| format!("{}.function(\"{qualified}\")", site.prefix());
         let name = || format!("{}{}", front(&place::qualified(function)), self.suffix);
         let entry = function.entry.value;
