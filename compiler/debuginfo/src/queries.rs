@@ -123,7 +123,14 @@ impl DebugInfo {
     pub fn variables_at(&self, function: &Function, pc: u64) -> Result<Vec<Variable>> {
         let module = self.get(function.id.module)?;
         if function.id.source == Source::Dwarf {
-            return self.need_dwarf(&module)?.variables_at(function, pc);
+            let mut variables = self.need_dwarf(&module)?.variables_at(function, pc)?;
+            // What can be read at the entry all the same.
+            for variable in variables.iter_mut().filter(|variable| {
+                !variable.available && variable.kind == VariableKind::Parameter
+            }) {
+                variable.available = self.location(function, variable, pc)?.is_available();
+            }
+            return Ok(variables);
         }
         let Some(prototype) = self.prototype(function)? else {
             return Ok(Vec::new());

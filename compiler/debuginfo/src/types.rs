@@ -173,8 +173,8 @@ pub struct FunctionQuery {
     pub file: Option<String>,
     /// Also report copies inlined into other functions.
     pub inlined: bool,
-    /// Of the copies of a function in a unit only those up to the first that
-    /// can be probed: enough for a list of names.
+    /// Of the copies of a function only one that can be probed, if there is
+    /// one: enough for a list of names.
     pub one_of_each: bool,
 }
 

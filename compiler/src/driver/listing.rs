@@ -53,7 +53,7 @@ pub fn list(passes: &Passes<'_>) -> bool {
                     .messages
                     .show(&diagnostics, &semantic.sources.borrow());
             }
-            lines.iter().map(|line| format!("{line}\n")).collect()
+            lines.iter().flat_map(|line| [line, "\n"]).collect()
         }
         Action::DumpProbeTypes => points::table::dump(),
         other => {

@@ -3,7 +3,7 @@
 //! Functions by pattern: those with code of their own and inlined copies.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gimli::constants as dw;
 use rayon::prelude::*;
@@ -86,8 +86,18 @@ impl DwarfFile {
         units.sort_unstable();
         units.dedup();
         units_with_copies.dedup();
+        let named = Mutex::new(HashSet::new());
         let describe_unit = |programs: &mut Programs, position: usize| -> Vec<Function> {
-            let Ok(unit) = self.unit(position) else {
+            // Where one of each will do, thousands of units are read that nobody asks about again.
+            let passing;
+            let unit = match (query.one_of_each, self.units.get(position)) {
+                (true, Some(entry)) => {
+                    passing = Unit::read(&self.dwarf, entry, position);
+                    passing.as_ref().ok()
+                }
+                _ => self.unit(position).ok(),
+            };
+            let Some(unit) = unit else {
                 return Vec::new();
             };
             let mut describer = Describer {
@@ -108,18 +118,34 @@ impl DwarfFile {
             if units_with_copies.binary_search(&position).is_err() {
                 return found;
             }
+            let copies = self.inlined_copies(programs, position, &abstract_dies);
+            if !query.one_of_each {
+                found.extend(copies.iter().filter_map(|copy| describer.inlined(copy)));
+                return found;
+            }
             let mut done = HashSet::new();
-            for copy in self.inlined_copies(programs, position, &abstract_dies) {
-                if query.one_of_each && done.contains(&copy.origin) {
+            for copy in copies {
+                if done.contains(&copy.origin) {
                     continue;
                 }
-                let function = describer.inlined(&copy);
-                if let Some(function) = &function
-                    && is_probeable(function.entry.value)
-                {
+                // A function of a header is one function, whatever the unit.
+                let named = || named.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(origin) = describer.origin(copy.origin) else {
+                    continue;
+                };
+                let name = (origin.name, origin.declaration);
+                if named().contains(&name) {
+                    done.insert(copy.origin);
+                    continue;
+                }
+                let Some(function) = describer.inlined(&copy) else {
+                    continue;
+                };
+                if is_probeable(function.entry.value) {
+                    named().insert(name);
                     done.insert(copy.origin);
                 }
-                found.extend(function);
+                found.push(function);
             }
             found
         };

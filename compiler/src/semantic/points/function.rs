@@ -7,9 +7,11 @@ use std::sync::Arc;
 use rstap_debuginfo::{Address, AddressRange, Function, FunctionKind, SourcePosition};
 use rstap_syntax::diag::Diagnostic;
 
+use crate::ir::{CodePlace, ProbeKind};
+
 use super::pattern::{CodePattern, Lines};
 use super::place::{self, Copies, Site};
-use super::{Build, Found, Request, error, from_target, no_match};
+use super::{Build, Context, Found, Request, error, from_target, no_match};
 
 /// What is asked of each function.
 enum Variant {
@@ -170,13 +172,16 @@ impl Finder {
         let Some(probeable) = site.check(function, self.is_wide)? else {
             return Ok(());
         };
-        if let Some(named) = &mut self.named
-            && !named.insert((function.name.clone(), function.declaration.clone()))
-        {
-            return Ok(());
-        }
         let front = |qualified: &str| format!("{}.function(\"{qualified}\")", site.prefix());
         let name = || format!("{}{}", front(&place::qualified(function)), self.suffix);
+        if let Some(named) = &mut self.named {
+            if named.insert((function.name.clone(), function.declaration.clone())) {
+                // Nobody asks where it is.
+                let kind = ProbeKind::Function(CodePlace::default());
+                self.found.push(Found::new(kind, name(), Context::Empty));
+            }
+            return Ok(());
+        }
         let entry = function.entry.value;
         match &self.variant {
             Variant::Label(label) => {

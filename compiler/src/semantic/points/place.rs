@@ -291,7 +291,8 @@ pub(super) fn functions(
     found.retain(|function| {
         is_wanted(function)
             && !(hides_padding && function.name.starts_with("__pfx_"))
-            && seen.insert((function.entry, function.kind, function.name.clone()))
+            && (copies == Copies::OneOfEach
+                || seen.insert((function.entry, function.kind, function.name.clone())))
     });
     Ok(found)
 }
