@@ -5,10 +5,12 @@
 //!   must point to ([`ui`]).
 //! * `tests/run/**/*.stp` are compiled here and run in a virtual machine ([`run`]); their
 //!   directives are described in [`directives`].
+//! * What `-L` says is compared with what SystemTap says ([`listing`]).
 
 pub mod bench;
 pub mod directives;
 pub mod expect;
+pub mod listing;
 pub mod options;
 pub mod programs;
 pub mod report;

@@ -47,12 +47,14 @@
 #![warn(missing_docs)]
 
 mod btf;
+mod debuginfod;
 mod dwarf;
 mod elf;
 mod error;
 mod exports;
 pub mod glob;
 mod hash;
+mod http;
 mod locate;
 mod mapped;
 mod markers;
@@ -65,6 +67,7 @@ mod tracepoints;
 mod type_queries;
 mod types;
 
+pub use debuginfod::DebugServers;
 pub use error::{Error, Result};
 pub use exports::Export;
 pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};

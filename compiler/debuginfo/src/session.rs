@@ -60,6 +60,8 @@ pub struct DebugInfo {
     pub(crate) exports: OnceLock<HashMap<String, crate::exports::Export>>,
     /// The linked kernel out of its bootable image, for what no other file tells.
     packed_kernel: OnceLock<Option<Elf>>,
+    /// Why a server could not be asked for debug files; said when they are missed.
+    trouble: Mutex<Option<Error>>,
 }
 
 impl DebugInfo {
@@ -68,7 +70,22 @@ impl DebugInfo {
     pub fn open(paths: KernelPaths) -> Result<DebugInfo> {
         let mut dwarf = None;
         let mut elf = None;
-        if let Some(path) = &paths.vmlinux {
+        let mut trouble = None;
+        let fetched = match (&paths.vmlinux, &paths.servers) {
+            (None, Some(servers)) => {
+                let fetched = paths
+                    .build_id()
+                    .map(|id| servers.debug_file(&id))
+                    .transpose();
+                fetched
+                    .map_err(|error| trouble = Some(error))
+                    .ok()
+                    .flatten()
+                    .flatten()
+            }
+            _ => None,
+        };
+        if let Some(path) = paths.vmlinux.as_ref().or(fetched.as_ref()) {
             let file = Arc::new(Elf::open(path)?);
             dwarf = DwarfFile::open(&file, &file)?;
             elf = Some(file);
@@ -95,6 +112,7 @@ impl DebugInfo {
             names: Mutex::default(),
             exports: OnceLock::new(),
             packed_kernel: OnceLock::new(),
+            trouble: Mutex::new(trouble),
         })
     }
 
@@ -200,7 +218,8 @@ impl DebugInfo {
     }
 
     pub(crate) fn no_debug_info(&self, module: &Module) -> Error {
-        let error = match module.kind {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut error = match module.kind {
             ModuleKind::Kernel => Error::new(format!(
                 "no debug information for kernel {}",
                 self.paths.release
@@ -211,6 +230,9 @@ impl DebugInfo {
             )),
             ModuleKind::Binary => Error::new(format!("no debug information for {}", module.name)),
         };
+        if let Some(trouble) = trouble.as_ref() {
+            error.message = format!("{}, and none could be fetched: {trouble}", error.message);
+        }
         match (module.kind, self.paths.hint_for(MissingPart::DebugInfo)) {
             (ModuleKind::Kernel | ModuleKind::Module, Some(command)) => {
                 error.hint(format!("install it: {command}"))
@@ -416,7 +438,22 @@ impl DebugInfo {
                 return Ok(Some(debug));
             }
         }
-        Ok(None)
+        self.fetch_debug_file(build_id)
+    }
+
+    /// The debug file of a build id from a server. A server that cannot be
+    /// asked is no error as long as nobody misses the file.
+    fn fetch_debug_file(&self, build_id: Option<String>) -> Result<Option<Elf>> {
+        let (Some(servers), Some(build_id)) = (&self.paths.servers, build_id) else {
+            return Ok(None);
+        };
+        match servers.debug_file(&build_id) {
+            Ok(path) => path.map(|path| Elf::open(&path)).transpose(),
+            Err(error) => {
+                *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Ok(None)
+            }
+        }
     }
 }
 

@@ -156,7 +156,11 @@ impl DwarfFile {
                 let functions = chunk
                     .iter()
                     .flat_map(|unit| describe_unit(&mut programs, *unit));
-                functions.collect::<Vec<_>>()
+                let functions = functions.collect::<Vec<_>>();
+                if query.one_of_each {
+                    self.release_units(chunk);
+                }
+                functions
             })
             .collect()
     }
@@ -288,12 +292,17 @@ impl DwarfFile {
 }
 
 impl Describer<'_> {
+    /// A function's own code. What the compiler split off it (`f.part.0`) is
+    /// left to its symbol: whoever calls the function may never get there, or
+    /// from an inlined copy of the rest.
     fn concrete(&mut self, row: &Row) -> Option<Function> {
         let origin = match row.class {
             Class::FunctionInstance => u64::from(row.name),
             _ => u64::from(row.die),
         };
-        self.instance(u64::from(row.die), origin, None)
+        let function = self.instance(u64::from(row.die), origin, None)?;
+        let clone = function.linkage_name.strip_prefix(&*function.name);
+        (!clone.is_some_and(|clone| clone.starts_with(".part."))).then_some(function)
     }
 
     fn inlined(&mut self, copy: &InlinedCopy) -> Option<Function> {
@@ -439,9 +448,15 @@ impl DwarfFile {
                 self.along_origins(die, look);
             }
         }
+        // Assembly is described without a declaration: its first line is as good.
+        let first_line = || {
+            let unit = self.unit_of(die).ok()?;
+            let address = unit.address(&self.dwarf, &unit.entry(die).ok()?, dw::DW_AT_low_pc)?;
+            self.line_at(address).ok()?
+        };
         Some(Origin {
             name: name?.into(),
-            declaration,
+            declaration: declaration.or_else(first_line),
             external,
         })
     }

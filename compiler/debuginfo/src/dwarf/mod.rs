@@ -21,6 +21,7 @@ use gimli::{EndianSlice, LittleEndian, UnitHeader};
 
 use crate::elf::Elf;
 use crate::error::{Error, Result};
+use crate::mapped;
 
 pub(crate) use index::{Class, Index, Row};
 use scan::{Malformed, Programs, UnitBytes};
@@ -162,6 +163,18 @@ impl DwarfFile {
                 Error::in_file(&self.path, format!("bad unit: {message}"))
                     .at(".debug_info", entry.start)
             })
+    }
+
+    /// Gives back the memory of these (sorted) units' entries, which will
+    /// hardly be asked for again.
+    fn release_units(&self, positions: &[usize]) {
+        let entry = |position: Option<&usize>| self.units.get(*position?);
+        let (Some(first), Some(last)) = (entry(positions.first()), entry(positions.last())) else {
+            return;
+        };
+        // Units of 64-bit offsets end within the section, whose length is an address.
+        let bytes = self.info.get(first.start as usize..last.end as usize);
+        mapped::release(bytes.unwrap_or_default());
     }
 
     /// The unit whose code contains an address.
