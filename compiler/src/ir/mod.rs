@@ -365,6 +365,29 @@ pub struct Expr {
     pub at: LocationId,
 }
 
+impl Expr {
+    /// An expression of a type.
+    pub fn new(kind: ExprKind, ty: Type, at: LocationId) -> Self {
+        Expr { kind, ty, at }
+    }
+
+    /// A number.
+    pub fn long(kind: ExprKind, at: LocationId) -> Self {
+        Expr::new(kind, Type::Long, at)
+    }
+
+    /// A string.
+    pub fn string(kind: ExprKind, at: LocationId) -> Self {
+        Expr::new(kind, Type::String, at)
+    }
+
+    /// The same with a type that has been learnt since.
+    pub fn of_type(mut self, ty: Type) -> Self {
+        self.ty = ty;
+        self
+    }
+}
+
 /// Kernel or user memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Space {

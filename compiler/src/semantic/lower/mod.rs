@@ -236,7 +236,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
         state.in_condition = true;
         for (expr, unit) in &probe.conditions {
             state.unit = *unit;
-            let value = self.condition(&mut state, expr);
+            let value = self.long(&mut state, expr);
             condition = Some(match condition {
                 None => value,
                 Some(first) => ir::Expr {

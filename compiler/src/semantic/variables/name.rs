@@ -146,11 +146,7 @@ impl Resolver<'_> {
                 let message = match (name, is_read) {
                     ("$value", false) if target.suffixes.is_empty() => {
                         let kind = ExprKind::ProcfsValue;
-                        let expr = ir::Expr {
-                            kind,
-                            ty: ir::Type::String,
-                            at: self.at,
-                        };
+                        let expr = ir::Expr::string(kind, self.at);
                         return Ok(Value { expr, detail: None });
                     }
                     ("$value", true) => {
