@@ -131,7 +131,12 @@ impl<'a> Passes<'a> {
 
     /// The index of the tapset library.
     pub fn library(&self, sources: &mut SourceMap) -> TapsetLibrary<'a> {
-        TapsetLibrary::open(&self.tapset_folders(), self.environment(true), sources)
+        TapsetLibrary::open(
+            &self.tapset_folders(),
+            self.environment(true),
+            &self.options.arguments,
+            sources,
+        )
     }
 }
 
@@ -169,7 +174,7 @@ impl Passes<'_> {
             files.push(UserFile { name, tree });
         }
         drop(environment);
-        self.warn_unused_arguments(&files);
+        self.warn_unused_arguments(&files, sources);
         let errors = self.messages.show(&diagnostics, sources);
         if errors > 0 {
             let plural = if errors == 1 { "" } else { "s" };
@@ -265,8 +270,17 @@ impl Passes<'_> {
     }
 
     /// Arguments that no script asks for are a mistake worth a word.
-    fn warn_unused_arguments(&self, files: &[UserFile]) {
-        let counted = files.iter().any(|file| file.tree.counted_args);
+    fn warn_unused_arguments(&self, files: &[UserFile], sources: &SourceMap) {
+        // `argc` and `argv` of the tapset hold them all.
+        let is_in_data = |file: &UserFile| {
+            let source = sources.file(file.tree.id);
+            source.is_some_and(|source| {
+                source.text().contains("argc") || source.text().contains("argv")
+            })
+        };
+        let counted = files
+            .iter()
+            .any(|file| file.tree.counted_args || is_in_data(file));
         for (index, argument) in self.options.arguments.iter().enumerate() {
             let number = index + 1;
             let is_used = counted

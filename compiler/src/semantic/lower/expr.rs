@@ -47,7 +47,11 @@ impl Lowering<'_, '_> {
 
     /// Stands for an expression that has an error.
     pub(super) fn nothing(&mut self, token: Span) -> Lowered {
-        let expr = self.number(0, token);
+        // No number: a condition of it must not make a branch look dead.
+        let expr = ir::Expr::long(
+            ir::ExprKind::CConstant("0".to_owned()),
+            self.location(token),
+        );
         self.failed.insert(token);
         Lowered::new(expr, Ty::Var(self.types.fresh_unlinked()))
     }
