@@ -1,33 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The part of a test that happens in the guest.
 
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use rstap_vm::guest::{Case, Ending, Guest, Machine, Root, can_share_host_files, quote, quote_all};
 use rstap_vm::initramfs::PackedFile;
 use rstap_vm::{KernelSet, Outcome, splat};
 
-use super::Prepared;
+use super::{Compiled, Prepared};
 use crate::expect::{Actual, compare};
 use crate::programs::Programs;
 use crate::report::{Report, Verdict, shown};
 
-/// Runs all tests, in one boot unless a test kills the machine or hurts its kernel.
+/// Runs tests as they come from the compiler, in one boot unless a test kills the machine or hurts
+/// its kernel.
 pub fn run_all(
-    tests: &[Prepared],
+    compiled: Receiver<Compiled>,
     programs: &Programs,
     kernel: &KernelSet,
     report: &mut Report,
 ) -> Result<(), String> {
-    let machine = machine(tests, programs, kernel);
+    // A guest without the host's files gets all that it needs at boot.
+    let shared = can_share_host_files();
+    let packed: Vec<Compiled> = if shared {
+        Vec::new()
+    } else {
+        compiled.iter().collect()
+    };
+    let machine = machine(shared, &packed, programs, kernel);
     let mut guest: Option<Guest> = None;
-    for (index, test) in tests.iter().enumerate() {
+    for (index, item) in packed.into_iter().chain(compiled).enumerate() {
+        let test = match item {
+            Compiled::Ready(test) => *test,
+            Compiled::Decided(name, took, verdict) => {
+                report.add(&name, took, &verdict);
+                continue;
+            }
+        };
         let mut running = match guest.take() {
             Some(running) => running,
             None => machine.boot().map_err(|error| error.to_string())?,
         };
         let start = Instant::now();
-        let (verdict, usable) = run_one(index, test, programs, &mut running);
+        let (verdict, usable) = run_one(index, &test, programs, &mut running);
         report.add(&test.name, start.elapsed() + test.compiled_in, &verdict);
         if usable {
             guest = Some(running);
@@ -39,14 +55,17 @@ pub fn run_all(
     Ok(())
 }
 
-fn machine(tests: &[Prepared], programs: &Programs, kernel: &KernelSet) -> Machine {
-    let root = if can_share_host_files() {
+fn machine(shared: bool, packed: &[Compiled], programs: &Programs, kernel: &KernelSet) -> Machine {
+    let root = if shared {
         Root::Host
     } else {
         let same_path = |path: &std::path::Path| PackedFile::new(path, path.display().to_string());
-        let files = tests
+        let files = packed
             .iter()
-            .filter_map(|test| std::fs::read_dir(&test.folder).ok())
+            .filter_map(|item| match item {
+                Compiled::Ready(test) => std::fs::read_dir(&test.folder).ok(),
+                Compiled::Decided(..) => None,
+            })
             .flat_map(|entries| entries.flatten())
             .map(|entry| same_path(&entry.path()))
             .chain([same_path(&programs.staprun)])
@@ -84,6 +103,12 @@ fn run_one(
 
 fn judge(test: &Prepared, actual: &mut Actual, outcome: &Outcome) -> Verdict {
     let mut problems = Vec::new();
+    let mut stderr = test.warnings.clone();
+    stderr.append(&mut actual.stderr);
+    actual.stderr = stderr;
+    if test.strict && test.wanted.errors.is_empty() && !actual.stderr.is_empty() {
+        problems.push("standard error is not empty".to_string());
+    }
     match &outcome.ending {
         Ending::Exited(status) => actual.status = *status,
         Ending::Expired => {
