@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Tests of whole scripts: compiled here, all run in one virtual machine.
 
+mod batch;
 mod compile;
 mod execute;
 
