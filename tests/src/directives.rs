@@ -16,7 +16,7 @@
 //! | `// REQUIRES: kernel>=6.1` | skipped on older kernels |
 //! | `// TIMEOUT: 60` | seconds in the guest; 30 if absent |
 //! | `// STDIN: text` | standard input of the loader, a line each |
-//! | `// PROGRAM: file.c` | a C file beside the script, compiled to `./file` |
+//! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
 //! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
 //!
 //! `$HERE` in `RUN` is the folder that holds the script.

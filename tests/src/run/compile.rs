@@ -139,13 +139,19 @@ fn unmet(wanted: &Directives, kernel: &KernelSet) -> Option<String> {
         })
 }
 
-/// Compiles a C file beside the script; statically, as the guest may have no C library.
-fn build_program(script: &Path, source: &str, place: &Path) -> Result<(), String> {
+/// Compiles a C file beside the script; statically, as the guest may have no C library, unless
+/// options follow its name.
+fn build_program(script: &Path, program: &str, place: &Path) -> Result<(), String> {
+    let (source, options) = program
+        .split_once(' ')
+        .unwrap_or((program, "-O1 -static -pthread"));
     let source = script.with_file_name(source);
     let target = place.join(source.file_stem().unwrap_or_default());
     let mut command = Command::new("gcc");
     command
-        .args(["-O1", "-g", "-static", "-pthread", "-o"])
+        .arg("-g")
+        .args(options.split_whitespace())
+        .arg("-o")
         .arg(target)
         .arg(&source);
     let output = capture(&mut command, Duration::from_secs(60).as_secs())?;
