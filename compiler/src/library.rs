@@ -33,8 +33,8 @@ pub struct TapsetLibrary<'e> {
     aliases: HashMap<String, Vec<usize>>,
     macros: LibraryMacros,
     environment: Environment<'e>,
-    /// The script's: `$1` of a tapset file is the same as the script's.
-    arguments: &'e [String],
+    /// Arguments of the user's script, which library files may ask for too.
+    pub arguments: Vec<String>,
     /// Messages about macro files, and files that could not be read.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -43,12 +43,7 @@ impl<'e> TapsetLibrary<'e> {
     /// Indexes the `*.stp` and `*.stpm` files below each root, in the order of
     /// the specification: kernel version and architecture before `linux` before
     /// the root itself. Roots that do not exist are passed over.
-    pub fn open(
-        roots: &[PathBuf],
-        environment: Environment<'e>,
-        arguments: &'e [String],
-        sources: &mut SourceMap,
-    ) -> Self {
+    pub fn open(roots: &[PathBuf], environment: Environment<'e>, sources: &mut SourceMap) -> Self {
         let mut library = TapsetLibrary {
             files: Vec::new(),
             functions: HashMap::new(),
@@ -56,7 +51,7 @@ impl<'e> TapsetLibrary<'e> {
             aliases: HashMap::new(),
             macros: LibraryMacros::default(),
             environment,
-            arguments,
+            arguments: Vec::new(),
             diagnostics: Vec::new(),
         };
         for root in roots {
@@ -241,7 +236,7 @@ impl Library for TapsetLibrary<'_> {
             file.text.as_str(),
             &self.environment,
             &self.macros,
-            self.arguments,
+            &self.arguments,
         );
         (name, tree, diagnostics)
     }

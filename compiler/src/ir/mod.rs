@@ -632,6 +632,8 @@ pub struct Probe {
     pub name: String,
     /// As the script wrote it.
     pub script_name: String,
+    /// Function that it is in, or its tracepoint; empty if there is none.
+    pub function: String,
     /// `FILE:LINE:COLUMN`
     pub location: String,
     pub kind: ProbeKind,
@@ -662,6 +664,18 @@ pub struct CodePlace {
     pub offset: u64,
     /// `offset` is a run-time address (`.absolute`).
     pub is_absolute: bool,
+}
+
+impl ProbeKind {
+    /// The symbol that a place in the kernel is in; `None` where there is none.
+    pub fn symbol(&self) -> Option<&str> {
+        match self {
+            ProbeKind::Function(place)
+            | ProbeKind::Return { place, .. }
+            | ProbeKind::Address(place) => place.symbol.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -47,6 +47,7 @@ impl Lowering<'_, '_> {
             self.program.probes.push(ir::Probe {
                 name: name.to_owned(),
                 script_name: name.to_owned(),
+                function: String::new(),
                 location: "automatic display".to_owned(),
                 kind,
                 handler,

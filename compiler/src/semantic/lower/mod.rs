@@ -265,6 +265,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
         self.program.probes.push(ir::Probe {
             name: probe.name.clone(),
             script_name: probe.script_name.clone(),
+            function: probe.function(),
             location: self.session.location(probe.span),
             kind: probe.kind.clone(),
             handler,

@@ -303,7 +303,7 @@ impl Resolver<'_> {
                     None => Err(error("unsupported context variable").at(self.token)),
                 }
             }
-            Context::Mark(_) | Context::Empty | Context::Procfs { .. } => {
+            Context::Mark(_) | Context::Plt(_) | Context::Empty | Context::Procfs { .. } => {
                 Err(error("unresolved target-symbol expression").at(self.token))
             }
         }
