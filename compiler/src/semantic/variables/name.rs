@@ -629,7 +629,10 @@ impl Resolver<'_> {
         if stars > 0 && cast.suffixes.is_empty() {
             return Ok(Selected::new(Spot::Value(address), self.long_type()?));
         }
-        Ok(Selected::new(Spot::Memory(address), id))
+        Ok(Selected {
+            is_pointee: true,
+            ..Selected::new(Spot::Memory(address), id)
+        })
     }
 
     fn named_type(&self, name: &str, module: Option<&str>) -> Result<TypeId, Diagnostic> {
