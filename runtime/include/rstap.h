@@ -645,6 +645,8 @@ enum rst_user_style {
 };
 struct rst_string rst_user_symbol(struct rst_context *c, uint64_t address, unsigned int flags);
 struct rst_string rst_user_line(struct rst_context *c, uint64_t address, unsigned int flags);
+/* Where the current process is in its own code; 0 for a kernel thread. */
+uint64_t rst_user_address(struct rst_context *c);
 /* Call stack as hexadecimal addresses, from these registers; with sp 0 from the program's own. */
 struct rst_string rst_user_backtrace(struct rst_context *c, uint64_t ip, uint64_t sp, uint64_t bp);
 /* Such a text of addresses by symbol, a line each. */

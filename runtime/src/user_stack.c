@@ -419,6 +419,13 @@ static bool registers_of_user(const struct rst_context *c, struct walk *walk)
 	return true;
 }
 
+uint64_t rst_user_address(struct rst_context *c)
+{
+	struct walk walk;
+
+	return registers_of_user(c, &walk) ? walk.ip : 0;
+}
+
 static unsigned int collect_user(struct rst_context *c, struct walk *walk, uint64_t *addresses,
 				 unsigned int most)
 {
