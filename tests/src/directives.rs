@@ -16,6 +16,7 @@
 //! | `// TIMEOUT: 60` | seconds in the guest; 30 if absent |
 //! | `// STDIN: text` | standard input of the loader, a line each |
 //! | `// PROGRAM: file.c` | a C file beside the script, compiled to `./file` |
+//! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
 //! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
 //!
 //! A script that never calls `exit()` and names no command runs with `-c true`. A file with the
@@ -54,6 +55,7 @@ pub struct Directives {
     pub limit: Duration,
     pub input: Vec<u8>,
     pub programs: Vec<String>,
+    pub modules: Vec<String>,
     pub shell: Option<String>,
 }
 
@@ -72,6 +74,7 @@ pub fn parse(script: &str) -> Result<Directives, String> {
         limit: Duration::from_secs(30),
         input: Vec::new(),
         programs: Vec::new(),
+        modules: Vec::new(),
         shell: None,
     };
     let mut calls_exit = false;
@@ -124,6 +127,7 @@ impl Directives {
                 self.input.push(b'\n');
             }
             "PROGRAM" => self.programs.push(value.trim().to_string()),
+            "MODULE" => self.modules.push(value.trim().to_string()),
             "SHELL" => self.shell = Some(value.to_string()),
             // Other comments may hold colons as well.
             _ => {}

@@ -9,6 +9,7 @@
 pub mod bench;
 pub mod directives;
 pub mod expect;
+pub mod modules;
 pub mod options;
 pub mod programs;
 pub mod report;

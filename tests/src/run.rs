@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rstap_vm::KernelSet;
 
 use crate::directives::Directives;
+use crate::modules::Built;
 use crate::options::Options;
 use crate::programs::{Programs, scripts};
 use crate::report::{Report, Verdict};
@@ -98,6 +99,7 @@ fn compile_all(
     folder: &std::path::Path,
 ) -> Vec<Compiled> {
     let next = AtomicUsize::new(0);
+    let modules = Built::default();
     let results: Mutex<Vec<(usize, Compiled)>> = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -106,8 +108,7 @@ fn compile_all(
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(test) = tests.get(index) else { break };
-                    let place = folder.join(format!("{index:04}"));
-                    let result = compile::compile(test, index, programs, kernel, &place);
+                    let result = compile::compile(test, index, programs, kernel, &modules, folder);
                     results
                         .lock()
                         .unwrap_or_else(|poison| poison.into_inner())

@@ -77,8 +77,6 @@ pub struct Program {
     pub kernel_release: String,
     /// Build-id of that kernel in hexadecimal, if known.
     pub kernel_build_id: Option<String>,
-    /// Modules of the kernel (not our own) that probes refer to, without `.ko`.
-    pub kernel_modules: BTreeSet<String>,
 }
 
 /// Run-time limits; `-D` overrides them (`reference`: SystemTap's table of limits).
@@ -519,6 +517,8 @@ pub enum UnaryOperator {
     Not,
     /// `~`
     Complement,
+    /// The bits of a `float`, as those of the same `double`.
+    FloatToDouble,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

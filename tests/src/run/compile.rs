@@ -10,23 +10,30 @@ use rstap_vm::KernelSet;
 use super::{Compiled, Prepared, Test};
 use crate::directives::{self, Directives, Requirement, version_numbers};
 use crate::expect::{Actual, compare};
+use crate::modules::Built;
 use crate::programs::{Programs, capture};
 use crate::report::{Verdict, shown};
 
 /// The first script on a kernel compiles the runtime as well.
 const LIMIT: u64 = 240;
 
-/// Compiles one test into the folder `place`.
+/// Compiles one test into a folder of its own below `folder`.
 pub fn compile(
     test: &Test,
     index: usize,
     programs: &Programs,
     kernel: &KernelSet,
-    place: &Path,
+    modules: &Built,
+    folder: &Path,
 ) -> Compiled {
+    let place = &folder.join(format!("{index:04}"));
     let start = Instant::now();
     let decided = |verdict| Compiled::Decided(test.name.clone(), start.elapsed(), verdict);
-    match prepare(test, index, programs, kernel, place, start) {
+    let provide = |name: &str| {
+        let source = test.path.with_file_name(name);
+        modules.provide(&source, place, folder, kernel)
+    };
+    match prepare(test, index, programs, kernel, place, &provide, start) {
         Ok(Ok(prepared)) => Compiled::Ready(Box::new(prepared)),
         Ok(Err(verdict)) => decided(verdict),
         Err(problem) => decided(Verdict::Failed(vec![problem])),
@@ -39,6 +46,7 @@ fn prepare(
     programs: &Programs,
     kernel: &KernelSet,
     place: &Path,
+    provide: &dyn Fn(&str) -> Result<(), String>,
     start: Instant,
 ) -> Result<Result<Prepared, Verdict>, String> {
     let script = std::fs::read_to_string(&test.path).map_err(|error| error.to_string())?;
@@ -49,6 +57,9 @@ fn prepare(
     std::fs::create_dir_all(place).map_err(|error| error.to_string())?;
     for program in &wanted.programs {
         build_program(&test.path, program, place)?;
+    }
+    for module in &wanted.modules {
+        provide(module)?;
     }
     let name = format!("rstap_test_{index}");
     let mut command = Command::new(&programs.rstap);
