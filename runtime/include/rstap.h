@@ -640,6 +640,8 @@ uint64_t rst_random(void);
 struct rst_string rst_symbol(struct rst_context *c, uint64_t address, unsigned int flags);
 /* Kernel call stack as hexadecimal addresses separated by blanks. */
 struct rst_string rst_backtrace(struct rst_context *c, int64_t skip);
+/* Frame of the kernel's call stack: 0 is the probed function, 1 its caller. 0 if there is none. */
+uint64_t rst_stack_address(struct rst_context *c, int64_t level);
 void rst_print_backtrace(struct rst_context *c);
 void rst_flush(struct rst_context *c);		/* output now, as a message of its own */
 
@@ -723,6 +725,7 @@ struct rst_probe {
 	const char *name;		/* resolved point: kernel.function("vfs_read@fs/read_write.c:450") */
 	const char *script_name;	/* as the script wrote it */
 	const char *script_location;	/* FILE:LINE:COLUMN */
+	const char *function;		/* that the point is in, or its tracepoint; NULL: none */
 	rst_handler handler;		/* NULL for tracepoints: their function calls it */
 	rst_handler entry_handler;	/* return probes that keep values of the entry, else NULL */
 	bool (*condition)(void);	/* `if (...)`: armed only while true; NULL: always */

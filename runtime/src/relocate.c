@@ -62,20 +62,24 @@ static int add_section(const char *module, const char *name, uint64_t address)
 /* Not exported: staprun tells where it is. */
 extern typeof(find_module) find_module __attribute__((weak));
 
-/* Where a module's per-CPU variables are is not among what sysfs tells. */
-static uint64_t per_cpu_section(const char *name)
+/*
+ * Whether a module is still there: sysfs was read a moment ago. Where its per-CPU variables are is
+ * not among what sysfs tells.
+ */
+static bool find_per_cpu(const char *name, uint64_t *address)
 {
-	uint64_t address = 0;
-#ifdef CONFIG_SMP
 	struct module *module;
 
+	if (!find_module)
+		return true;
 	preempt_disable();
-	module = find_module ? find_module(name) : NULL;
+	module = find_module(name);
+#ifdef CONFIG_SMP
 	if (module)
-		address = (unsigned long)module->percpu;
-	preempt_enable();
+		*address = (unsigned long)module->percpu;
 #endif
-	return address;
+	preempt_enable();
+	return module;
 }
 
 static bool is_known(const char *module)
@@ -90,12 +94,15 @@ static bool is_known(const char *module)
 
 int rst_section_learn(const char *module, const char *name, uint64_t address)
 {
+	uint64_t per_cpu = 0;
 	int error;
 
 	if (rst_state != RST_STATE_LOADED)
 		return -EBUSY;
 	if (!is_known(module)) {
-		error = add_section(module, ".data..percpu", per_cpu_section(module));
+		if (!find_per_cpu(module, &per_cpu))
+			return 0;
+		error = add_section(module, ".data..percpu", per_cpu);
 		if (error)
 			return error;
 	}

@@ -40,26 +40,31 @@ fn copy_files(from: &Path, to: &Path) -> Result<(), String> {
 }
 
 /// The modules of one run: each is built once, however many tests load it.
-#[derive(Debug, Default)]
-pub struct Built(Mutex<HashMap<PathBuf, Result<PathBuf, String>>>);
+#[derive(Debug)]
+pub struct Built {
+    folder: PathBuf,
+    known: Mutex<HashMap<PathBuf, Result<PathBuf, String>>>,
+}
 
 impl Built {
+    /// Builds go on below `folder`.
+    pub fn new(folder: &Path) -> Built {
+        Built {
+            folder: folder.to_path_buf(),
+            known: Mutex::default(),
+        }
+    }
+
     /// Puts `NAME.ko` of the module in the folder `source`, whose last part is `NAME`, into
-    /// `place`. Builds go on below `folder`.
-    pub fn provide(
-        &self,
-        source: &Path,
-        place: &Path,
-        folder: &Path,
-        kernel: &KernelSet,
-    ) -> Result<(), String> {
+    /// `place`.
+    pub fn provide(&self, source: &Path, place: &Path, kernel: &KernelSet) -> Result<(), String> {
         let name = source.file_name().unwrap_or_default();
         let file = format!("{}.ko", name.display());
         let module = {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             let number = known.len();
             let make = || {
-                let build_place = folder.join(format!("module-{number}"));
+                let build_place = self.folder.join(format!("module-{number}"));
                 build(source, &build_place, kernel).map(|()| build_place.join(&file))
             };
             known

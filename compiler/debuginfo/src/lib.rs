@@ -18,7 +18,7 @@
 //!   .prototype(&Function) -> Result<Option<Prototype>>
 //!   .variables_at(&Function, pc: u64) -> Result<Vec<Variable>>      parameters first, then locals, inner scopes first
 //!   .location(&Function, &Variable, pc: u64) -> Result<Location>    also for globals
-//!   .labels(&Function, glob) / .call_sites(&Function)
+//!   .labels(&Function, glob) / .call_sites(&Function) / .callees(&Function)
 //!   .function_at(Address) -> Result<Option<Function>>
 //!
 //!   .source_files(module, glob) / .lines(module, file glob, first..=last) -> Vec<LineAddress>
@@ -36,6 +36,8 @@
 //!   .tracepoints(module, glob) -> Result<Vec<Tracepoint>>
 //!
 //!   .markers(module) -> Result<Vec<Marker>>          static markers of programs (USDT)
+//!
+//!   .plt(module) -> Result<Vec<PltEntry>>            stubs for functions of other files
 //!
 //!   .symbol(module, name) -> Option<Symbol> / .symbols(module, glob) / .symbol_at(Address)
 //!   .placement(Address) -> Placement
@@ -55,6 +57,7 @@ pub mod glob;
 mod locate;
 mod mapped;
 mod markers;
+mod plt;
 mod probeable;
 mod queries;
 mod reloc;
@@ -68,5 +71,6 @@ pub use error::{Error, Result};
 pub use exports::Export;
 pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};
 pub use markers::{Marker, MarkerArgument};
+pub use plt::PltEntry;
 pub use session::{DebugInfo, ModuleKind};
 pub use types::*;

@@ -378,6 +378,10 @@ fn fields(unit: &Unit, index: usize, probe: &Probe, condition: Option<&str>) -> 
     fields.text("name", &probe.name);
     fields.text("script_name", &probe.script_name);
     fields.text("script_location", &probe.location);
+    fields.optional(
+        "function",
+        Some(probe.function.as_str()).filter(|name| !name.is_empty()),
+    );
     // A tracepoint's function calls its handler by name: without this second user the compiler puts
     // the handler into it.
     if !matches!(probe.kind, ProbeKind::Tracepoint { .. }) {

@@ -363,6 +363,29 @@ pub struct Expr {
     pub at: LocationId,
 }
 
+impl Expr {
+    /// An expression of a type.
+    pub fn new(kind: ExprKind, ty: Type, at: LocationId) -> Self {
+        Expr { kind, ty, at }
+    }
+
+    /// A number.
+    pub fn long(kind: ExprKind, at: LocationId) -> Self {
+        Expr::new(kind, Type::Long, at)
+    }
+
+    /// A string.
+    pub fn string(kind: ExprKind, at: LocationId) -> Self {
+        Expr::new(kind, Type::String, at)
+    }
+
+    /// The same with a type that has been learnt since.
+    pub fn of_type(mut self, ty: Type) -> Self {
+        self.ty = ty;
+        self
+    }
+}
+
 /// Kernel or user memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Space {
@@ -609,6 +632,8 @@ pub struct Probe {
     pub name: String,
     /// As the script wrote it.
     pub script_name: String,
+    /// Function that it is in, or its tracepoint; empty if there is none.
+    pub function: String,
     /// `FILE:LINE:COLUMN`
     pub location: String,
     pub kind: ProbeKind,
@@ -639,6 +664,18 @@ pub struct CodePlace {
     pub offset: u64,
     /// `offset` is a run-time address (`.absolute`).
     pub is_absolute: bool,
+}
+
+impl ProbeKind {
+    /// The symbol that a place in the kernel is in; `None` where there is none.
+    pub fn symbol(&self) -> Option<&str> {
+        match self {
+            ProbeKind::Function(place)
+            | ProbeKind::Return { place, .. }
+            | ProbeKind::Address(place) => place.symbol.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

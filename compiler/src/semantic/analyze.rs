@@ -148,7 +148,10 @@ fn remove_empty_probes(session: &Session, derived: &[Derived], program: &mut ir:
         let is_empty = handlers
             .get(probe.handler)
             .is_some_and(|handler| handler.body.is_empty());
-        if is_empty && let Some(derived) = derived.get(index) {
+        if is_empty
+            && let Some(derived) = derived.get(index)
+            && session.is_users(derived.keyword)
+        {
             let text = format!("Probe '{}' has been elided", derived.script_name);
             if warned.insert((derived.keyword, text.clone())) {
                 session.report(Diagnostic::warning("W0202", text).at(derived.keyword));

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rstap_debuginfo::{
-    Address, CallSite, DebugInfo, Error, Function, FunctionQuery, KernelPaths, Label, LineAddress,
-    Location, Marker, MemberPath, ModuleId, Placement, Probeable, Prototype, Result, Source,
-    SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable, VariableKind, glob,
+    Address, Callee, DebugInfo, Error, Function, FunctionQuery, KernelPaths, Label, LineAddress,
+    Location, Marker, MemberPath, ModuleId, Placement, PltEntry, Probeable, Prototype, Result,
+    Source, SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable, VariableKind, glob,
 };
 
 use super::Target;
@@ -174,8 +174,12 @@ impl Target for RealTarget {
         self.debug_info()?.labels(function, glob)
     }
 
-    fn call_sites(&self, function: &Function) -> Result<Vec<CallSite>> {
-        self.debug_info()?.call_sites(function)
+    fn callees(&self, function: &Function) -> Result<Vec<Callee>> {
+        self.debug_info()?.callees(function)
+    }
+
+    fn frame_at(&self, address: Address) -> Option<(u16, i64)> {
+        self.debug_info().ok()?.frame_at(address)
     }
 
     fn function_at(&self, address: Address, inlined: bool) -> Result<Option<Function>> {
@@ -245,6 +249,10 @@ impl Target for RealTarget {
 
     fn markers(&self, module: ModuleId) -> Result<Vec<Marker>> {
         self.debug_info()?.markers(module)
+    }
+
+    fn plt(&self, module: ModuleId) -> Result<Vec<PltEntry>> {
+        self.debug_info()?.plt(module)
     }
 
     fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol> {

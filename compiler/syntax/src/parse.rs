@@ -57,7 +57,6 @@ pub fn parse_script(
         id,
         items,
         used_args: out.used_args,
-        counted_args: out.counted_args,
     };
     (file, diagnostics)
 }

@@ -95,7 +95,6 @@ pub(crate) struct Preprocessed {
     pub tokens: Vec<Token>,
     pub diagnostics: Vec<Diagnostic>,
     pub used_args: Vec<usize>,
-    pub counted_args: bool,
     /// A limit was hit: the tokens end too early.
     pub exhausted: bool,
 }
@@ -179,7 +178,6 @@ fn run(
         tokens: preprocessor.tokens,
         diagnostics: preprocessor.diagnostics,
         used_args: lexed.used_args.into_iter().collect(),
-        counted_args: lexed.counted_args,
         exhausted: preprocessor.exhausted,
     };
     (out, preprocessor.local)

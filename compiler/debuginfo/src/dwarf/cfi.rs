@@ -127,3 +127,13 @@ impl Frames {
         table
     }
 }
+
+impl super::DwarfFile {
+    /// The frame at an address as a register and an offset.
+    pub(crate) fn frame_at(&self, address: u64) -> Option<(u16, i64)> {
+        match self.frames.cfa(address)? {
+            Cfa::Register(register, offset) => Some((register, offset)),
+            Cfa::Expression(..) => None,
+        }
+    }
+}

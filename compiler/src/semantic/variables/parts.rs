@@ -34,6 +34,7 @@ impl Resolver<'_> {
             spot,
             ty: CType::of(member.type_id),
             bits,
+            is_pointee: false,
         }
     }
 
@@ -132,6 +133,7 @@ impl Resolver<'_> {
                 spot,
                 ty: CType::of(rstap_debuginfo::TypeId::VOID),
                 bits: None,
+                is_pointee: false,
             };
             let value = self.scalar(&part, narrow(size), false)?;
             let value = build::bits(value, narrow(low), narrow(width), false);

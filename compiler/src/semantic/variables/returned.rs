@@ -95,7 +95,7 @@ impl Resolver<'_> {
                     let size = target.size_of(bare.id).unwrap_or(1);
                     let is_scalar = self.shape(&bare).is_some() && member.bit_field.is_none();
                     // Packed structures with members that are not aligned go through memory.
-                    let one = match is_scalar && size > 0 && offset % size != 0 {
+                    let one = match is_scalar && !offset.is_multiple_of(size) {
                         true => Class::Memory,
                         false => self.class(&bare, offset, depth + 1)?,
                     };
