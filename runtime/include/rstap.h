@@ -318,6 +318,7 @@ struct rst_map_spec {
 	unsigned char value_type;		/* enum rst_type */
 	bool wrap;			/* full: replace the oldest entry */
 	bool is_sized;			/* the script names the size; MAXMAPENTRIES is not asked */
+	unsigned char iterations;	/* foreach loops over it that can be under way at once; at most 4 */
 	unsigned int maximum_entries;
 	struct rst_stat_spec stat;
 };
@@ -337,6 +338,16 @@ RST_INLINE void rst_key_word(struct rst_key *key, uint64_t word)
 {
 	key->words[key->count++] = word;
 	key->hash = ((key->hash ^ word) * 0x9e3779b97f4a7c15ull) >> 32;
+}
+
+/* The key that whole words make. */
+RST_INLINE struct rst_key rst_key_of(uint64_t *words, unsigned int count)
+{
+	struct rst_key key = { .words = words };
+
+	while (key.count < count)
+		rst_key_word(&key, words[key.count]);
+	return key;
 }
 
 /* Room for key_count longs and the given strings' bytes is taken at begin. */

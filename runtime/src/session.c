@@ -57,6 +57,7 @@ int rst_session_create(void)
 		probe->index = i;
 		probe->state = &rst_states[i];
 	}
+	rst_growth_prepare();
 	for (i = 0; i < rst_script.map_count; i++) {
 		struct rst_map_spec *spec = &rst_script.maps[i];
 
@@ -80,6 +81,7 @@ void rst_session_destroy(void)
 {
 	unsigned int i;
 
+	rst_growth_destroy();
 	for (i = 0; i < ARRAY_SIZE(mechanisms); i++)
 		if (mechanisms[i]->release)
 			mechanisms[i]->release();

@@ -190,6 +190,10 @@ fn maps(unit: &Unit, out: &mut Writer) {
         out.line(format!(".wrap = {},", i32::from(*wrap)));
         out.line(format!(".is_sized = {},", i32::from(size.is_some())));
         out.line(format!(
+            ".iterations = {},",
+            super::map::iterations(unit.program, *id)
+        ));
+        out.line(format!(
             ".maximum_entries = {},",
             entries.clamp(1, u64::from(u32::MAX))
         ));

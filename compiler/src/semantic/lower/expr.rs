@@ -81,6 +81,13 @@ impl Lowering<'_, '_> {
     /// An expression with a value.
     pub(super) fn expr(&mut self, state: &mut BodyState, expr: &ast::Expr) -> Lowered {
         let value = self.expr_or_void(state, expr);
+        if matches!(value.expr.kind, ir::ExprKind::Print(_)) && value.expr.ty == ir::Type::Void {
+            // As a value, what prints is zero.
+            let zero = self.number(0, expr.token);
+            let at = value.expr.at;
+            let kind = ir::ExprKind::Sequence(Box::new(value.expr), Box::new(zero));
+            return Lowered::long(kind, at);
+        }
         if value.expr.ty == ir::Type::Void && self.is_final {
             self.unresolved(expr.token);
         }
