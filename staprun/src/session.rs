@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 
 use crate::channel::{Control, Received, Trace};
 use crate::child::{self, HeldChild};
-use crate::errand::Errand;
+use crate::errand::{self, Errand};
 use crate::merge::Merger;
 use crate::monitor::Key;
 use crate::output::{self, Output};
@@ -84,6 +84,8 @@ pub struct Session<'a> {
     phase: Phase,
     /// START or EXIT, while the module is at it.
     errand: Option<Errand>,
+    /// The next request of that kind.
+    order: Option<Request<'static>>,
     command: Option<Pid>,
     interrupts: u32,
     failed: bool,
@@ -128,6 +130,7 @@ impl<'a> Session<'a> {
             is_drained: false,
             phase,
             errand: None,
+            order: None,
             command: None,
             interrupts: 0,
             failed: false,
@@ -147,37 +150,70 @@ impl<'a> Session<'a> {
                     Failure::new(format!("cannot receive signals: {}", errno.desc()))
                 })?;
         if self.phase == Phase::Starting {
-            let start = Request::Start {
+            self.order = Some(Request::Start {
                 target: self.plan.target,
-            };
-            self.errand = Some(Errand::start(self.control, &start, None)?);
+            });
         }
         loop {
-            self.wait(&signals)?;
+            let followed = match self.order.take() {
+                Some(order) => {
+                    let (errand, report) = Errand::open()?;
+                    self.errand = Some(errand);
+                    let control = self.control;
+                    std::thread::scope(|scope| {
+                        let follower = scope.spawn(|| self.follow(&signals));
+                        errand::carry_out(control, &order, report);
+                        follower.join()
+                    })
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                }
+                // No other thread runs now, as a fork demands.
+                None if self.phase == Phase::Running && self.plan.daemon => self
+                    .go_to_background()
+                    .map(|ending| Some((ending?, self.failed))),
+                None => self.follow(&signals),
+            };
+            if let Some(result) = followed? {
+                return Ok(result);
+            }
+        }
+    }
+
+    /// Handles what happens until the session ends, or until the errand is done or there is an
+    /// order for one.
+    fn follow(&mut self, signals: &SignalFd) -> Result<Option<(Ending, bool)>> {
+        let has_errand = self.errand.is_some();
+        loop {
+            self.wait(signals)?;
             while let Ok(Some(signal)) = signals.read_signal() {
                 if let Some(ending) = self.on_signal(signal.ssi_signo)? {
-                    return Ok((ending, self.failed));
+                    return Ok(Some((ending, self.failed)));
                 }
             }
-            if self.interrupts >= INTERRUPTS_TO_FORCE {
+            if self.interrupts >= INTERRUPTS_TO_FORCE && self.errand.is_none() {
                 self.reporter
                     .warning("interrupted again; not waiting for the end probes");
-                return Ok((Ending::Ended, true));
+                return Ok(Some((Ending::Ended, true)));
             }
             if let Some(ending) = self.on_control()? {
-                return Ok((ending, self.failed));
+                return Ok(Some((ending, self.failed)));
             }
             self.take_stdin();
             self.collect();
             if self.phase == Phase::Ended
                 && self.traces.iter().all(|trace| trace.ended)
                 && self.output.waiting() == 0
+                && self.order.is_none()
             {
                 self.finish_errand()?;
                 // The terminal is as it was before the account is printed.
                 self.output = Output::Discard;
                 self.conclude();
-                return Ok((Ending::Ended, self.failed || self.reporter.errors() > 0));
+                let failed = self.failed || self.reporter.errors() > 0;
+                return Ok(Some((Ending::Ended, failed)));
+            }
+            if self.errand.is_none() && (has_errand || self.order.is_some()) {
+                return Ok(None);
             }
         }
     }
@@ -319,14 +355,7 @@ impl<'a> Session<'a> {
         }
         self.reporter.step(1, || "stopping".to_owned());
         self.phase = Phase::Stopping;
-        match Errand::start(self.control, &Request::Exit, self.errand.take()) {
-            Ok(errand) => self.errand = Some(errand),
-            Err(failure) => {
-                self.reporter.error(&failure.to_string());
-                self.failed = true;
-                self.phase = Phase::Ended;
-            }
-        }
+        self.order = Some(Request::Exit);
     }
 
     fn detach(&mut self) -> Result<Ending> {
@@ -408,16 +437,11 @@ impl<'a> Session<'a> {
         if self.plan.detach {
             return self.detach().map(Some);
         }
-        if self.plan.daemon {
-            return self.go_to_background();
-        }
         Ok(None)
     }
 
     fn go_to_background(&mut self) -> Result<Option<Ending>> {
         let failed = |text: &str| Failure::new(format!("cannot go to the background: {text}"));
-        // No other thread may run when the process forks.
-        self.finish_errand()?;
         match crate::sys::fork_single_threaded().map_err(|errno| failed(errno.desc()))? {
             nix::unistd::ForkResult::Parent { child } => Ok(Some(Ending::InBackground(child))),
             nix::unistd::ForkResult::Child => {
