@@ -26,6 +26,7 @@
 #include "task.c"
 #include "symbols.c"
 #include "stack.c"
+#include "user_stack.c"
 #include "relocate.c"
 #include "log.c"
 #include "target.c"

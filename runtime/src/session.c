@@ -74,6 +74,7 @@ int rst_session_create(void)
 	}
 	if (rst_script.initialise)
 		rst_script.initialise();
+	rst_user_files_open();
 	return create_string_parameters();
 }
 
@@ -93,6 +94,7 @@ void rst_session_destroy(void)
 		rst_stat_destroy(*rst_script.stats[i].variable);
 		*rst_script.stats[i].variable = NULL;
 	}
+	rst_user_files_close();
 	rst_free(rst_states);
 	rst_states = NULL;
 	rst_relocate_destroy();
