@@ -789,8 +789,8 @@ struct rst_probe {
 	uint64_t perf_config;
 	uint64_t perf_period;
 	bool perf_is_frequency;
-	/* procfs: path is the file's name; umask */
-	unsigned int mode;
+	/* procfs: path is the file's name */
+	unsigned int mode;		/* permission bits that the point adds to the file's */
 	unsigned int maximum_size;
 	/* breakpoints */
 	unsigned int breakpoint_length;

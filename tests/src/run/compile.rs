@@ -70,6 +70,10 @@ fn prepare(
     let mut command = Command::new(&programs.rstap);
     command.args(["-p4", "-m", &name, "-r", &kernel.release]);
     command.arg("--sysroot").arg(&kernel.sysroot);
+    // It names the program of points such as process.function("f").
+    if let Some(target) = &wanted.command {
+        command.arg("-c").arg(target);
+    }
     command
         .args(&wanted.options)
         .arg(&source)
