@@ -19,7 +19,8 @@
 //! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
 //!
 //! A script that never calls `exit()` and names no command runs with `-c true`. A file with the
-//! script's name and `.out` instead of `.stp` holds the whole standard output.
+//! script's name and `.out` instead of `.stp` holds the whole standard output, in `tests/ui` one with
+//! `.err` the whole standard error.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use rstap_vm::KernelSet;
 
 use crate::directives::{self, Requirement};
-use crate::expect::{Actual, compare};
+use crate::expect::{Actual, compare, first_difference};
 use crate::options::Options;
 use crate::programs::{Programs, capture, scripts};
 use crate::report::{Report, Verdict, shown};
@@ -53,8 +53,11 @@ fn check(path: &Path, programs: &Programs, kernel: Option<&KernelSet>) -> Result
             "the kernel's debug files are not here".to_string(),
         ));
     }
-    if !notes.is_empty() && wanted.status == 0 {
-        wanted.status = 1;
+    let errors = std::fs::read_to_string(path.with_extension("err")).ok();
+    let has_failed = |text: &String| text.contains("failed.  [man error::pass");
+    if wanted.status == 0 {
+        let fails = !notes.is_empty() || errors.as_ref().is_some_and(has_failed);
+        wanted.status = i32::from(fails);
     }
     let mut command = Command::new(&programs.rstap);
     if let Some(kernel) = kernel {
@@ -83,6 +86,12 @@ fn check(path: &Path, programs: &Programs, kernel: Option<&KernelSet>) -> Result
     let whole = std::fs::read_to_string(path.with_extension("out")).ok();
     let mut problems = compare(&wanted, whole.as_deref(), &actual);
     let stderr = String::from_utf8_lossy(&actual.stderr);
+    if let Some(wanted) = errors {
+        let actual = relative(&stderr, path);
+        if wanted != actual {
+            problems.push(first_difference(&wanted, &actual));
+        }
+    }
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     for (line, text) in &notes {
         if !stderr.contains(text.as_str()) {
@@ -100,6 +109,12 @@ fn check(path: &Path, programs: &Programs, kernel: Option<&KernelSet>) -> Result
         actual.stdout.get(..2000).unwrap_or(&actual.stdout),
     ));
     Ok(Verdict::Failed(problems))
+}
+
+/// Standard error with the script's name instead of its path.
+fn relative(text: &str, path: &Path) -> String {
+    let folder = path.parent().unwrap_or(path).display();
+    text.replace(&format!("{folder}/"), "")
 }
 
 /// `//~ error: text` notes with the line they stand on; `//~^` means the line above.

@@ -171,10 +171,13 @@ impl Passes<'_> {
         drop(environment);
         self.warn_unused_arguments(&files);
         let errors = self.messages.show(&diagnostics, sources);
-        if errors > 0 {
-            let plural = if errors == 1 { "" } else { "s" };
-            tell_line!("{errors} parse error{plural}.");
-        } else if self.last_pass == 1 {
+        let without_place = |message: &&Diagnostic| message.is_error() && message.primary.is_none();
+        let placed = errors - diagnostics.iter().filter(without_place).count();
+        if placed > 0 {
+            let plural = if placed == 1 { "" } else { "s" };
+            tell_line!("{placed} parse error{plural}.");
+        }
+        if errors == 0 && self.last_pass == 1 {
             say_line!("# parse tree dump");
             for file in &files {
                 say_line!("# file {}", file.name);
