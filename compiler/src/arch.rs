@@ -8,6 +8,9 @@ pub const WORD_SIZE: u8 = 8;
 /// DWARF number of the stack pointer (System V ABI for x86_64, figure 3.36).
 pub const STACK_POINTER: u16 = 7;
 
+/// DWARF number of the frame pointer, a register that functions keep for their callers.
+pub const FRAME_POINTER: u16 = 6;
+
 /// DWARF numbers of the registers that integer arguments are passed in:
 /// rdi, rsi, rdx, rcx, r8, r9 (System V ABI for x86_64, §3.2.3).
 const ARGUMENTS: [u16; 6] = [5, 4, 1, 2, 8, 9];

@@ -33,6 +33,8 @@ pub struct TapsetLibrary<'e> {
     aliases: HashMap<String, Vec<usize>>,
     macros: LibraryMacros,
     environment: Environment<'e>,
+    /// Arguments of the user's script, which library files may ask for too.
+    pub arguments: Vec<String>,
     /// Messages about macro files, and files that could not be read.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -49,6 +51,7 @@ impl<'e> TapsetLibrary<'e> {
             aliases: HashMap::new(),
             macros: LibraryMacros::default(),
             environment,
+            arguments: Vec::new(),
             diagnostics: Vec::new(),
         };
         for root in roots {
@@ -233,7 +236,7 @@ impl Library for TapsetLibrary<'_> {
             file.text.as_str(),
             &self.environment,
             &self.macros,
-            &[],
+            &self.arguments,
         );
         (name, tree, diagnostics)
     }

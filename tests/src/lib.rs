@@ -7,6 +7,7 @@
 //!   directives are described in [`directives`].
 
 pub mod bench;
+pub mod corpus;
 pub mod directives;
 pub mod expect;
 pub mod options;

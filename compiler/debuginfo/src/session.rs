@@ -347,7 +347,9 @@ impl DebugInfo {
         };
         let dwarf = match &debug {
             // Debug files of programs leave the tables for unwinding to the program itself.
-            Some(elf) if kind == ModuleKind::Binary => DwarfFile::open(elf, &image)?,
+            Some(elf) if kind == ModuleKind::Binary => {
+                DwarfFile::open(elf, &image)?.map(DwarfFile::with_full_paths)
+            }
             Some(elf) => DwarfFile::open(elf, elf)?,
             None => None,
         };

@@ -131,7 +131,10 @@ impl<'a> Passes<'a> {
 
     /// The index of the tapset library.
     pub fn library(&self, sources: &mut SourceMap) -> TapsetLibrary<'a> {
-        TapsetLibrary::open(&self.tapset_folders(), self.environment(true), sources)
+        let mut library =
+            TapsetLibrary::open(&self.tapset_folders(), self.environment(true), sources);
+        library.arguments.clone_from(&self.options.arguments);
+        library
     }
 }
 
@@ -156,7 +159,9 @@ impl Passes<'_> {
         let environment = self.environment(false);
         let mut diagnostics = library.diagnostics.clone();
         let mut files = Vec::new();
+        let mut uses_argument_globals = false;
         for (name, text) in texts {
+            uses_argument_globals |= names_argument_globals(&text);
             let (tree, found) = parse_script(
                 sources,
                 &name,
@@ -169,7 +174,9 @@ impl Passes<'_> {
             files.push(UserFile { name, tree });
         }
         drop(environment);
-        self.warn_unused_arguments(&files);
+        if !uses_argument_globals {
+            self.warn_unused_arguments(&files);
+        }
         let errors = self.messages.show(&diagnostics, sources);
         let without_place = |message: &&Diagnostic| message.is_error() && message.primary.is_none();
         let placed = errors - diagnostics.iter().filter(without_place).count();
@@ -269,13 +276,11 @@ impl Passes<'_> {
 
     /// Arguments that no script asks for are a mistake worth a word.
     fn warn_unused_arguments(&self, files: &[UserFile]) {
-        let counted = files.iter().any(|file| file.tree.counted_args);
         for (index, argument) in self.options.arguments.iter().enumerate() {
             let number = index + 1;
-            let is_used = counted
-                || files
-                    .iter()
-                    .any(|file| file.tree.used_args.contains(&number));
+            let is_used = files
+                .iter()
+                .any(|file| file.tree.used_args.contains(&number));
             if !is_used {
                 self.messages.warn(&format!(
                     "unused command line option ${number}/@{number}: '{argument}'"
@@ -283,6 +288,12 @@ impl Passes<'_> {
             }
         }
     }
+}
+
+/// Whether a script uses `argc`, `argv` or `argv_1` of the library, which hold all arguments.
+fn names_argument_globals(text: &str) -> bool {
+    rstap_syntax::lexer::raw_tokens(text)
+        .any(|(_, word)| word == "argc" || word == "argv" || word.starts_with("argv_"))
 }
 
 /// An example's file by its name or path below the examples, with or without `.stp`.
@@ -314,6 +325,8 @@ impl Passes<'_> {
             verbosity: options.verbose(2),
             has_target_process: options.command.is_some() || options.target_pid.is_some(),
             target_program: self.target_program(),
+            symbol_files: options.symbol_modules.clone(),
+            ldd: options.ldd,
             globals: options.global_values.clone(),
             macros: options.macros.clone(),
             timeout_ns: None,

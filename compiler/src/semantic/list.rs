@@ -159,7 +159,9 @@ pub fn context_variables(session: &Session, context: &Context) -> Vec<(String, S
         Context::Mark(marker) => (1..=marker.arguments.len())
             .map(|number| long(&format!("arg{number}")))
             .collect(),
-        Context::Empty | Context::Procfs { .. } | Context::Netfilter => Vec::new(),
+        Context::Empty | Context::Plt(_) | Context::Procfs { .. } | Context::Netfilter => {
+            Vec::new()
+        }
     }
 }
 

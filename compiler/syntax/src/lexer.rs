@@ -73,8 +73,6 @@ pub struct Lexed {
     pub diagnostics: Vec<Diagnostic>,
     /// Which arguments were pasted, counted from 1.
     pub used_args: BTreeSet<usize>,
-    /// `$#` or `@#` was used.
-    pub counted_args: bool,
 }
 
 fn is_word_start(byte: u8) -> bool {
@@ -223,7 +221,7 @@ impl Lexer<'_> {
             };
             let word = rest.get(..length).unwrap_or("");
             match argument {
-                Some(_) => self.argument(word, span),
+                Some(_) => at += self.argument(word, span, rest.get(length..).unwrap_or("")),
                 None => self.token(kind, span, word),
             }
         }
@@ -268,12 +266,11 @@ impl Lexer<'_> {
         self.out.diagnostics.push(diagnostic);
     }
 
-    /// `$1`, `@1`, `$#` or `@#`.
-    fn argument(&mut self, word: &str, span: Span) {
+    /// `$1`, `@1`, `$#` or `@#`, before the text `rest`. Returns how much of `rest` it took.
+    fn argument(&mut self, word: &str, span: Span, rest: &str) -> usize {
         let quoted = word.starts_with('@');
         let number = word.get(1..).unwrap_or("");
         let value = if number == "#" {
-            self.out.counted_args = true;
             Some(self.options.args.len().to_string())
         } else {
             let index = number.parse::<usize>().ok();
@@ -288,8 +285,10 @@ impl Lexer<'_> {
         let Some(value) = value.filter(|_| !inside_argument) else {
             let kind = TokenKind::BadArgument;
             self.out.tokens.push(Token { kind, span });
-            return;
+            return 0;
         };
+        let glued = if quoted { 0 } else { glued(&value, rest) };
+        let value = value + rest.get(..glued).unwrap_or("");
         let length = value.len() as u32;
         let file = self.sources.add(format!("<argument {word}>"), value);
         let kind = ExpansionKind::Argument;
@@ -312,7 +311,21 @@ impl Lexer<'_> {
         } else {
             self.file(file, expansion);
         }
+        glued
     }
+}
+
+/// How much of `rest` continues the last token of a pasted `value`: with `$1` being `ab`, `$1c` is
+/// the name `abc`.
+fn glued(value: &str, rest: &str) -> usize {
+    let Some((_, last)) = raw_tokens(value).last() else {
+        return 0;
+    };
+    if !value.ends_with(last) {
+        return 0;
+    }
+    let (_, length) = first_token(&format!("{last}{rest}"));
+    length.saturating_sub(last.len())
 }
 
 /// Length of `$1`, `@1`, `$#` or `@#` at the start of the text.

@@ -67,7 +67,6 @@ pub fn parse_script(
         id,
         items,
         used_args: out.used_args,
-        counted_args: out.counted_args,
     };
     (file, diagnostics)
 }

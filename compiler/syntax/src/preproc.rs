@@ -95,7 +95,6 @@ pub(crate) struct Preprocessed {
     pub tokens: Vec<Token>,
     pub diagnostics: Vec<Diagnostic>,
     pub used_args: Vec<usize>,
-    pub counted_args: bool,
     /// The file has no token at all.
     pub empty: bool,
     /// A limit was hit: the tokens end too early.
@@ -181,7 +180,6 @@ fn run(
         tokens: preprocessor.tokens,
         diagnostics: preprocessor.diagnostics,
         used_args: lexed.used_args.into_iter().collect(),
-        counted_args: lexed.counted_args,
         empty: lexed.tokens.is_empty(),
         exhausted: preprocessor.exhausted,
     };

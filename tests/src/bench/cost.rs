@@ -14,7 +14,8 @@ use rstap_vm::initramfs::PackedFile;
 use rstap_vm::process::find_program;
 
 use super::{Options, print_table};
-use crate::programs::{Programs, capture, scripts};
+use crate::corpus::scripts;
+use crate::programs::{Programs, capture};
 
 /// One script of `tests/bench`, with the facts in its comments.
 struct Script {
@@ -200,11 +201,11 @@ fn compile_scripts(
     place: &Path,
 ) -> Result<Vec<Script>, String> {
     let mut found = Vec::new();
-    for (index, (name, path)) in scripts("bench").into_iter().enumerate() {
+    for (index, script) in scripts("bench")?.into_iter().enumerate() {
+        let (name, text) = (script.name, script.text);
         if !options.selects(&name) {
             continue;
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
         let fact = |key: &str| {
             let start = format!("// {key}: ");
             text.lines()
@@ -217,7 +218,7 @@ fn compile_scripts(
         command
             .arg("--sysroot")
             .arg(&kernel.sysroot)
-            .arg(&path)
+            .arg(&script.file)
             .current_dir(place);
         if let Err(problem) = run(&mut command) {
             eprintln!("{name}: {problem}");

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use rstap_vm::KernelSet;
 
-use super::{Compiled, Prepared, Test};
+use super::{Compiled, Prepared};
+use crate::corpus::{Kind, Script};
 use crate::directives::{self, Directives, Requirement, version_numbers};
-use crate::expect::{Actual, compare};
+use crate::expect::{Actual, compare, misplaced, notes};
 use crate::programs::{Programs, capture};
 use crate::report::{Verdict, shown};
 
@@ -18,7 +19,7 @@ const LIMIT: u64 = 240;
 
 /// Compiles one test into the folder `place`.
 pub fn compile(
-    test: &Test,
+    test: &Script,
     index: usize,
     programs: &Programs,
     kernel: &KernelSet,
@@ -34,41 +35,55 @@ pub fn compile(
 }
 
 fn prepare(
-    test: &Test,
+    test: &Script,
     index: usize,
     programs: &Programs,
     kernel: &KernelSet,
     place: &Path,
     start: Instant,
 ) -> Result<Result<Prepared, Verdict>, String> {
-    let script = std::fs::read_to_string(&test.path).map_err(|error| error.to_string())?;
-    let wanted = directives::parse(&script)?;
+    let mut wanted = directives::parse(&test.text)?;
+    let notes = notes(&test.text);
+    let strict = test.kind != Kind::File;
+    if strict && notes.is_empty() && wanted.expects_nothing() {
+        return Err("it expects nothing, so it cannot fail".to_string());
+    }
     if let Some(reason) = unmet(&wanted, kernel) {
         return Ok(Err(Verdict::Skipped(reason)));
     }
     std::fs::create_dir_all(place).map_err(|error| error.to_string())?;
     for program in &wanted.programs {
-        build_program(&test.path, program, place)?;
+        build_program(&test.file, program, place)?;
     }
+    let here = test.file.parent().unwrap_or(Path::new("."));
+    for option in &mut wanted.options {
+        *option = option.replace("$HERE", &here.display().to_string());
+    }
+    let source = test.source(place)?;
     let name = format!("rstap_test_{index}");
     let mut command = Command::new(&programs.rstap);
     command.args(["-p4", "-m", &name, "-r", &kernel.release]);
     command.arg("--sysroot").arg(&kernel.sysroot);
     command
         .args(&wanted.options)
-        .arg(&test.path)
+        .arg(&source)
         .args(&wanted.arguments)
         .current_dir(place);
     let output = capture(&mut command, LIMIT)?;
-    let whole = std::fs::read_to_string(test.path.with_extension("out")).ok();
     if !output.status.success() {
-        let status = output.status.code().unwrap_or(-1);
-        return Ok(Err(judge_failure(
-            &wanted,
-            output.stdout,
-            output.stderr,
-            status,
-        )));
+        let actual = Actual {
+            stdout: output.stdout,
+            stderr: output.stderr,
+            status: output.status.code().unwrap_or(-1),
+        };
+        let misplaced = misplaced(&notes, &source, &actual.stderr);
+        wanted
+            .errors
+            .extend(notes.into_iter().map(|(_, text)| text));
+        return Ok(Err(judge_failure(wanted, misplaced, &actual)));
+    }
+    if !notes.is_empty() {
+        return Err("it compiles, in spite of its notes of errors".to_string());
     }
     let module = format!("{name}.ko");
     if !place.join(&module).is_file() {
@@ -79,31 +94,28 @@ fn prepare(
     Ok(Ok(Prepared {
         name: test.name.clone(),
         wanted,
-        whole,
+        whole: test.whole_output(),
         folder: place.to_path_buf(),
         module,
+        warnings: output.stderr,
+        strict,
         compiled_in: start.elapsed(),
     }))
 }
 
 /// A script that does not compile passes only if it says that it must not.
-fn judge_failure(wanted: &Directives, stdout: Vec<u8>, stderr: Vec<u8>, status: i32) -> Verdict {
+fn judge_failure(mut wanted: Directives, misplaced: Vec<String>, actual: &Actual) -> Verdict {
     if wanted.errors.is_empty() {
-        let mut problems = vec![format!("does not compile (status {status})")];
-        problems.extend(shown("standard error", &stderr));
+        let mut problems = vec![format!("does not compile (status {})", actual.status)];
+        problems.extend(shown("standard error", &actual.stderr));
         return Verdict::Failed(problems);
     }
-    let mut wanted = wanted.clone();
     wanted.lines.clear();
     if wanted.status == 0 {
         wanted.status = 1;
     }
-    let actual = Actual {
-        stdout,
-        stderr,
-        status,
-    };
-    let mut problems = compare(&wanted, None, &actual);
+    let mut problems = compare(&wanted, None, actual);
+    problems.extend(misplaced);
     if problems.is_empty() {
         return Verdict::Passed;
     }
@@ -127,13 +139,19 @@ fn unmet(wanted: &Directives, kernel: &KernelSet) -> Option<String> {
         })
 }
 
-/// Compiles a C file beside the script; statically, as the guest may have no C library.
-fn build_program(script: &Path, source: &str, place: &Path) -> Result<(), String> {
+/// Compiles a C file beside the script; statically, as the guest may have no C library, unless
+/// options follow its name.
+fn build_program(script: &Path, program: &str, place: &Path) -> Result<(), String> {
+    let (source, options) = program
+        .split_once(' ')
+        .unwrap_or((program, "-O1 -static -pthread"));
     let source = script.with_file_name(source);
     let target = place.join(source.file_stem().unwrap_or_default());
     let mut command = Command::new("gcc");
     command
-        .args(["-O1", "-g", "-static", "-pthread", "-o"])
+        .arg("-g")
+        .args(options.split_whitespace())
+        .arg("-o")
         .arg(target)
         .arg(&source);
     let output = capture(&mut command, Duration::from_secs(60).as_secs())?;

@@ -22,6 +22,7 @@ use gimli::{EndianSlice, LittleEndian, UnitHeader};
 use crate::elf::Elf;
 use crate::error::{Error, Result};
 
+pub(crate) use cfi::{Frames, UnwindRow};
 pub(crate) use index::{Class, Index, Row};
 use scan::{Malformed, Programs, UnitBytes};
 pub(crate) use unit::Unit;
@@ -50,6 +51,7 @@ pub(crate) struct DwarfFile {
     frames: cfi::Frames,
     /// Addresses of the per-CPU area, if the file has one.
     percpu: Option<(u64, u64)>,
+    has_full_paths: bool,
     index: OnceLock<Index>,
     /// Ranges of addresses with the unit they belong to, sorted.
     addresses: OnceLock<Vec<(u64, u64, u32)>>,
@@ -118,9 +120,18 @@ impl DwarfFile {
                         section.address.saturating_add(section.size),
                     )
                 }),
+            has_full_paths: false,
             index: OnceLock::new(),
             addresses: OnceLock::new(),
         }))
+    }
+
+    /// Names source files with the directory that they were compiled in, as is done for programs.
+    pub fn with_full_paths(self) -> DwarfFile {
+        DwarfFile {
+            has_full_paths: true,
+            ..self
+        }
     }
 
     /// An error of gimli's about something in a unit.
@@ -150,7 +161,8 @@ impl DwarfFile {
         entry
             .unit
             .get_or_init(|| {
-                Unit::read(&self.dwarf, entry, position).map_err(|error| error.to_string())
+                Unit::read(&self.dwarf, entry, position, self.has_full_paths)
+                    .map_err(|error| error.to_string())
             })
             .as_ref()
             .map_err(|message| {

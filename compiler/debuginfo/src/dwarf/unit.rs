@@ -18,6 +18,8 @@ pub(crate) struct Unit {
     pub start: u64,
     /// Offset of its end.
     pub end: u64,
+    /// Source files are named with the directory that they were compiled in.
+    has_full_paths: bool,
     files: OnceLock<Vec<Arc<str>>>,
 }
 
@@ -29,6 +31,7 @@ impl Unit {
         dwarf: &gimli::Dwarf<Slice>,
         entry: &UnitEntry,
         position: usize,
+        has_full_paths: bool,
     ) -> gimli::Result<Unit> {
         let unit = gimli::Unit::new(dwarf, entry.header)?;
         Ok(Unit {
@@ -36,6 +39,7 @@ impl Unit {
             position,
             start: entry.start,
             end: entry.end,
+            has_full_paths,
             files: OnceLock::new(),
         })
     }
@@ -103,7 +107,8 @@ impl Unit {
     }
 
     /// Name of a source file by its index in the line table, as SystemTap
-    /// prints it: relative to the compilation directory where that is a prefix.
+    /// prints it: in the kernel relative to the compilation directory where that is a
+    /// prefix, in programs with that directory.
     pub fn file_name(&self, dwarf: &gimli::Dwarf<Slice>, index: u64) -> Option<&Arc<str>> {
         let files = self.files.get_or_init(|| self.read_files(dwarf));
         files
@@ -150,7 +155,11 @@ impl Unit {
                     _ => directories.get(index.checked_sub(first)?),
                 })
                 .map_or("", String::as_str);
-            files.push(shorten(&root, directory, &name).into());
+            let path = shorten(&root, directory, &name);
+            files.push(match self.has_full_paths && !path.starts_with('/') {
+                true => format!("{root}/{path}").into(),
+                false => path.into(),
+            });
         }
         files
     }

@@ -78,11 +78,7 @@ impl Lowering<'_, '_> {
         };
         let detail = place.detail.or(value.detail);
         Lowered {
-            expr: ir::Expr {
-                kind,
-                ty: known,
-                at,
-            },
+            expr: ir::Expr::new(kind, known, at),
             ty: place.ty,
             detail,
         }
@@ -112,14 +108,7 @@ impl Lowering<'_, '_> {
             is_prefix,
             by,
         };
-        Lowered::new(
-            ir::Expr {
-                kind,
-                ty: ir::Type::Long,
-                at,
-            },
-            Ty::LONG,
-        )
+        Lowered::long(kind, at)
     }
 
     /// What stands left of an assignment. Errors are reported.

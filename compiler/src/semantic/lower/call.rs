@@ -84,7 +84,7 @@ impl Lowering<'_, '_> {
             arguments,
         };
         Lowered {
-            expr: ir::Expr { kind, ty, at },
+            expr: ir::Expr::new(kind, ty, at),
             ty: returns,
             detail,
         }

@@ -29,21 +29,29 @@ impl Lowered {
             detail: None,
         }
     }
+
+    pub fn long(kind: ir::ExprKind, at: ir::LocationId) -> Self {
+        Lowered::new(ir::Expr::long(kind, at), Ty::LONG)
+    }
+
+    pub fn string(kind: ir::ExprKind, at: ir::LocationId) -> Self {
+        Lowered::new(ir::Expr::string(kind, at), Ty::STRING)
+    }
 }
 
 impl Lowering<'_, '_> {
     pub(super) fn number(&mut self, number: i64, token: Span) -> ir::Expr {
         let at = self.location(token);
-        ir::Expr {
-            kind: ir::ExprKind::Number(number),
-            ty: ir::Type::Long,
-            at,
-        }
+        ir::Expr::long(ir::ExprKind::Number(number), at)
     }
 
     /// Stands for an expression that has an error.
     pub(super) fn nothing(&mut self, token: Span) -> Lowered {
-        let expr = self.number(0, token);
+        // No number: a condition of it must not make a branch look dead.
+        let expr = ir::Expr::long(
+            ir::ExprKind::CConstant("0".to_owned()),
+            self.location(token),
+        );
         self.failed.insert(token);
         Lowered::new(expr, Ty::Var(self.types.fresh_unlinked()))
     }
@@ -60,30 +68,26 @@ impl Lowering<'_, '_> {
     pub(super) fn long(&mut self, state: &mut BodyState, expr: &ast::Expr) -> ir::Expr {
         let value = self.expr(state, expr);
         self.unify(value.ty, Ty::LONG, expr.token);
-        self.with_type(value.expr, ir::Type::Long)
+        value.expr.of_type(ir::Type::Long)
     }
 
     /// An expression that must be a string.
     pub(super) fn string(&mut self, state: &mut BodyState, expr: &ast::Expr) -> ir::Expr {
         let value = self.expr(state, expr);
         self.unify(value.ty, Ty::STRING, expr.token);
-        self.with_type(value.expr, ir::Type::String)
-    }
-
-    /// In early walks a type may be learnt just now; the IR takes it at once.
-    fn with_type(&mut self, mut expr: ir::Expr, ty: ir::Type) -> ir::Expr {
-        expr.ty = ty;
-        expr
-    }
-
-    /// A number that is tested, with what is known of it folded.
-    pub(super) fn condition(&mut self, state: &mut BodyState, expr: &ast::Expr) -> ir::Expr {
-        self.long(state, expr)
+        value.expr.of_type(ir::Type::String)
     }
 
     /// An expression with a value.
     pub(super) fn expr(&mut self, state: &mut BodyState, expr: &ast::Expr) -> Lowered {
         let value = self.expr_or_void(state, expr);
+        if matches!(value.expr.kind, ir::ExprKind::Print(_)) && value.expr.ty == ir::Type::Void {
+            // As a value, what prints is zero.
+            let zero = self.number(0, expr.token);
+            let at = value.expr.at;
+            let kind = ir::ExprKind::Sequence(Box::new(value.expr), Box::new(zero));
+            return Lowered::long(kind, at);
+        }
         if value.expr.ty == ir::Type::Void && self.is_final {
             self.unresolved(expr.token);
         }
@@ -98,14 +102,7 @@ impl Lowering<'_, '_> {
             E::String(bytes) => {
                 let at = self.location(expr.token);
                 let kind = ir::ExprKind::String(bytes.clone());
-                Lowered::new(
-                    ir::Expr {
-                        kind,
-                        ty: ir::Type::String,
-                        at,
-                    },
-                    Ty::STRING,
-                )
+                Lowered::string(kind, at)
             }
             E::Ident(name) => self.identifier(state, name, expr.token),
             E::Target(target) if state.in_condition => {
@@ -135,14 +132,7 @@ impl Lowering<'_, '_> {
             E::Const(text) => {
                 let at = self.location(expr.token);
                 let kind = ir::ExprKind::CConstant(text.clone());
-                Lowered::new(
-                    ir::Expr {
-                        kind,
-                        ty: ir::Type::Long,
-                        at,
-                    },
-                    Ty::LONG,
-                )
+                Lowered::long(kind, at)
             }
             E::Unary { op, operand } => self.unary(state, *op, operand, expr.token),
             E::Binary { op, left, right } => self.binary(state, *op, left, right, expr.token),
@@ -172,14 +162,7 @@ impl Lowering<'_, '_> {
                     negated: *negated,
                     captures: false,
                 };
-                Lowered::new(
-                    ir::Expr {
-                        kind,
-                        ty: ir::Type::Long,
-                        at,
-                    },
-                    Ty::LONG,
-                )
+                Lowered::long(kind, at)
             }
             E::Assign { op, target, value } => self.assign(state, *op, target, value, expr.token),
             E::IncDec {
@@ -231,11 +214,7 @@ impl Lowering<'_, '_> {
             let kind = ir::ExprKind::Global(global_id(global));
             let detail = self.types.detail(ty);
             return Lowered {
-                expr: ir::Expr {
-                    kind,
-                    ty: known,
-                    at,
-                },
+                expr: ir::Expr::new(kind, known, at),
                 ty,
                 detail,
             };
@@ -250,11 +229,7 @@ impl Lowering<'_, '_> {
         let known = self.types.get(ty).unwrap_or(ir::Type::Long);
         let detail = self.types.detail(ty);
         Lowered {
-            expr: ir::Expr {
-                kind: ir::ExprKind::Local(id),
-                ty: known,
-                at,
-            },
+            expr: ir::Expr::new(ir::ExprKind::Local(id), known, at),
             ty,
             detail,
         }
@@ -382,7 +357,7 @@ impl Lowering<'_, '_> {
             (ir::ExprKind::Saved(number), ir::Type::Long)
         };
         Lowered {
-            expr: ir::Expr { kind, ty, at },
+            expr: ir::Expr::new(kind, ty, at),
             ty: Ty::Known(ty),
             detail: value.detail,
         }
@@ -418,14 +393,7 @@ impl Lowering<'_, '_> {
             return Lowered::new(self.number(number, token), Ty::LONG);
         }
         let kind = ir::ExprKind::Unary(operator, Box::new(operand));
-        Lowered::new(
-            ir::Expr {
-                kind,
-                ty: ir::Type::Long,
-                at,
-            },
-            Ty::LONG,
-        )
+        Lowered::long(kind, at)
     }
 
     fn binary(
@@ -447,14 +415,7 @@ impl Lowering<'_, '_> {
                 }
                 _ => ir::ExprKind::Concat(Box::new(left), Box::new(right)),
             };
-            return Lowered::new(
-                ir::Expr {
-                    kind,
-                    ty: ir::Type::String,
-                    at,
-                },
-                Ty::STRING,
-            );
+            return Lowered::string(kind, at);
         }
         if matches!(op, B::LogicalAnd | B::LogicalOr) {
             return self.logical(state, op == B::LogicalAnd, left, right, token);
@@ -471,14 +432,7 @@ impl Lowering<'_, '_> {
             return Lowered::new(self.number(number, token), Ty::LONG);
         }
         let kind = ir::ExprKind::Binary(operator, Box::new(left), Box::new(right));
-        Lowered::new(
-            ir::Expr {
-                kind,
-                ty: ir::Type::Long,
-                at,
-            },
-            Ty::LONG,
-        )
+        Lowered::long(kind, at)
     }
 
     fn logical(
@@ -506,14 +460,7 @@ impl Lowering<'_, '_> {
                     Box::new(zero),
                 )
             };
-            return Lowered::new(
-                ir::Expr {
-                    kind,
-                    ty: ir::Type::Long,
-                    at,
-                },
-                Ty::LONG,
-            );
+            return Lowered::long(kind, at);
         }
         let right = self.long(state, right);
         let (left, right) = (Box::new(left), Box::new(right));
@@ -522,14 +469,7 @@ impl Lowering<'_, '_> {
         } else {
             ir::ExprKind::Or(left, right)
         };
-        Lowered::new(
-            ir::Expr {
-                kind,
-                ty: ir::Type::Long,
-                at,
-            },
-            Ty::LONG,
-        )
+        Lowered::long(kind, at)
     }
 
     fn comparison(
@@ -572,14 +512,7 @@ impl Lowering<'_, '_> {
             right.ty = ir::Type::String;
         }
         let kind = ir::ExprKind::Compare(operator, Box::new(left), Box::new(right));
-        Lowered::new(
-            ir::Expr {
-                kind,
-                ty: ir::Type::Long,
-                at,
-            },
-            Ty::LONG,
-        )
+        Lowered::long(kind, at)
     }
 
     fn ternary(
@@ -591,7 +524,7 @@ impl Lowering<'_, '_> {
         token: Span,
     ) -> Lowered {
         let asks = asks_target(condition);
-        let condition = self.condition(state, condition);
+        let condition = self.long(state, condition);
         if let ir::ExprKind::Number(number) = condition.kind {
             let (taken, dropped) = if number != 0 {
                 (then, otherwise)
@@ -621,17 +554,10 @@ impl Lowering<'_, '_> {
             (Some(one), Some(other)) if one != other => None,
             (one, other) => one.or(other),
         };
-        let (then, otherwise) = (
-            self.with_type(then.expr, known),
-            self.with_type(otherwise.expr, known),
-        );
+        let (then, otherwise) = (then.expr.of_type(known), otherwise.expr.of_type(known));
         let kind = ir::ExprKind::Ternary(Box::new(condition), Box::new(then), Box::new(otherwise));
         Lowered {
-            expr: ir::Expr {
-                kind,
-                ty: known,
-                at,
-            },
+            expr: ir::Expr::new(kind, known, at),
             ty,
             detail,
         }
@@ -696,7 +622,7 @@ impl Lowering<'_, '_> {
                     _ => {}
                 }
                 let known = self.types.get(key).unwrap_or(ir::Type::Long);
-                self.with_type(value.expr, known)
+                value.expr.of_type(known)
             }));
         }
         keys
@@ -718,14 +644,7 @@ impl Lowering<'_, '_> {
                 self.globals[global].is_read = true;
                 let keys = self.keys(state, global, indexes);
                 let kind = ir::ExprKind::In(global_id(global), keys);
-                Lowered::new(
-                    ir::Expr {
-                        kind,
-                        ty: ir::Type::Long,
-                        at,
-                    },
-                    Ty::LONG,
-                )
+                Lowered::long(kind, at)
             }
             ast::Indexable::Hist(_) => {
                 let text = "'in' needs an array on its right side";
@@ -759,21 +678,14 @@ impl Lowering<'_, '_> {
                     histogram,
                     index,
                 };
-                Lowered::new(
-                    ir::Expr {
-                        kind,
-                        ty: ir::Type::Long,
-                        at,
-                    },
-                    Ty::LONG,
-                )
+                Lowered::long(kind, at)
             }
             ast::Indexable::Array(array) => {
                 // `x[i]` on a local that holds a C pointer.
-                if let Some((id, ty)) = state.lookup(&array.name)
+                if state.lookup(&array.name).is_some()
                     && let [Some(index)] = indexes
                 {
-                    return self.pointer_index(state, id, ty, array, index, token);
+                    return self.pointer_index(state, array, index, token);
                 }
                 let Some(global) = self.array(state, array, indexes.len()) else {
                     return self.nothing(token);
@@ -799,11 +711,7 @@ impl Lowering<'_, '_> {
                 let detail = self.types.detail(ty);
                 let kind = ir::ExprKind::Element(global_id(global), keys);
                 Lowered {
-                    expr: ir::Expr {
-                        kind,
-                        ty: known,
-                        at,
-                    },
+                    expr: ir::Expr::new(kind, known, at),
                     ty,
                     detail,
                 }
@@ -814,8 +722,6 @@ impl Lowering<'_, '_> {
     fn pointer_index(
         &mut self,
         state: &mut BodyState,
-        id: ir::LocalId,
-        ty: Ty,
         name: &ast::Ident,
         index: &ast::Expr,
         token: Span,
@@ -833,7 +739,6 @@ impl Lowering<'_, '_> {
             token,
             token,
         );
-        let _ = (id, ty);
         self.target(state, &autocast)
     }
 }

@@ -244,7 +244,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
         state.in_condition = true;
         for (expr, unit) in &probe.conditions {
             state.unit = *unit;
-            let value = self.condition(&mut state, expr);
+            let value = self.long(&mut state, expr);
             condition = Some(match condition {
                 None => value,
                 Some(first) => ir::Expr {
@@ -273,6 +273,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
         self.program.probes.push(ir::Probe {
             name: probe.name.clone(),
             script_name: probe.script_name.clone(),
+            function: probe.function(),
             location: self.session.location(probe.span),
             kind: probe.kind.clone(),
             handler,

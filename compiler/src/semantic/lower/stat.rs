@@ -108,11 +108,7 @@ impl Lowering<'_, '_> {
         }
         let at = self.location(token);
         Lowered::new(
-            ir::Expr {
-                kind: ir::ExprKind::Stat(operation(op), stat),
-                ty: ir::Type::Long,
-                at,
-            },
+            ir::Expr::long(ir::ExprKind::Stat(operation(op), stat), at),
             Ty::LONG,
         )
     }

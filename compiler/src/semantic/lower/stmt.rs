@@ -46,7 +46,7 @@ impl Lowering<'_, '_> {
                 then,
                 otherwise,
             } => {
-                let condition = self.condition(state, condition);
+                let condition = self.long(state, condition);
                 // What @defined() decided is decided here: the dead arm may name
                 // variables that do not exist.
                 if let ir::ExprKind::Number(number) = condition.kind {
@@ -72,7 +72,7 @@ impl Lowering<'_, '_> {
                 }
             }
             ast::StmtKind::While { condition, body } => {
-                let condition = self.condition(state, condition);
+                let condition = self.long(state, condition);
                 if matches!(condition.kind, ir::ExprKind::Number(0)) {
                     return;
                 }
@@ -96,7 +96,7 @@ impl Lowering<'_, '_> {
                         at,
                     });
                 }
-                let condition = condition.as_ref().map(|expr| self.condition(state, expr));
+                let condition = condition.as_ref().map(|expr| self.long(state, expr));
                 let step = step
                     .as_ref()
                     .map(|expr| self.expr_or_void(state, expr).expr);
@@ -390,21 +390,13 @@ impl Lowering<'_, '_> {
         self.writes(global, name.span);
         let at = self.location(name.span);
         let known = self.types.get(value).unwrap_or(ir::Type::Long);
-        let local = ir::Expr {
-            kind: ir::ExprKind::Local(id),
-            ty: known,
-            at,
-        };
+        let local = ir::Expr::new(ir::ExprKind::Local(id), known, at);
         let kind = ir::ExprKind::Assign {
             place: ir::Place::Global(global_id(global)),
             operator: None,
             value: Box::new(local),
         };
-        let expr = ir::Expr {
-            kind,
-            ty: known,
-            at,
-        };
+        let expr = ir::Expr::new(kind, known, at);
         first.push(ir::Stmt {
             kind: ir::StmtKind::Expr(expr),
             at,

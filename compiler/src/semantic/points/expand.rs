@@ -338,7 +338,10 @@ impl Expander<'_> {
     }
 
     fn finish(&self, found: Found, components: &[ast::Component], state: &State) -> Derived {
-        let mut bodies = state.before.clone();
+        let unit = state.body.unit;
+        let guard = found.guard.map(|block| Body { block, unit });
+        let mut bodies: Vec<Body> = guard.into_iter().collect();
+        bodies.extend(state.before.iter().cloned());
         bodies.push(state.body.clone());
         bodies.extend(state.after.iter().cloned());
         let mut conditions = state.conditions.clone();

@@ -34,6 +34,8 @@ pub(super) struct Selected {
     pub spot: Spot,
     pub ty: CType,
     pub bits: Option<BitField>,
+    /// What a cast's operand points to: `[1]` is the object behind it.
+    pub is_pointee: bool,
 }
 
 impl Selected {
@@ -42,6 +44,7 @@ impl Selected {
             spot,
             ty: CType::of(id),
             bits: None,
+            is_pointee: false,
         }
     }
 }
@@ -228,6 +231,7 @@ impl Resolver<'_> {
             spot,
             ty: CType::of(member.type_id),
             bits: member.bit_field,
+            is_pointee: false,
         })
     }
 
@@ -313,6 +317,7 @@ impl Resolver<'_> {
                 spot,
                 ty: self.settled(ty)?,
                 bits: None,
+                is_pointee: false,
             });
         }
         let bare = self.bare(ty.id)?;
@@ -332,6 +337,13 @@ impl Resolver<'_> {
                 _ => Spot::Unavailable("only its first element is known".to_owned()),
             };
             return Ok(Selected { spot, ..pointee });
+        }
+        if let (true, Spot::Memory(address)) = (selected.is_pointee, &selected.spot) {
+            let size = target
+                .size_of(ty.id)
+                .map_err(|problem| self.failed(&problem))?;
+            let spot = Spot::Memory(build::add_scaled(address.clone(), index, size.max(1)));
+            return Ok(Selected::new(spot, ty.id));
         }
         let of = self.type_name(bare.id);
         let sources = self.cx.session.sources.borrow();

@@ -45,7 +45,7 @@ impl Resolver<'_> {
     pub(super) fn space(&self) -> Space {
         match self.cx.context {
             Context::Code(code) if code.is_user => Space::User,
-            Context::Mark(_) => Space::User,
+            Context::Mark(_) | Context::Plt(_) => Space::User,
             _ => Space::Kernel,
         }
     }

@@ -146,11 +146,7 @@ impl Resolver<'_> {
                 let message = match (name, is_read) {
                     ("$value", false) if target.suffixes.is_empty() => {
                         let kind = ExprKind::ProcfsValue;
-                        let expr = ir::Expr {
-                            kind,
-                            ty: ir::Type::String,
-                            at: self.at,
-                        };
+                        let expr = ir::Expr::string(kind, self.at);
                         return Ok(Value { expr, detail: None });
                     }
                     ("$value", true) => {
@@ -307,7 +303,7 @@ impl Resolver<'_> {
                     None => Err(error("unsupported context variable").at(self.token)),
                 }
             }
-            Context::Mark(_) | Context::Empty | Context::Procfs { .. } => {
+            Context::Mark(_) | Context::Plt(_) | Context::Empty | Context::Procfs { .. } => {
                 Err(error("unresolved target-symbol expression").at(self.token))
             }
         }
@@ -633,7 +629,10 @@ impl Resolver<'_> {
         if stars > 0 && cast.suffixes.is_empty() {
             return Ok(Selected::new(Spot::Value(address), self.long_type()?));
         }
-        Ok(Selected::new(Spot::Memory(address), id))
+        Ok(Selected {
+            is_pointee: true,
+            ..Selected::new(Spot::Memory(address), id)
+        })
     }
 
     fn named_type(&self, name: &str, module: Option<&str>) -> Result<TypeId, Diagnostic> {

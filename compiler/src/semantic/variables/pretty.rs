@@ -188,6 +188,7 @@ impl Resolver<'_> {
             spot,
             ty: CType::of(member.type_id),
             bits: member.bit_field,
+            is_pointee: false,
         };
         if member.name.is_empty() {
             let bare = self.bare(member.type_id)?;
