@@ -129,8 +129,10 @@ fn parse_items(
         });
         match parsed {
             Ok(found) => {
-                diagnostics.extend(found.iter().filter_map(|item| duplicate(&items, item)));
-                items.extend(found);
+                for item in found {
+                    diagnostics.extend(duplicate(&items, &item));
+                    items.push(item);
+                }
                 start = end;
             }
             Err(failure) => {
