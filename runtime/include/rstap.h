@@ -558,6 +558,27 @@ RST_INLINE uint64_t rst_current(void)
 	return rst_per_cpu_constant(rst_facts.current_task);
 }
 
+/* The bits of a float as those of the same double; the kernel may not use the unit that could. */
+RST_INLINE int64_t rst_double_of_float(uint32_t bits)
+{
+	uint64_t sign = (uint64_t)(bits >> 31) << 63;
+	uint64_t exponent = (bits >> 23) & 0xff;
+	uint64_t fraction = bits & 0x7fffff;
+
+	if (exponent == 0xff) {			/* infinite, or not a number: quietly so */
+		exponent = 0x7ff;
+		fraction |= fraction ? 0x400000 : 0;
+	} else if (exponent) {
+		exponent += 1023 - 127;
+	} else if (fraction) {			/* denormal, and no double is that small */
+		int shift = __builtin_clz((unsigned int)fraction) - 8;
+
+		exponent = 1023 - 127 + 1 - shift;
+		fraction = fraction << shift & 0x7fffff;
+	}
+	return sign | exponent << 52 | fraction << 29;
+}
+
 RST_INLINE int64_t rst_pid(void)	/* thread group, initial namespace */
 {
 	return *(const int *)(rst_current() + rst_facts.tgid);
@@ -768,8 +789,8 @@ struct rst_probe {
 	uint64_t perf_config;
 	uint64_t perf_period;
 	bool perf_is_frequency;
-	/* procfs: path is the file's name; umask */
-	unsigned int mode;
+	/* procfs: path is the file's name */
+	unsigned int mode;		/* permission bits that the point adds to the file's */
 	unsigned int maximum_size;
 	/* breakpoints */
 	unsigned int breakpoint_length;

@@ -17,6 +17,8 @@
 //! | `// TIMEOUT: 60` | seconds in the guest; 30 if absent |
 //! | `// STDIN: text` | standard input of the loader, a line each |
 //! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
+//! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
+//! | `// TWICE: btf` | run again as if the debug files were not installed; the same is expected |
 //! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
 //!
 //! `$HERE` in `RUN` is the folder that holds the script.
@@ -60,6 +62,7 @@ pub struct Directives {
     pub limit: Duration,
     pub input: Vec<u8>,
     pub programs: Vec<String>,
+    pub modules: Vec<String>,
     pub shell: Option<String>,
 }
 
@@ -79,6 +82,7 @@ pub fn parse(script: &str) -> Result<Directives, String> {
         limit: Duration::from_secs(30),
         input: Vec::new(),
         programs: Vec::new(),
+        modules: Vec::new(),
         shell: None,
     };
     let mut calls_exit = false;
@@ -145,6 +149,7 @@ impl Directives {
                 self.input.push(b'\n');
             }
             "PROGRAM" => self.programs.push(value.trim().to_string()),
+            "MODULE" => self.modules.push(value.trim().to_string()),
             "SHELL" => self.shell = Some(value.to_string()),
             // Other comments may hold colons as well.
             _ => {}

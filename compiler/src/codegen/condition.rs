@@ -102,8 +102,9 @@ fn expression(unit: &Unit, condition: &Expr) -> Result<String, CodegenError> {
                 UnaryOperator::Negate => "-",
                 UnaryOperator::Not => "!",
                 UnaryOperator::Complement => "~",
+                UnaryOperator::FloatToDouble => "rst_double_of_float",
             };
-            format!("({operator}{})", operand(value)?)
+            format!("({operator}({}))", operand(value)?)
         }
         ExprKind::Binary(operator, left, right) => {
             let (a, b) = (operand(left)?, operand(right)?);

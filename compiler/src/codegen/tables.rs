@@ -731,8 +731,7 @@ fn info(program: &Program, parameters: &[&Global], out: &mut Writer) {
     }
     entries.push(format!("guru={}", i32::from(program.is_guru)));
     entries.extend(
-        program
-            .kernel_modules
+        crate::ir::visit::kernel_modules(program)
             .iter()
             .map(|module| format!("module={module}")),
     );

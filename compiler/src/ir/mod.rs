@@ -79,8 +79,6 @@ pub struct Program {
     pub kernel_release: String,
     /// Build-id of that kernel in hexadecimal, if known.
     pub kernel_build_id: Option<String>,
-    /// Modules of the kernel (not our own) that probes refer to, without `.ko`.
-    pub kernel_modules: BTreeSet<String>,
     /// Programs and libraries whose addresses the script names.
     pub user_files: Vec<UserFile>,
 }
@@ -558,6 +556,8 @@ pub enum UnaryOperator {
     Not,
     /// `~`
     Complement,
+    /// The bits of a `float`, as those of the same `double`.
+    FloatToDouble,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

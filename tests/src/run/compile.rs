@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The part of a test that happens here: passes 1 to 4, and helper programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use super::{Compiled, Prepared};
 use crate::corpus::{Kind, Script};
 use crate::directives::{self, Directives, Requirement, version_numbers};
 use crate::expect::{Actual, compare, misplaced, notes};
+use crate::modules::Built;
 use crate::programs::{Programs, capture};
 use crate::report::{Verdict, shown};
 
@@ -23,11 +24,12 @@ pub fn compile(
     index: usize,
     programs: &Programs,
     kernel: &KernelSet,
+    modules: &Built,
     place: &Path,
 ) -> Compiled {
     let start = Instant::now();
     let decided = |verdict| Compiled::Decided(test.name.clone(), start.elapsed(), verdict);
-    match prepare(test, index, programs, kernel, place, start) {
+    match prepare(test, index, programs, kernel, modules, place, start) {
         Ok(Ok(prepared)) => Compiled::Ready(Box::new(prepared)),
         Ok(Err(verdict)) => decided(verdict),
         Err(problem) => decided(Verdict::Failed(vec![problem])),
@@ -39,6 +41,7 @@ fn prepare(
     index: usize,
     programs: &Programs,
     kernel: &KernelSet,
+    modules: &Built,
     place: &Path,
     start: Instant,
 ) -> Result<Result<Prepared, Verdict>, String> {
@@ -55,6 +58,9 @@ fn prepare(
     for program in &wanted.programs {
         build_program(&test.file, program, place)?;
     }
+    for module in &wanted.modules {
+        modules.provide(&test.file.with_file_name(module), place, kernel)?;
+    }
     let here = test.file.parent().unwrap_or(Path::new("."));
     for option in &mut wanted.options {
         *option = option.replace("$HERE", &here.display().to_string());
@@ -64,11 +70,18 @@ fn prepare(
     let mut command = Command::new(&programs.rstap);
     command.args(["-p4", "-m", &name, "-r", &kernel.release]);
     command.arg("--sysroot").arg(&kernel.sysroot);
+    // It names the program of points such as process.function("f").
+    if let Some(target) = &wanted.command {
+        command.arg("-c").arg(target);
+    }
     command
         .args(&wanted.options)
         .arg(&source)
         .args(&wanted.arguments)
         .current_dir(place);
+    if test.without_dwarf {
+        command.env("SYSTEMTAP_DEBUGINFO_PATH", symbols_alone(kernel, place)?);
+    }
     let output = capture(&mut command, LIMIT)?;
     if !output.status.success() {
         let actual = Actual {
@@ -101,6 +114,22 @@ fn prepare(
         strict,
         compiled_in: start.elapsed(),
     }))
+}
+
+/// A folder of debug files that has the list of symbols only, which a running kernel tells itself.
+fn symbols_alone(kernel: &KernelSet, place: &Path) -> Result<PathBuf, String> {
+    let folder = place.join("no-debug-files");
+    let file = format!("boot/System.map-{}", kernel.release);
+    let list = kernel.sysroot.join("usr/lib/debug").join(&file);
+    let link = || {
+        std::fs::create_dir_all(folder.join("boot"))?;
+        match list.is_file() {
+            true => std::os::unix::fs::symlink(&list, folder.join(&file)),
+            false => Ok(()),
+        }
+    };
+    link().map_err(|error| format!("cannot link {}: {error}", list.display()))?;
+    Ok(folder)
 }
 
 /// A script that does not compile passes only if it says that it must not.
