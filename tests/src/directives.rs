@@ -19,7 +19,7 @@
 //! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
 //! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
 //!
-//! `$HERE` in `RUN` is the folder that holds the script.
+//! `$TESTS` in `RUN` is the folder `tests`.
 //!
 //! A script that never calls `exit()` and names no command runs with `-c true`. A file with the
 //! script's name and `.out` instead of `.stp` holds the whole standard output.

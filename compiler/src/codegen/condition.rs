@@ -54,15 +54,15 @@ fn expression(unit: &Unit, condition: &Expr) -> Result<String, CodegenError> {
             }
         }
         ExprKind::Element(id, keys) => {
-            let node = format!(
-                "rst_map_find({}.value, {})",
-                global_name(&unit.program.globals[*id]),
-                key(unit, keys)?
-            );
             if condition.ty != Type::Long {
                 return Err(unsupported("a string element of an array"));
             }
-            format!("({{ struct rst_node *node = {node}; node ? *rst_node_long(node) : 0; }})")
+            let name = global_name(&unit.program.globals[*id]);
+            format!(
+                "({{ {} struct rst_node *node = rst_map_find({name}.value, key); \
+                 node ? *rst_node_long(node) : 0; }})",
+                key(unit, keys)?
+            )
         }
         ExprKind::In(id, keys) => {
             let keys: Option<Vec<Expr>> = keys.iter().cloned().collect();
@@ -72,7 +72,10 @@ fn expression(unit: &Unit, condition: &Expr) -> Result<String, CodegenError> {
                 Type::Stat => "rst_stat_map_contains",
                 _ => "rst_map_find",
             };
-            format!("({function}({name}.value, {}) != 0)", key(unit, &keys)?)
+            format!(
+                "({{ {} {function}({name}.value, key) != 0; }})",
+                key(unit, &keys)?
+            )
         }
         ExprKind::Unary(operator, value) => {
             let operator = match operator {
@@ -150,7 +153,7 @@ fn divide(function: &str, a: &str, b: &str) -> String {
     format!("({{ int64_t divisor = {b}; divisor ? {function}({a}, divisor) : 0; }})")
 }
 
-/// A key in the function's own stack frame; strings must be constants.
+/// Declares `key` in the function's own stack frame; strings must be constants.
 fn key(unit: &Unit, keys: &[Expr]) -> Result<String, CodegenError> {
     let mut words = Vec::new();
     for key in keys {
@@ -171,11 +174,14 @@ fn key(unit: &Unit, keys: &[Expr]) -> Result<String, CodegenError> {
             words.push(format!("{:#x}ull", u64::from_le_bytes(word)));
         }
     }
-    Ok(format!(
-        "(struct rst_key){{ .words = (uint64_t[]){{ {} }}, .count = {} }}",
-        words.join(", "),
+    let mut text = format!(
+        "uint64_t words[{}]; struct rst_key key = {{ .words = words }};",
         words.len()
-    ))
+    );
+    for word in words {
+        text.push_str(&format!(" rst_key_word(&key, {word});"));
+    }
+    Ok(text)
 }
 
 fn unsupported(what: &str) -> CodegenError {

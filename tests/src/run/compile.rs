@@ -11,7 +11,7 @@ use super::{Compiled, Prepared};
 use crate::corpus::{Kind, Script};
 use crate::directives::{self, Directives, Requirement, version_numbers};
 use crate::expect::{Actual, compare, misplaced, notes};
-use crate::programs::{Programs, capture};
+use crate::programs::{Programs, capture, tests_folder};
 use crate::report::{Verdict, shown};
 
 /// The first script on a kernel compiles the runtime as well.
@@ -55,9 +55,8 @@ fn prepare(
     for program in &wanted.programs {
         build_program(&test.file, program, place)?;
     }
-    let here = test.file.parent().unwrap_or(Path::new("."));
     for option in &mut wanted.options {
-        *option = option.replace("$HERE", &here.display().to_string());
+        *option = option.replace("$TESTS", &tests_folder().display().to_string());
     }
     let source = test.source(place)?;
     let name = format!("rstap_test_{index}");
