@@ -3,6 +3,8 @@
 //! handler, so they have no context: no scratch memory and no errors. A division
 //! by zero gives 0.
 
+use std::collections::BTreeSet;
+
 use crate::ir::*;
 
 use super::expression::integer_type;
@@ -14,7 +16,7 @@ pub(super) fn functions(
     unit: &Unit,
     out: &mut Writer,
 ) -> Result<Vec<Option<String>>, CodegenError> {
-    let mut texts: Vec<String> = Vec::new();
+    let mut texts: Vec<(String, BTreeSet<GlobalId>)> = Vec::new();
     let mut names = Vec::new();
     for probe in &unit.program.probes {
         let Some(condition) = &probe.condition else {
@@ -24,16 +26,37 @@ pub(super) fn functions(
         let text = expression(unit, condition)?;
         let index = texts
             .iter()
-            .position(|known| *known == text)
+            .position(|(known, _)| *known == text)
             .unwrap_or_else(|| {
-                texts.push(text);
+                texts.push((
+                    text,
+                    unit.analysis.locks_of_condition(unit.program, condition),
+                ));
                 texts.len() - 1
             });
         names.push(Some(format!("script_condition_{index}")));
     }
-    for (index, text) in texts.iter().enumerate() {
+    for (index, (text, locks)) in texts.iter().enumerate() {
         out.open_function(format!("static bool script_condition_{index}(void)"));
-        out.line(format!("return ({}) != 0;", bare(text)));
+        let locks: Vec<String> = locks
+            .iter()
+            .map(|id| global_name(&unit.program.globals[*id]))
+            .collect();
+        if locks.is_empty() {
+            out.line(format!("return ({}) != 0;", bare(text)));
+        } else {
+            // Handlers on other CPUs change arrays and strings meanwhile.
+            out.line("bool is_true;");
+            out.blank();
+            for name in &locks {
+                out.line(format!("rst_lock(&{name}.lock);"));
+            }
+            out.line(format!("is_true = ({}) != 0;", bare(text)));
+            for name in locks.iter().rev() {
+                out.line(format!("rst_unlock(&{name}.lock);"));
+            }
+            out.line("return is_true;");
+        }
         out.close("");
         out.blank();
     }
@@ -54,15 +77,15 @@ fn expression(unit: &Unit, condition: &Expr) -> Result<String, CodegenError> {
             }
         }
         ExprKind::Element(id, keys) => {
+            let node = format!(
+                "rst_map_find({}.value, {})",
+                global_name(&unit.program.globals[*id]),
+                key(unit, keys)?
+            );
             if condition.ty != Type::Long {
                 return Err(unsupported("a string element of an array"));
             }
-            let name = global_name(&unit.program.globals[*id]);
-            format!(
-                "({{ {} struct rst_node *node = rst_map_find({name}.value, key); \
-                 node ? *rst_node_long(node) : 0; }})",
-                key(unit, keys)?
-            )
+            format!("({{ struct rst_node *node = {node}; node ? *rst_node_long(node) : 0; }})")
         }
         ExprKind::In(id, keys) => {
             let keys: Option<Vec<Expr>> = keys.iter().cloned().collect();
@@ -72,18 +95,16 @@ fn expression(unit: &Unit, condition: &Expr) -> Result<String, CodegenError> {
                 Type::Stat => "rst_stat_map_contains",
                 _ => "rst_map_find",
             };
-            format!(
-                "({{ {} {function}({name}.value, key) != 0; }})",
-                key(unit, &keys)?
-            )
+            format!("({function}({name}.value, {}) != 0)", key(unit, &keys)?)
         }
         ExprKind::Unary(operator, value) => {
             let operator = match operator {
                 UnaryOperator::Negate => "-",
                 UnaryOperator::Not => "!",
                 UnaryOperator::Complement => "~",
+                UnaryOperator::FloatToDouble => "rst_double_of_float",
             };
-            format!("({operator}{})", operand(value)?)
+            format!("({operator}({}))", operand(value)?)
         }
         ExprKind::Binary(operator, left, right) => {
             let (a, b) = (operand(left)?, operand(right)?);
@@ -153,7 +174,7 @@ fn divide(function: &str, a: &str, b: &str) -> String {
     format!("({{ int64_t divisor = {b}; divisor ? {function}({a}, divisor) : 0; }})")
 }
 
-/// Declares `key` in the function's own stack frame; strings must be constants.
+/// A key in the function's own stack frame; strings must be constants.
 fn key(unit: &Unit, keys: &[Expr]) -> Result<String, CodegenError> {
     let mut words = Vec::new();
     for key in keys {
@@ -174,14 +195,11 @@ fn key(unit: &Unit, keys: &[Expr]) -> Result<String, CodegenError> {
             words.push(format!("{:#x}ull", u64::from_le_bytes(word)));
         }
     }
-    let mut text = format!(
-        "uint64_t words[{}]; struct rst_key key = {{ .words = words }};",
+    Ok(format!(
+        "rst_key_of((uint64_t[]){{ {} }}, {})",
+        words.join(", "),
         words.len()
-    );
-    for word in words {
-        text.push_str(&format!(" rst_key_word(&key, {word});"));
-    }
-    Ok(text)
+    ))
 }
 
 fn unsupported(what: &str) -> CodegenError {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use rstap_syntax::diag::Diagnostic;
 
+use super::carried;
 use super::lower::{Lowering, Places};
 use super::optimize::{self, Removed};
 use super::points::{self, Derived};
@@ -69,6 +70,7 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
         }
     }
     settings(session, &mut program);
+    carried::collect(session, &mut program);
     Some(program)
 }
 
@@ -148,7 +150,10 @@ fn remove_empty_probes(session: &Session, derived: &[Derived], program: &mut ir:
         let is_empty = handlers
             .get(probe.handler)
             .is_some_and(|handler| handler.body.is_empty());
-        if is_empty && let Some(derived) = derived.get(index) {
+        if is_empty
+            && let Some(derived) = derived.get(index)
+            && session.is_users(derived.keyword)
+        {
             let text = format!("Probe '{}' has been elided", derived.script_name);
             if warned.insert((derived.keyword, text.clone())) {
                 session.report(Diagnostic::warning("W0202", text).at(derived.keyword));
