@@ -231,7 +231,7 @@ impl Machine {
     }
 
     fn kernel_command_line(&self) -> String {
-        // On a busy host too few emulated ticks may come in time for the check of the timer.
+        // On a busy host the emulated timer may look dead when the kernel tests it.
         let mut line = "console=ttyS0 quiet panic=-1 oops=panic no_timer_check".to_string();
         for argument in &self.kernel_arguments {
             line.push(' ');
