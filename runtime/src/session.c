@@ -164,6 +164,18 @@ static const struct rst_mechanism *mechanism_of(const struct rst_probe_state *st
 	case RST_PROBE_TIMER:
 	case RST_PROBE_JIFFIES:
 		return &rst_timer_mechanism;
+	case RST_PROBE_PERF:
+		return &rst_perf_mechanism;
+	case RST_PROBE_USER:
+	case RST_PROBE_USER_RETURN:
+		return &rst_uprobe_mechanism;
+	case RST_PROBE_BREAKPOINT:
+		return &rst_breakpoint_mechanism;
+	case RST_PROBE_NETFILTER:
+		return &rst_netfilter_mechanism;
+	case RST_PROBE_TASK:
+	case RST_PROBE_SYSCALL:
+		return &rst_task_mechanism;
 	default:
 		return NULL;
 	}
@@ -182,11 +194,15 @@ void rst_conditions_apply(void)
 
 	rst_for_each_probe(state) {
 		bool closed = READ_ONCE(state->probe->closed);
+		int error;
 
 		if (closed == state->is_off || !rst_is_switchable(state))
 			continue;
-		if (!mechanism_of(state)->set(state, !closed))
+		error = mechanism_of(state)->set(state, !closed);
+		if (!error)
 			state->is_off = closed;
+		else if (!closed)
+			rst_probe_failed(state, error);
 	}
 }
 

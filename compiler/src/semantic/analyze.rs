@@ -180,9 +180,7 @@ fn settings(session: &Session, program: &mut ir::Program) {
 pub(super) fn limits(options: &SemanticOptions) -> ir::Limits {
     let mut limits = ir::Limits::default();
     for (name, value) in &options.macros {
-        let number = value
-            .as_deref()
-            .map_or(Some(1), |text| text.parse::<u64>().ok());
+        let number = value.as_deref().map_or(Some(1), c_number);
         let Some(number) = number else { continue };
         let small = u32::try_from(number).unwrap_or(u32::MAX);
         match name.as_str() {
@@ -210,6 +208,18 @@ pub(super) fn limits(options: &SemanticOptions) -> ir::Limits {
         limits.overload_interval = 0;
     }
     limits
+}
+
+/// A number as C writes it, for it may also go into C: `1000`, `0x10`, `1000000000LL`.
+fn c_number(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(['u', 'U', 'l', 'L']);
+    match digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+    {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => digits.parse().ok(),
+    }
 }
 
 /// MAXSTRINGLEN wins over MAP_STRING_LENGTH: strings of arrays are as long as others.

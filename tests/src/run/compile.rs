@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The part of a test that happens here: passes 1 to 4, and helper programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -79,6 +79,9 @@ fn prepare(
         .arg(&source)
         .args(&wanted.arguments)
         .current_dir(place);
+    if test.without_dwarf {
+        command.env("SYSTEMTAP_DEBUGINFO_PATH", symbols_alone(kernel, place)?);
+    }
     let output = capture(&mut command, LIMIT)?;
     if !output.status.success() {
         let actual = Actual {
@@ -111,6 +114,22 @@ fn prepare(
         strict,
         compiled_in: start.elapsed(),
     }))
+}
+
+/// A folder of debug files that has the list of symbols only, which a running kernel tells itself.
+fn symbols_alone(kernel: &KernelSet, place: &Path) -> Result<PathBuf, String> {
+    let folder = place.join("no-debug-files");
+    let file = format!("boot/System.map-{}", kernel.release);
+    let list = kernel.sysroot.join("usr/lib/debug").join(&file);
+    let link = || {
+        std::fs::create_dir_all(folder.join("boot"))?;
+        match list.is_file() {
+            true => std::os::unix::fs::symlink(&list, folder.join(&file)),
+            false => Ok(()),
+        }
+    };
+    link().map_err(|error| format!("cannot link {}: {error}", list.display()))?;
+    Ok(folder)
 }
 
 /// A script that does not compile passes only if it says that it must not.

@@ -231,7 +231,8 @@ impl Machine {
     }
 
     fn kernel_command_line(&self) -> String {
-        let mut line = "console=ttyS0 quiet panic=-1 oops=panic".to_string();
+        // On a busy host the emulated timer may look dead when the kernel tests it.
+        let mut line = "console=ttyS0 quiet panic=-1 oops=panic no_timer_check".to_string();
         for argument in &self.kernel_arguments {
             line.push(' ');
             line.push_str(argument);
