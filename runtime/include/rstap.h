@@ -647,6 +647,11 @@ void rst_printk(struct rst_context *c, int64_t level, struct rst_string text);
 /* system(): staprun runs the command. */
 void rst_system(struct rst_context *c, struct rst_string command);
 uint64_t rst_random(void);
+/* Guru mode: a signal to the current process, once the handler has ended; a wait of at most a second. */
+void rst_raise(int64_t number);
+void rst_delay(struct rst_context *c, int64_t microseconds);
+void rst_panic(struct rst_string text);
+void rst_dump_stack(void);
 /* Symbol "name" or "name+0x12" of a kernel address, into scratch. flags: 1 offset and size, 2 module. */
 struct rst_string rst_symbol(struct rst_context *c, uint64_t address, unsigned int flags);
 /* Kernel call stack as hexadecimal addresses separated by blanks. */

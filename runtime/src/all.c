@@ -29,6 +29,7 @@
 #include "user_stack.c"
 #include "relocate.c"
 #include "log.c"
+#include "guru.c"
 #include "target.c"
 #include "probe_begin.c"
 #include "probe_ftrace.c"

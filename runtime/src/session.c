@@ -75,6 +75,7 @@ int rst_session_create(void)
 	if (rst_script.initialise)
 		rst_script.initialise();
 	rst_user_files_open();
+	rst_guru_prepare();
 	return create_string_parameters();
 }
 
@@ -95,6 +96,7 @@ void rst_session_destroy(void)
 		*rst_script.stats[i].variable = NULL;
 	}
 	rst_user_files_close();
+	rst_guru_destroy();
 	rst_free(rst_states);
 	rst_states = NULL;
 	rst_relocate_destroy();

@@ -91,6 +91,17 @@ impl Lowering<'_, '_> {
         if value.expr.ty == ir::Type::Void && self.is_final {
             self.unresolved(expr.token);
         }
+        // What `x++` or `x += 1` gives is a use of the variable's old value.
+        if let ir::ExprKind::Step { place, .. }
+        | ir::ExprKind::Assign {
+            place,
+            operator: Some(_),
+            ..
+        } = &value.expr.kind
+            && let ir::Place::Global(id) | ir::Place::Element(id, _) = place
+        {
+            self.globals[ir::arena::EntityId::index(*id)].is_read = true;
+        }
         value
     }
 
