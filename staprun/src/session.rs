@@ -2,6 +2,7 @@
 //! A session: one loop over the control file, the output files, signals and
 //! stdout, from START to the last byte.
 
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
@@ -57,8 +58,8 @@ pub struct Plan {
     pub detach: bool,
     /// Go to the background as soon as it runs (`-D`).
     pub daemon: bool,
-    /// `-i`: where the bytes of stdin go.
-    pub stdin: Option<std::fs::File>,
+    /// `-i`: the path of the file that the bytes of stdin go to.
+    pub stdin: Option<String>,
     /// `--summary=json`.
     pub summary_json: bool,
 }
@@ -87,6 +88,8 @@ pub struct Session<'a> {
     /// The next request of that kind.
     order: Option<Request<'static>>,
     command: Option<Pid>,
+    /// Takes what is read from stdin.
+    stdin: Option<File>,
     interrupts: u32,
     failed: bool,
     account: Account,
@@ -132,6 +135,7 @@ impl<'a> Session<'a> {
             errand: None,
             order: None,
             command: None,
+            stdin: None,
             interrupts: 0,
             failed: false,
             account: Account::default(),
@@ -153,6 +157,8 @@ impl<'a> Session<'a> {
             self.order = Some(Request::Start {
                 target: self.plan.target,
             });
+        } else {
+            self.open_stdin();
         }
         loop {
             let followed = match self.order.take() {
@@ -243,7 +249,7 @@ impl<'a> Session<'a> {
             Output::Screen(monitor) => Some(monitor.deadline()),
             _ => None,
         };
-        if (self.plan.stdin.is_some() || monitor.is_some()) && self.phase == Phase::Running {
+        if (self.stdin.is_some() || monitor.is_some()) && self.phase == Phase::Running {
             descriptors.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
         }
         let gap = self.merger.deadline().filter(|_| self.is_drained);
@@ -417,8 +423,20 @@ impl<'a> Session<'a> {
         Ok(None)
     }
 
+    /// The file is there when the probes are.
+    fn open_stdin(&mut self) {
+        let Some(path) = &self.plan.stdin else { return };
+        match File::options().write(true).open(path) {
+            Ok(file) => self.stdin = Some(file),
+            Err(error) => self.reporter.step(1, || {
+                format!("the script does not read stdin ({path}: {error})")
+            }),
+        }
+    }
+
     fn on_started(&mut self) -> Result<Option<Ending>> {
         self.reporter.step(1, || "the probes are armed".to_owned());
+        self.open_stdin();
         if self.phase == Phase::Starting {
             self.phase = Phase::Running;
         }
@@ -482,7 +500,7 @@ impl<'a> Session<'a> {
     /// expect a byte at a time.
     fn take_stdin(&mut self) {
         let has_monitor = matches!(self.output, Output::Screen(_));
-        if self.phase != Phase::Running || !(has_monitor || self.plan.stdin.is_some()) {
+        if self.phase != Phase::Running || !(has_monitor || self.stdin.is_some()) {
             return;
         }
         let stdin = io::stdin();
@@ -499,16 +517,20 @@ impl<'a> Session<'a> {
             }
             return;
         }
-        let Some(file) = &mut self.plan.stdin else {
+        let Some(file) = &mut self.stdin else {
             return;
         };
         if count == 0 || fed.iter().any(|byte| file.write_all(&[*byte]).is_err()) {
-            self.plan.stdin = None;
+            self.stdin = None;
         }
     }
 
     /// Reads what the CPUs printed and passes on what is in order.
     fn collect(&mut self) {
+        // A module that is only loaded keeps its output for whoever attaches to it.
+        if self.plan.detach {
+            return;
+        }
         self.is_drained = self.output.waiting() < WAITING_MAXIMUM && self.read_traces();
         let now = Instant::now();
         let mut ready = Vec::new();
