@@ -8,9 +8,16 @@ pub const WORD_SIZE: u8 = 8;
 /// DWARF number of the stack pointer (System V ABI for x86_64, figure 3.36).
 pub const STACK_POINTER: u16 = 7;
 
+/// DWARF number of the frame pointer, a register that functions keep for their callers.
+pub const FRAME_POINTER: u16 = 6;
+
 /// DWARF numbers of the registers that integer arguments are passed in:
 /// rdi, rsi, rdx, rcx, r8, r9 (System V ABI for x86_64, §3.2.3).
 const ARGUMENTS: [u16; 6] = [5, 4, 1, 2, 8, 9];
+
+/// DWARF number of the register with the second word of a structure that a function
+/// returns in two, rdx.
+pub const SECOND_RESULT: u16 = 1;
 
 /// Where an integer argument (from 0) is at a function's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

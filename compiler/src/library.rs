@@ -33,6 +33,8 @@ pub struct TapsetLibrary<'e> {
     aliases: HashMap<String, Vec<usize>>,
     macros: LibraryMacros,
     environment: Environment<'e>,
+    /// Arguments of the user's script, which library files may ask for too.
+    pub arguments: Vec<String>,
     /// Messages about macro files, and files that could not be read.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -49,6 +51,7 @@ impl<'e> TapsetLibrary<'e> {
             aliases: HashMap::new(),
             macros: LibraryMacros::default(),
             environment,
+            arguments: Vec::new(),
             diagnostics: Vec::new(),
         };
         for root in roots {
@@ -120,7 +123,7 @@ impl<'e> TapsetLibrary<'e> {
 
     fn unreadable(&mut self, path: &Path) {
         let text = format!("cannot read tapset file '{}'", path.display());
-        self.diagnostics.push(Diagnostic::warning("W0101", text));
+        self.diagnostics.push(Diagnostic::warning("W0103", text));
     }
 }
 
@@ -233,7 +236,7 @@ impl Library for TapsetLibrary<'_> {
             file.text.as_str(),
             &self.environment,
             &self.macros,
-            &[],
+            &self.arguments,
         );
         (name, tree, diagnostics)
     }

@@ -7,9 +7,9 @@ mod real;
 use std::sync::Arc;
 
 use rstap_debuginfo::{
-    Address, CallSite, Function, FunctionQuery, Label, LineAddress, Location, Marker, MemberPath,
-    ModuleId, Placement, Probeable, Prototype, Result, Source, SourcePosition, Symbol, Tracepoint,
-    Type, TypeId, Variable,
+    Address, Callee, CarriedFrame, CarriedLine, CarriedSymbol, Function, FunctionQuery, Label,
+    LineAddress, Location, Marker, MemberPath, ModuleId, Placement, PltEntry, Probeable, Prototype,
+    Result, Source, SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable,
 };
 
 pub use fixture::FixtureTarget;
@@ -51,7 +51,8 @@ pub trait Target {
         pc: u64,
     ) -> Result<Location>;
     fn labels(&self, function: &Function, glob: &str) -> Result<Vec<Label>>;
-    fn call_sites(&self, function: &Function) -> Result<Vec<CallSite>>;
+    fn callees(&self, function: &Function) -> Result<Vec<Callee>>;
+    fn frame_at(&self, address: Address) -> Option<(u16, i64)>;
     /// The function with code at an address: the innermost inlined copy, or the concrete one.
     fn function_at(&self, address: Address, inlined: bool) -> Result<Option<Function>>;
 
@@ -83,6 +84,13 @@ pub trait Target {
 
     /// Static markers of a user program.
     fn markers(&self, module: ModuleId) -> Result<Vec<Marker>>;
+    /// Stubs through which a user program calls functions of other files.
+    fn plt(&self, module: ModuleId) -> Result<Vec<PltEntry>>;
+    /// Tables that a script carries along of a user program.
+    fn carried_symbols(&self, module: ModuleId) -> Result<Vec<CarriedSymbol>>;
+    fn carried_frames(&self, module: ModuleId) -> Result<Vec<CarriedFrame>>;
+    fn carried_lines(&self, module: ModuleId) -> Result<Vec<CarriedLine>>;
+    fn needed_libraries(&self, module: ModuleId) -> Result<Vec<String>>;
 
     fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol>;
     fn symbols(&self, module: ModuleId, glob: &str) -> Vec<Symbol>;

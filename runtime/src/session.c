@@ -7,6 +7,7 @@
 #include <linux/rcupdate.h>
 
 #include "runtime.h"
+#include "transport.h"
 
 int rst_state = RST_STATE_LOADED;
 struct rst_probe_state *rst_states;
@@ -57,6 +58,7 @@ int rst_session_create(void)
 		probe->index = i;
 		probe->state = &rst_states[i];
 	}
+	rst_growth_prepare();
 	for (i = 0; i < rst_script.map_count; i++) {
 		struct rst_map_spec *spec = &rst_script.maps[i];
 
@@ -73,6 +75,8 @@ int rst_session_create(void)
 	}
 	if (rst_script.initialise)
 		rst_script.initialise();
+	rst_user_files_open();
+	rst_guru_prepare();
 	return create_string_parameters();
 }
 
@@ -80,6 +84,7 @@ void rst_session_destroy(void)
 {
 	unsigned int i;
 
+	rst_growth_destroy();
 	for (i = 0; i < ARRAY_SIZE(mechanisms); i++)
 		if (mechanisms[i]->release)
 			mechanisms[i]->release();
@@ -91,9 +96,12 @@ void rst_session_destroy(void)
 		rst_stat_destroy(*rst_script.stats[i].variable);
 		*rst_script.stats[i].variable = NULL;
 	}
+	rst_user_files_close();
+	rst_guru_destroy();
 	rst_free(rst_states);
 	rst_states = NULL;
 	rst_relocate_destroy();
+	rst_namespace_forget();
 }
 
 /* ---- ends that come from handlers -------------------------------------------------- */
@@ -158,6 +166,18 @@ static const struct rst_mechanism *mechanism_of(const struct rst_probe_state *st
 	case RST_PROBE_TIMER:
 	case RST_PROBE_JIFFIES:
 		return &rst_timer_mechanism;
+	case RST_PROBE_PERF:
+		return &rst_perf_mechanism;
+	case RST_PROBE_USER:
+	case RST_PROBE_USER_RETURN:
+		return &rst_uprobe_mechanism;
+	case RST_PROBE_BREAKPOINT:
+		return &rst_breakpoint_mechanism;
+	case RST_PROBE_NETFILTER:
+		return &rst_netfilter_mechanism;
+	case RST_PROBE_TASK:
+	case RST_PROBE_SYSCALL:
+		return &rst_task_mechanism;
 	default:
 		return NULL;
 	}
@@ -176,11 +196,15 @@ void rst_conditions_apply(void)
 
 	rst_for_each_probe(state) {
 		bool closed = READ_ONCE(state->probe->closed);
+		int error;
 
 		if (closed == state->is_off || !rst_is_switchable(state))
 			continue;
-		if (!mechanism_of(state)->set(state, !closed))
+		error = mechanism_of(state)->set(state, !closed);
+		if (!error)
 			state->is_off = closed;
+		else if (!closed)
+			rst_probe_failed(state, error);
 	}
 }
 

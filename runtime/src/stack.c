@@ -74,6 +74,19 @@ struct rst_string rst_backtrace(struct rst_context *c, int64_t skip)
 	return rst_string_finish(c, &o);
 }
 
+uint64_t rst_stack_address(struct rst_context *c, int64_t level)
+{
+	char *mark = rst_scratch_mark(c);
+	unsigned long *frames = rst_scratch(c, FRAMES_MAXIMUM * sizeof(*frames));
+	uint64_t address = 0;
+
+	if (frames && level >= 0 && level < FRAMES_MAXIMUM &&
+	    collect(c, frames, level + 1) > level)
+		address = frames[level];
+	rst_scratch_release(c, mark);
+	return address;
+}
+
 void rst_print_backtrace(struct rst_context *c)
 {
 	char *mark = rst_scratch_mark(c);

@@ -119,6 +119,13 @@ impl Account {
                  unexpected sequences. Try a larger buffer: -s MEGABYTES."
             ));
         }
+        for line in self.of("lost-output") {
+            let (messages, bytes) = (line.number("messages"), line.number("bytes"));
+            texts.push(match line.text("probe") {
+                "" => format!("Overwritten: {messages} messages, {bytes} bytes"),
+                probe => format!("Lost: {messages} messages, {bytes} bytes in probe {probe}"),
+            });
+        }
         if self.damaged_bytes > 0 {
             let bytes = self.damaged_bytes;
             texts.push(format!(
@@ -131,13 +138,36 @@ impl Account {
                 "{cut} strings were cut at the string limit (-DMAXSTRINGLEN=N)."
             ));
         }
+        for line in self.of("truncated-strings") {
+            let count = line.number("count");
+            texts.push(format!("Strings cut: {count}{}", at_probe(line)));
+        }
         for line in self.of("full-map") {
             let (map, count) = (line.text("map"), line.number("count"));
             texts.push(format!(
                 "Array {map} was full {count} times; raise its size or -DMAXMAPENTRIES=N."
             ));
         }
+        for line in self.of("short-map") {
+            let (map, count) = (line.text("map"), line.number("count"));
+            texts.push(format!(
+                "Array {map} had no memory for {count} long texts that came too fast; a smaller \
+                 -DMAXSTRINGLEN=N needs less."
+            ));
+        }
         texts
+    }
+
+    /// What the module's memory came to, for `-v`; `None` from a module that did not say.
+    #[must_use]
+    pub fn memory_report(&self) -> Option<String> {
+        let line = self.of("memory").next()?;
+        let (bytes, cpus) = (line.number("bytes"), line.number("cpus").max(1));
+        let kib = bytes.div_ceil(1024);
+        let each = bytes.div_ceil(1024 * cpus);
+        Some(format!(
+            "memory {kib} KiB, {each} KiB for each of {cpus} CPUs"
+        ))
     }
 
     /// SystemTap's probe hit report (`-t`), or nothing when the module was not
@@ -282,9 +312,12 @@ mod tests {
             "kind=errors count=1",
             "kind=skipped reason=reentrant count=3 probe=begin",
             "kind=skipped reason=nmi count=4 probe=timer.profile",
-            "kind=lost-output bytes=10 messages=2",
+            "kind=lost-output bytes=10 messages=2 probe=timer.s(1)",
+            "kind=truncated-strings count=5 probe=begin",
         ]);
         let warnings = account.warnings();
+        assert!(warnings.contains(&"Lost: 2 messages, 10 bytes in probe timer.s(1)".to_owned()));
+        assert!(warnings.contains(&"Strings cut: 5 in probe begin".to_owned()));
         assert_eq!(warnings[0], "Number of errors: 1, skipped probes: 7");
         assert_eq!(warnings[1], "Skipped due to reentrancy: 3 in probe begin");
         assert!(
@@ -292,6 +325,16 @@ mod tests {
                 "There were 2 lost messages, 10 lost bytes, and 0 unexpected sequences."
             )
         );
+    }
+
+    #[test]
+    fn memory_is_told_for_all_and_for_each() {
+        let account = account(&["kind=memory bytes=3145729 cpus=2"]);
+        assert_eq!(
+            account.memory_report().as_deref(),
+            Some("memory 3073 KiB, 1537 KiB for each of 2 CPUs")
+        );
+        assert_eq!(Account::default().memory_report(), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! | `// RUN: -g -c 'CMD'` | options of rstap; `-c` is the loader's |
 //! | `// STAPRUN: -v global=1` | more options of the loader; `name=value` go after the module |
 //! | `// ARGS: one 'two words'` | arguments of the script |
+//! | `code //> line` | a line of output; such lines are the whole standard output |
 //! | `// EXPECT: line` | a line of output, in the order of the directives |
 //! | `// EXPECT-REGEX: pattern` | the same, as a regular expression for the whole line |
 //! | `// EXPECT-NOT: text` | no line of output holds this |
@@ -15,11 +16,16 @@
 //! | `// REQUIRES: kernel>=6.1` | skipped on older kernels |
 //! | `// TIMEOUT: 60` | seconds in the guest; 30 if absent |
 //! | `// STDIN: text` | standard input of the loader, a line each |
-//! | `// PROGRAM: file.c` | a C file beside the script, compiled to `./file` |
+//! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
+//! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
+//! | `// TWICE: btf` | run again as if the debug files were not installed; the same is expected |
 //! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
 //!
+//! `$TESTS` in `RUN` is the folder `tests`.
+//!
 //! A script that never calls `exit()` and names no command runs with `-c true`. A file with the
-//! script's name and `.out` instead of `.stp` holds the whole standard output.
+//! script's name and `.out` instead of `.stp` holds the whole standard output, in `tests/ui` one with
+//! `.err` the whole standard error.
 
 use std::time::Duration;
 
@@ -46,6 +52,8 @@ pub struct Directives {
     pub command: Option<String>,
     pub loader_options: Vec<String>,
     pub arguments: Vec<String>,
+    /// The whole standard output, if the script says it.
+    pub whole: Option<String>,
     pub lines: Vec<Line>,
     pub absent: Vec<String>,
     pub errors: Vec<String>,
@@ -54,6 +62,7 @@ pub struct Directives {
     pub limit: Duration,
     pub input: Vec<u8>,
     pub programs: Vec<String>,
+    pub modules: Vec<String>,
     pub shell: Option<String>,
 }
 
@@ -64,6 +73,7 @@ pub fn parse(script: &str) -> Result<Directives, String> {
         command: None,
         loader_options: Vec::new(),
         arguments: Vec::new(),
+        whole: None,
         lines: Vec::new(),
         absent: Vec::new(),
         errors: Vec::new(),
@@ -72,11 +82,17 @@ pub fn parse(script: &str) -> Result<Directives, String> {
         limit: Duration::from_secs(30),
         input: Vec::new(),
         programs: Vec::new(),
+        modules: Vec::new(),
         shell: None,
     };
     let mut calls_exit = false;
     for (index, line) in script.lines().enumerate() {
         let text = line.trim_start();
+        if let Some((_, output)) = line.split_once("//>") {
+            let whole = found.whole.get_or_insert_default();
+            whole.push_str(output.strip_prefix(' ').unwrap_or(output));
+            whole.push('\n');
+        }
         let Some(comment) = text.strip_prefix("//").or_else(|| text.strip_prefix('#')) else {
             calls_exit |= text.contains("exit");
             continue;
@@ -95,6 +111,15 @@ pub fn parse(script: &str) -> Result<Directives, String> {
 }
 
 impl Directives {
+    /// True if nothing is said about output, errors or the status.
+    pub fn expects_nothing(&self) -> bool {
+        self.whole.is_none()
+            && self.lines.is_empty()
+            && self.absent.is_empty()
+            && self.errors.is_empty()
+            && self.status == 0
+    }
+
     fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "RUN" => {
@@ -124,6 +149,7 @@ impl Directives {
                 self.input.push(b'\n');
             }
             "PROGRAM" => self.programs.push(value.trim().to_string()),
+            "MODULE" => self.modules.push(value.trim().to_string()),
             "SHELL" => self.shell = Some(value.to_string()),
             // Other comments may hold colons as well.
             _ => {}
@@ -191,6 +217,13 @@ mod tests {
             ["-g", "-c", "a \"b\"", "", "x y"]
         );
         assert!(split_words("'open").is_err());
+    }
+
+    #[test]
+    fn output_stands_beside_the_code() {
+        let found = parse("println(5) //> 5\n//>\n//>  x\n").unwrap();
+        assert_eq!(found.whole.as_deref(), Some("5\n\n x\n"));
+        assert_eq!(parse("").unwrap().whole, None);
     }
 
     #[test]

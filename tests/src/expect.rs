@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Comparing output with what a script's directives expect.
 
+use std::path::Path;
+
 use regex::Regex;
 
 use crate::directives::{Directives, Line};
@@ -15,6 +17,7 @@ pub struct Actual {
 
 /// All that is wrong with `actual`; empty if nothing is. `whole` is the content of the `.out` file.
 pub fn compare(wanted: &Directives, whole: Option<&str>, actual: &Actual) -> Vec<String> {
+    let whole = whole.or(wanted.whole.as_deref());
     let stdout = String::from_utf8_lossy(&actual.stdout);
     let stderr = String::from_utf8_lossy(&actual.stderr);
     let mut problems = Vec::new();
@@ -67,7 +70,8 @@ fn find_lines(wanted: &[Line], stdout: &str) -> Option<String> {
     None
 }
 
-fn first_difference(wanted: &str, actual: &str) -> String {
+/// Says which line differs first.
+pub fn first_difference(wanted: &str, actual: &str) -> String {
     let mut actual_lines = actual.lines();
     for (index, line) in wanted.lines().enumerate() {
         let other = actual_lines.next();
@@ -83,6 +87,48 @@ fn first_difference(wanted: &str, actual: &str) -> String {
         Some(line) => format!("more output than expected: {line:?}"),
         None => "output differs in its last line ending".to_string(),
     }
+}
+
+/// `//~ error: text` notes with the line they stand on; `//~^` means the line above.
+pub fn notes(script: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (index, line) in script.lines().enumerate() {
+        let Some((_, note)) = line.split_once("//~") else {
+            continue;
+        };
+        let above = note.chars().take_while(|&c| c == '^').count();
+        let note = note.trim_start_matches('^').trim();
+        let text = note.strip_prefix("error:").unwrap_or(note).trim();
+        found.push(((index + 1).saturating_sub(above), text.to_string()));
+    }
+    found
+}
+
+/// True if `file:line` stands somewhere in the text, not followed by a digit.
+fn points_to(text: &str, file: &str, line: usize) -> bool {
+    let place = format!("{file}:{line}");
+    text.match_indices(&place).any(|(start, _)| {
+        let after = text
+            .get(start + place.len()..)
+            .and_then(|rest| rest.chars().next());
+        !after.is_some_and(|c| c.is_ascii_digit())
+    })
+}
+
+/// Which of the notes have no message, or one that points elsewhere than to their line of `path`.
+pub fn misplaced(notes: &[(usize, String)], path: &Path, stderr: &[u8]) -> Vec<String> {
+    let stderr = String::from_utf8_lossy(stderr);
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let problem = |(line, text): &(usize, String)| {
+        if !stderr.contains(text.as_str()) {
+            Some(format!("line {line} lacks its message: {text}"))
+        } else if !points_to(&stderr, &file, *line) {
+            Some(format!("no message points to {file}:{line}: {text}"))
+        } else {
+            None
+        }
+    };
+    notes.iter().filter_map(problem).collect()
 }
 
 #[cfg(test)]
@@ -128,5 +174,20 @@ mod tests {
         };
         assert!(compare(&wanted, None, &failed).is_empty());
         assert_eq!(compare(&wanted, None, &actual("")).len(), 2);
+    }
+
+    #[test]
+    fn notes_know_their_line() {
+        let found = notes("probe x { } //~ error: no such\nb\n//~^ wrong\n");
+        assert_eq!(
+            found,
+            [(1, "no such".to_string()), (2, "wrong".to_string())]
+        );
+    }
+
+    #[test]
+    fn a_line_number_is_a_whole_number() {
+        assert!(points_to("at a.stp:12:3", "a.stp", 12));
+        assert!(!points_to("at a.stp:12:3", "a.stp", 1));
     }
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Finding the built programs and the test scripts.
+//! Finding and running the built programs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-
-use walkdir::WalkDir;
 
 /// The programs under test.
 #[derive(Debug, Clone)]
@@ -45,26 +43,6 @@ impl Programs {
 /// The folder `tests` of the source tree.
 pub fn tests_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// All scripts below `tests/KIND`, sorted, with their names: `run/maps/simple.stp`.
-pub fn scripts(kind: &str) -> Vec<(String, PathBuf)> {
-    let mut found: Vec<(String, PathBuf)> = WalkDir::new(tests_folder().join(kind))
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.into_path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "stp"))
-        .filter_map(|path| {
-            let name = path
-                .strip_prefix(tests_folder())
-                .ok()?
-                .display()
-                .to_string();
-            Some((name, path))
-        })
-        .collect();
-    found.sort();
-    found
 }
 
 /// Runs a program to its end without input, at most `seconds` long. The error says why not.

@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Tests of whole scripts: compiled here, all run in one virtual machine.
 
+mod batch;
 mod compile;
 mod execute;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use rstap_vm::KernelSet;
 
+use crate::corpus::{Script, doubled, examples, scripts};
 use crate::directives::Directives;
+use crate::modules::Built;
 use crate::options::Options;
-use crate::programs::{Programs, scripts};
+use crate::programs::Programs;
 use crate::report::{Report, Verdict};
 
-/// A script under test.
-#[derive(Debug)]
-pub struct Test {
-    /// Its path below `tests`.
-    pub name: String,
-    pub path: PathBuf,
-}
+/// Documents whose examples are run.
+const DOCUMENTS: [&str; 1] = ["docs/language.md"];
 
 /// A script that is ready to run in the guest.
 #[derive(Debug)]
@@ -36,6 +34,10 @@ pub struct Prepared {
     pub folder: PathBuf,
     /// The file in it to load.
     pub module: String,
+    /// What the compiler said on standard error.
+    pub warnings: Vec<u8>,
+    /// True if nothing may be said on standard error but what is wanted.
+    pub strict: bool,
     /// How long the compiler took.
     pub compiled_in: Duration,
 }
@@ -48,7 +50,7 @@ pub enum Compiled {
     Decided(String, Duration, Verdict),
 }
 
-/// Runs all scripts in `tests/run`.
+/// Runs all scripts in `tests/run`, and the examples of the documents.
 pub fn main() -> ExitCode {
     let options = Options::from_environment();
     match run(&options) {
@@ -64,61 +66,58 @@ pub fn main() -> ExitCode {
 fn run(options: &Options) -> Result<Report, String> {
     let programs = Programs::find()?;
     let kernel = rstap_vm::kernels::find(options.kernel.as_deref()).map_err(|e| e.to_string())?;
-    let tests: Vec<Test> = scripts("run")
-        .into_iter()
-        .filter(|(name, _)| options.selects(name))
-        .map(|(name, path)| Test { name, path })
-        .collect();
+    let mut tests = doubled(scripts("run")?);
+    for document in DOCUMENTS {
+        tests.extend(examples(document)?);
+    }
+    tests.retain(|test| options.selects(&test.name));
     println!("{} scripts for {}", tests.len(), kernel.release);
     let folder = tempfile::Builder::new()
         .prefix("rstap-run-")
         .tempdir()
         .map_err(|error| format!("cannot create a temporary folder: {error}"))?;
     let start = Instant::now();
-    let compiled = compile_all(&tests, &programs, &kernel, folder.path());
-    println!("compiled in {:.1} s", start.elapsed().as_secs_f64());
-
     let mut report = Report::default();
-    let mut ready = Vec::new();
-    for item in compiled {
-        match item {
-            Compiled::Ready(prepared) => ready.push(*prepared),
-            Compiled::Decided(name, took, verdict) => report.add(&name, took, &verdict),
+    let (sender, compiled) = channel();
+    let next = AtomicUsize::new(0);
+    let modules = Built::new(folder.path());
+    let finished = std::thread::scope(|scope| {
+        let (tests, programs, kernel, place) = (&tests, &programs, &kernel, folder.path());
+        let (next, modules) = (&next, &modules);
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                compile_some(tests, programs, kernel, modules, place, next, &sender)
+            });
         }
-    }
-    execute::run_all(&ready, &programs, &kernel, &mut report)?;
+        drop(sender);
+        let finished = execute::run_all(compiled, programs, kernel, &mut report);
+        // Whoever still compiles has nobody to compile for if running failed.
+        next.store(tests.len(), Ordering::Relaxed);
+        finished
+    });
+    finished?;
+    println!("in {:.1} s", start.elapsed().as_secs_f64());
     Ok(report)
 }
 
-/// Compiles with as many threads as there are CPUs; results are in the order of the tests.
-fn compile_all(
-    tests: &[Test],
+/// Compiles scripts that no other thread has taken, until there are none.
+fn compile_some(
+    tests: &[Script],
     programs: &Programs,
     kernel: &KernelSet,
-    folder: &std::path::Path,
-) -> Vec<Compiled> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, Compiled)>> = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(test) = tests.get(index) else { break };
-                    let place = folder.join(format!("{index:04}"));
-                    let result = compile::compile(test, index, programs, kernel, &place);
-                    results
-                        .lock()
-                        .unwrap_or_else(|poison| poison.into_inner())
-                        .push((index, result));
-                }
-            });
+    modules: &Built,
+    folder: &Path,
+    next: &AtomicUsize,
+    done: &Sender<Compiled>,
+) {
+    loop {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let Some(test) = tests.get(index) else { break };
+        let place = folder.join(format!("{index:04}"));
+        let result = compile::compile(test, index, programs, kernel, modules, &place);
+        if done.send(result).is_err() {
+            break;
         }
-    });
-    let mut results = results
-        .into_inner()
-        .unwrap_or_else(|poison| poison.into_inner());
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    }
 }

@@ -18,7 +18,7 @@
 //!   .prototype(&Function) -> Result<Option<Prototype>>
 //!   .variables_at(&Function, pc: u64) -> Result<Vec<Variable>>      parameters first, then locals, inner scopes first
 //!   .location(&Function, &Variable, pc: u64) -> Result<Location>    also for globals
-//!   .labels(&Function, glob) / .call_sites(&Function)
+//!   .labels(&Function, glob) / .call_sites(&Function) / .callees(&Function)
 //!   .function_at(Address) -> Result<Option<Function>>
 //!
 //!   .source_files(module, glob) / .lines(module, file glob, first..=last) -> Vec<LineAddress>
@@ -37,6 +37,11 @@
 //!
 //!   .markers(module) -> Result<Vec<Marker>>          static markers of programs (USDT)
 //!
+//!   .plt(module) -> Result<Vec<PltEntry>>            stubs for functions of other files
+//!
+//!   .carried_symbols(module) / .carried_frames(module) / .carried_lines(module)
+//!   .needed_libraries(module)                        for naming addresses at run time
+//!
 //!   .symbol(module, name) -> Option<Symbol> / .symbols(module, glob) / .symbol_at(Address)
 //!   .placement(Address) -> Placement
 //!   .file_offset(Address) -> Result<u64>             place in a program's file, for user probes
@@ -47,6 +52,7 @@
 #![warn(missing_docs)]
 
 mod btf;
+mod carried;
 mod debuginfod;
 mod dwarf;
 mod elf;
@@ -58,6 +64,7 @@ mod http;
 mod locate;
 mod mapped;
 mod markers;
+mod plt;
 mod probeable;
 mod queries;
 mod reloc;
@@ -67,10 +74,12 @@ mod tracepoints;
 mod type_queries;
 mod types;
 
+pub use carried::{CarriedFrame, CarriedLine, CarriedSymbol, FrameRule};
 pub use debuginfod::DebugServers;
 pub use error::{Error, Result};
 pub use exports::Export;
 pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};
 pub use markers::{Marker, MarkerArgument};
+pub use plt::PltEntry;
 pub use session::{DebugInfo, ModuleKind};
 pub use types::*;

@@ -12,9 +12,10 @@ use crate::glob;
 use crate::session::{DebugInfo, Module, ModuleKind};
 use crate::symbols::{Entry, SymbolList};
 use crate::types::{
-    Address, BinaryOperator, CallSite, Encoding, EntityId, Function, FunctionKind, FunctionQuery,
-    Label, LineAddress, Location, LocationExpr, ModuleId, Placement, Probeable, Prototype, Source,
-    SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable, VariableKind,
+    Address, BinaryOperator, CallSite, Callee, Encoding, EntityId, Function, FunctionKind,
+    FunctionQuery, Label, LineAddress, Location, LocationExpr, ModuleId, Placement, Probeable,
+    Prototype, Source, SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable,
+    VariableKind,
 };
 
 impl DebugInfo {
@@ -47,12 +48,31 @@ impl DebugInfo {
                         .map(|symbol| from_symbol(module.id, symbol)),
                 );
             }
+            if module.kind == ModuleKind::Binary && !glob::is_pattern(&query.name) {
+                for function in &mut found {
+                    self.follow_alias(function)?;
+                }
+            }
             return Ok(found);
         }
         if query.file.is_some() {
             return Err(self.no_debug_info(&module));
         }
         self.symbol_functions(&module.id, &query.name)
+    }
+
+    /// Libraries give functions further names (`puts` is `_IO_puts`): what DWARF has at the
+    /// same entry describes them all.
+    fn follow_alias(&self, function: &mut Function) -> Result<()> {
+        if function.kind != FunctionKind::SymbolOnly {
+            return Ok(());
+        }
+        if let Some(described) = self.function_at(function.entry, false)?
+            && described.entry == function.entry
+        {
+            *function = described;
+        }
+        Ok(())
     }
 
     /// Functions by symbol alone, even where there is DWARF.
@@ -334,6 +354,21 @@ impl DebugInfo {
     pub fn call_sites(&self, function: &Function) -> Result<Vec<CallSite>> {
         let module = self.get(function.id.module)?;
         self.need_dwarf(&module)?.call_sites(function)
+    }
+
+    /// What a function's own code calls, and what is inlined into it directly.
+    pub fn callees(&self, function: &Function) -> Result<Vec<Callee>> {
+        let module = self.get(function.id.module)?;
+        let empty = SymbolList::default();
+        let symbols = self.symbols_of(&module).unwrap_or(&empty);
+        self.need_dwarf(&module)?.callees(symbols, function)
+    }
+
+    /// The canonical frame address at an address of the code, as a register (by DWARF
+    /// number) and an offset. `None` where it is more complicated or not known.
+    pub fn frame_at(&self, address: Address) -> Option<(u16, i64)> {
+        let module = self.get(address.module).ok()?;
+        module.dwarf.as_ref()?.frame_at(address.value)
     }
 
     /// Names of source files that match a pattern.

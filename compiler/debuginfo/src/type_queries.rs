@@ -354,13 +354,15 @@ impl DebugInfo {
     pub fn enumerator(&self, module: ModuleId, name: &str) -> Result<Option<i64>> {
         for module in [module, ModuleId::KERNEL] {
             let module = self.get(module)?;
-            // BTF has every enumeration once and is a hundred times smaller.
-            if let Some(value) = self.btf(&module)?.and_then(|btf| btf.enumerator(name)) {
-                return Ok(Some(value));
-            }
-            let dwarf = module.dwarf.as_ref();
-            if let Some(value) = dwarf.and_then(|dwarf| dwarf.enumerator(name)) {
-                return Ok(Some(value));
+            // BTF has every enumeration once and is a hundred times smaller: what it lacks, DWARF
+            // lacks too.
+            let found = match (self.btf(&module)?, &module.dwarf) {
+                (Some(btf), _) => btf.enumerator(name),
+                (None, Some(dwarf)) => dwarf.enumerator(name),
+                (None, None) => None,
+            };
+            if found.is_some() {
+                return Ok(found);
             }
             if module.kind == crate::session::ModuleKind::Binary {
                 break;

@@ -579,6 +579,15 @@ pub struct CallSite {
     pub tail_call: bool,
 }
 
+/// What a function's own code calls, without what code inlined into it calls.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Callee {
+    /// A copy inlined into the function.
+    Inlined(Function),
+    /// A call.
+    Called(CallSite),
+}
+
 /// One row of the line table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineAddress {

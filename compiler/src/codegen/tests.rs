@@ -224,6 +224,7 @@ impl Build {
         self.program.probes.push(Probe {
             name: "probe".to_owned(),
             script_name: "probe".to_owned(),
+            function: String::new(),
             location: "test.stp:1:1".to_owned(),
             kind,
             handler,

@@ -18,6 +18,7 @@ use super::session::Session;
 use crate::build::{BuildError, BuildRequest, Cache, Plan, cache::write_whole};
 use crate::cli::Options;
 use crate::cli::options::{Privilege, ScriptSource};
+use crate::ir::ProbeKind;
 use crate::library::TapsetLibrary;
 use crate::output::{say, say_line};
 use crate::semantic::analyze::analyze;
@@ -48,6 +49,8 @@ pub struct Passes<'a> {
 pub struct Module {
     pub path: PathBuf,
     pub name: String,
+    /// It has probes of standard input, which staprun then feeds.
+    pub reads_stdin: bool,
 }
 
 /// A script of the user, parsed.
@@ -131,7 +134,10 @@ impl<'a> Passes<'a> {
 
     /// The index of the tapset library.
     pub fn library(&self, sources: &mut SourceMap) -> TapsetLibrary<'a> {
-        TapsetLibrary::open(&self.tapset_folders(), self.environment(true), sources)
+        let mut library =
+            TapsetLibrary::open(&self.tapset_folders(), self.environment(true), sources);
+        library.arguments.clone_from(&self.options.arguments);
+        library
     }
 }
 
@@ -156,7 +162,9 @@ impl Passes<'_> {
         let environment = self.environment(false);
         let mut diagnostics = library.diagnostics.clone();
         let mut files = Vec::new();
+        let mut uses_argument_globals = false;
         for (name, text) in texts {
+            uses_argument_globals |= names_argument_globals(&text);
             let (tree, found) = parse_script(
                 sources,
                 &name,
@@ -169,12 +177,17 @@ impl Passes<'_> {
             files.push(UserFile { name, tree });
         }
         drop(environment);
-        self.warn_unused_arguments(&files);
+        if !uses_argument_globals {
+            self.warn_unused_arguments(&files);
+        }
         let errors = self.messages.show(&diagnostics, sources);
-        if errors > 0 {
-            let plural = if errors == 1 { "" } else { "s" };
-            tell_line!("{errors} parse error{plural}.");
-        } else if self.last_pass == 1 {
+        let without_place = |message: &&Diagnostic| message.is_error() && message.primary.is_none();
+        let placed = errors - diagnostics.iter().filter(without_place).count();
+        if placed > 0 {
+            let plural = if placed == 1 { "" } else { "s" };
+            tell_line!("{placed} parse error{plural}.");
+        }
+        if errors == 0 && self.last_pass == 1 {
             say_line!("# parse tree dump");
             for file in &files {
                 say_line!("# file {}", file.name);
@@ -266,13 +279,11 @@ impl Passes<'_> {
 
     /// Arguments that no script asks for are a mistake worth a word.
     fn warn_unused_arguments(&self, files: &[UserFile]) {
-        let counted = files.iter().any(|file| file.tree.counted_args);
         for (index, argument) in self.options.arguments.iter().enumerate() {
             let number = index + 1;
-            let is_used = counted
-                || files
-                    .iter()
-                    .any(|file| file.tree.used_args.contains(&number));
+            let is_used = files
+                .iter()
+                .any(|file| file.tree.used_args.contains(&number));
             if !is_used {
                 self.messages.warn(&format!(
                     "unused command line option ${number}/@{number}: '{argument}'"
@@ -280,6 +291,12 @@ impl Passes<'_> {
             }
         }
     }
+}
+
+/// Whether a script uses `argc`, `argv` or `argv_1` of the library, which hold all arguments.
+fn names_argument_globals(text: &str) -> bool {
+    rstap_syntax::lexer::raw_tokens(text)
+        .any(|(_, word)| word == "argc" || word == "argv" || word.starts_with("argv_"))
 }
 
 /// An example's file by its name or path below the examples, with or without `.stp`.
@@ -311,6 +328,8 @@ impl Passes<'_> {
             verbosity: options.verbose(2),
             has_target_process: options.command.is_some() || options.target_pid.is_some(),
             target_program: self.target_program(),
+            symbol_files: options.symbol_modules.clone(),
+            ldd: options.ldd,
             globals: options.global_values.clone(),
             macros: options.macros.clone(),
             timeout_ns: None,
@@ -402,7 +421,14 @@ impl Passes<'_> {
         if self.last_pass == 3 {
             say!("{c_source}");
         }
-        Ok(Translated { c_source, watch })
+        let reads_stdin = program.probes.iter().any(
+            |probe| matches!(&probe.kind, ProbeKind::ProcfsWrite { path, .. } if path == "__stdin"),
+        );
+        Ok(Translated {
+            c_source,
+            reads_stdin,
+            watch,
+        })
     }
 }
 
@@ -437,6 +463,7 @@ fn error_table(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
 #[derive(Debug)]
 struct Translated {
     c_source: String,
+    reads_stdin: bool,
     watch: Stopwatch,
 }
 
@@ -520,7 +547,11 @@ impl Passes<'_> {
             && let Some(path) = cache.find(&name)
         {
             self.say(4, &format!("using cached {}", path.display()));
-            return Ok(Module { path, name });
+            return Ok(Module {
+                path,
+                name,
+                reads_stdin: translated.reads_stdin,
+            });
         }
         let mut path = request.compile(plan, &name)?;
         if let Some(cache) = cache {
@@ -556,7 +587,11 @@ impl Passes<'_> {
             4,
             &format!("compiled C into \"{name}.ko\" in {}", watch.times()),
         );
-        Ok(Module { path, name })
+        Ok(Module {
+            path,
+            name,
+            reads_stdin: translated.reads_stdin,
+        })
     }
 
     /// Puts the C file into the temporary directory and says so.

@@ -18,8 +18,10 @@ pub mod visit;
 pub mod walk;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arena::{IndexVec, entity_id};
+pub use rstap_debuginfo::FrameRule;
 
 entity_id! {
     /// A global variable of the script or of a tapset file.
@@ -77,8 +79,20 @@ pub struct Program {
     pub kernel_release: String,
     /// Build-id of that kernel in hexadecimal, if known.
     pub kernel_build_id: Option<String>,
-    /// Modules of the kernel (not our own) that probes refer to, without `.ko`.
-    pub kernel_modules: BTreeSet<String>,
+    /// Programs and libraries whose addresses the script names.
+    pub user_files: Vec<UserFile>,
+}
+
+/// What is carried along of a program or library. All tables are sorted by their first
+/// number, the offset in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserFile {
+    pub path: String,
+    /// Offset, size, name.
+    pub symbols: Vec<(u32, u32, String)>,
+    pub frames: Vec<(u32, FrameRule)>,
+    /// Offset, source file, line.
+    pub lines: Vec<(u32, Arc<str>, u32)>,
 }
 
 /// Run-time limits; `-D` overrides them (`reference`: SystemTap's table of limits).
@@ -365,6 +379,29 @@ pub struct Expr {
     pub at: LocationId,
 }
 
+impl Expr {
+    /// An expression of a type.
+    pub fn new(kind: ExprKind, ty: Type, at: LocationId) -> Self {
+        Expr { kind, ty, at }
+    }
+
+    /// A number.
+    pub fn long(kind: ExprKind, at: LocationId) -> Self {
+        Expr::new(kind, Type::Long, at)
+    }
+
+    /// A string.
+    pub fn string(kind: ExprKind, at: LocationId) -> Self {
+        Expr::new(kind, Type::String, at)
+    }
+
+    /// The same with a type that has been learnt since.
+    pub fn of_type(mut self, ty: Type) -> Self {
+        self.ty = ty;
+        self
+    }
+}
+
 /// Kernel or user memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Space {
@@ -519,6 +556,8 @@ pub enum UnaryOperator {
     Not,
     /// `~`
     Complement,
+    /// The bits of a `float`, as those of the same `double`.
+    FloatToDouble,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -609,6 +648,8 @@ pub struct Probe {
     pub name: String,
     /// As the script wrote it.
     pub script_name: String,
+    /// Function that it is in, or its tracepoint; empty if there is none.
+    pub function: String,
     /// `FILE:LINE:COLUMN`
     pub location: String,
     pub kind: ProbeKind,
@@ -639,6 +680,18 @@ pub struct CodePlace {
     pub offset: u64,
     /// `offset` is a run-time address (`.absolute`).
     pub is_absolute: bool,
+}
+
+impl ProbeKind {
+    /// The symbol that a place in the kernel is in; `None` where there is none.
+    pub fn symbol(&self) -> Option<&str> {
+        match self {
+            ProbeKind::Function(place)
+            | ProbeKind::Return { place, .. }
+            | ProbeKind::Address(place) => place.symbol.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

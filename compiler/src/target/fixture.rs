@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rstap_debuginfo::{
-    Address, AddressRange, AggregateKind, BitField, CallSite, Encoding, EntityId, Enumerator,
-    Error, Function, FunctionKind, FunctionQuery, Label, LineAddress, Location, Marker, Member,
-    MemberPath, ModuleId, Parameter, Placement, Probeable, Prototype, Result, Source,
-    SourcePosition, Symbol, SymbolKind, Tracepoint, Type, TypeId, TypeKind, Variable, VariableKind,
-    glob,
+    Address, AddressRange, AggregateKind, BitField, Callee, CarriedFrame, CarriedLine,
+    CarriedSymbol, Encoding, EntityId, Enumerator, Error, Function, FunctionKind, FunctionQuery,
+    Label, LineAddress, Location, Marker, Member, MemberPath, ModuleId, Parameter, Placement,
+    PltEntry, Probeable, Prototype, Result, Source, SourcePosition, Symbol, SymbolKind, Tracepoint,
+    Type, TypeId, TypeKind, Variable, VariableKind, glob,
 };
 
 use super::Target;
@@ -389,8 +389,12 @@ impl Target for FixtureTarget {
         Ok(Vec::new())
     }
 
-    fn call_sites(&self, _function: &Function) -> Result<Vec<CallSite>> {
+    fn callees(&self, _function: &Function) -> Result<Vec<Callee>> {
         Ok(Vec::new())
+    }
+
+    fn frame_at(&self, _address: Address) -> Option<(u16, i64)> {
+        None
     }
 
     fn function_at(&self, address: Address, _inlined: bool) -> Result<Option<Function>> {
@@ -570,6 +574,26 @@ impl Target for FixtureTarget {
     }
 
     fn markers(&self, _module: ModuleId) -> Result<Vec<Marker>> {
+        Ok(Vec::new())
+    }
+
+    fn plt(&self, _module: ModuleId) -> Result<Vec<PltEntry>> {
+        Ok(Vec::new())
+    }
+
+    fn carried_symbols(&self, _module: ModuleId) -> Result<Vec<CarriedSymbol>> {
+        Ok(Vec::new())
+    }
+
+    fn carried_frames(&self, _module: ModuleId) -> Result<Vec<CarriedFrame>> {
+        Ok(Vec::new())
+    }
+
+    fn carried_lines(&self, _module: ModuleId) -> Result<Vec<CarriedLine>> {
+        Ok(Vec::new())
+    }
+
+    fn needed_libraries(&self, _module: ModuleId) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rstap_debuginfo::{
-    Address, CallSite, DebugInfo, Error, Function, FunctionQuery, KernelPaths, Label, LineAddress,
-    Location, Marker, MemberPath, ModuleId, Placement, Probeable, Prototype, Result, Source,
-    SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable, VariableKind, glob,
+    Address, Callee, CarriedFrame, CarriedLine, CarriedSymbol, DebugInfo, Error, Function,
+    FunctionQuery, KernelPaths, Label, LineAddress, Location, Marker, MemberPath, ModuleId,
+    Placement, PltEntry, Probeable, Prototype, Result, Source, SourcePosition, Symbol, Tracepoint,
+    Type, TypeId, Variable, VariableKind, glob,
 };
 
 use super::Target;
@@ -174,8 +175,12 @@ impl Target for RealTarget {
         self.debug_info()?.labels(function, glob)
     }
 
-    fn call_sites(&self, function: &Function) -> Result<Vec<CallSite>> {
-        self.debug_info()?.call_sites(function)
+    fn callees(&self, function: &Function) -> Result<Vec<Callee>> {
+        self.debug_info()?.callees(function)
+    }
+
+    fn frame_at(&self, address: Address) -> Option<(u16, i64)> {
+        self.debug_info().ok()?.frame_at(address)
     }
 
     fn function_at(&self, address: Address, inlined: bool) -> Result<Option<Function>> {
@@ -245,6 +250,26 @@ impl Target for RealTarget {
 
     fn markers(&self, module: ModuleId) -> Result<Vec<Marker>> {
         self.debug_info()?.markers(module)
+    }
+
+    fn plt(&self, module: ModuleId) -> Result<Vec<PltEntry>> {
+        self.debug_info()?.plt(module)
+    }
+
+    fn carried_symbols(&self, module: ModuleId) -> Result<Vec<CarriedSymbol>> {
+        self.debug_info()?.carried_symbols(module)
+    }
+
+    fn carried_frames(&self, module: ModuleId) -> Result<Vec<CarriedFrame>> {
+        self.debug_info()?.carried_frames(module)
+    }
+
+    fn carried_lines(&self, module: ModuleId) -> Result<Vec<CarriedLine>> {
+        self.debug_info()?.carried_lines(module)
+    }
+
+    fn needed_libraries(&self, module: ModuleId) -> Result<Vec<String>> {
+        self.debug_info()?.needed_libraries(module)
     }
 
     fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol> {

@@ -15,8 +15,6 @@ pub struct File {
     pub items: Vec<Item>,
     /// Command line arguments that the file uses, counted from 1, in order.
     pub used_args: Vec<usize>,
-    /// Whether the file asks how many arguments there are (`$#`, `@#`).
-    pub counted_args: bool,
 }
 
 /// A name and where it stands.

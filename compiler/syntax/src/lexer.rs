@@ -73,8 +73,6 @@ pub struct Lexed {
     pub diagnostics: Vec<Diagnostic>,
     /// Which arguments were pasted, counted from 1.
     pub used_args: BTreeSet<usize>,
-    /// `$#` or `@#` was used.
-    pub counted_args: bool,
 }
 
 fn is_word_start(byte: u8) -> bool {
@@ -182,6 +180,7 @@ pub fn lex(sources: &mut SourceMap, file: FileId, options: LexOptions<'_>) -> Le
         sources,
         options,
         out: Lexed::default(),
+        in_open_string: false,
     };
     lexer.file(file, ExpansionId::NONE);
     lexer.out
@@ -191,6 +190,9 @@ struct Lexer<'a> {
     sources: &'a mut SourceMap,
     options: LexOptions<'a>,
     out: Lexed,
+    /// A string without end was reported in this item. The closing quote of a string over
+    /// several lines looks like an opening one and is not worth another message.
+    in_open_string: bool,
 }
 
 impl Lexer<'_> {
@@ -219,7 +221,7 @@ impl Lexer<'_> {
             };
             let word = rest.get(..length).unwrap_or("");
             match argument {
-                Some(_) => self.argument(word, span),
+                Some(_) => at += self.argument(word, span, rest.get(length..).unwrap_or("")),
                 None => self.token(kind, span, word),
             }
         }
@@ -230,8 +232,14 @@ impl Lexer<'_> {
             TokenKind::Keyword if word == "private" && self.options.private_is_name => {
                 kind = TokenKind::Identifier;
             }
+            TokenKind::Keyword if matches!(word, "probe" | "function" | "global") => {
+                self.in_open_string = false;
+            }
             TokenKind::Junk if word.starts_with('"') => {
-                self.junk("E0102", "Could not find matching closing quote", span);
+                if !self.in_open_string {
+                    self.junk("E0102", "Could not find matching closing quote", span);
+                }
+                self.in_open_string = true;
                 kind = TokenKind::String;
             }
             TokenKind::Junk if word.starts_with("%{") => {
@@ -258,12 +266,11 @@ impl Lexer<'_> {
         self.out.diagnostics.push(diagnostic);
     }
 
-    /// `$1`, `@1`, `$#` or `@#`.
-    fn argument(&mut self, word: &str, span: Span) {
+    /// `$1`, `@1`, `$#` or `@#`, before the text `rest`. Returns how much of `rest` it took.
+    fn argument(&mut self, word: &str, span: Span, rest: &str) -> usize {
         let quoted = word.starts_with('@');
         let number = word.get(1..).unwrap_or("");
         let value = if number == "#" {
-            self.out.counted_args = true;
             Some(self.options.args.len().to_string())
         } else {
             let index = number.parse::<usize>().ok();
@@ -278,8 +285,10 @@ impl Lexer<'_> {
         let Some(value) = value.filter(|_| !inside_argument) else {
             let kind = TokenKind::BadArgument;
             self.out.tokens.push(Token { kind, span });
-            return;
+            return 0;
         };
+        let glued = if quoted { 0 } else { glued(&value, rest) };
+        let value = value + rest.get(..glued).unwrap_or("");
         let length = value.len() as u32;
         let file = self.sources.add(format!("<argument {word}>"), value);
         let kind = ExpansionKind::Argument;
@@ -302,7 +311,21 @@ impl Lexer<'_> {
         } else {
             self.file(file, expansion);
         }
+        glued
     }
+}
+
+/// How much of `rest` continues the last token of a pasted `value`: with `$1` being `ab`, `$1c` is
+/// the name `abc`.
+fn glued(value: &str, rest: &str) -> usize {
+    let Some((_, last)) = raw_tokens(value).last() else {
+        return 0;
+    };
+    if !value.ends_with(last) {
+        return 0;
+    }
+    let (_, length) = first_token(&format!("{last}{rest}"));
+    length.saturating_sub(last.len())
 }
 
 /// Length of `$1`, `@1`, `$#` or `@#` at the start of the text.

@@ -16,7 +16,10 @@ use crate::programs::Programs;
 struct Job {
     title: &'static str,
     limit: f64,
-    /// Arguments of rstap; `{}` becomes a number that was not used before.
+    /// Megabytes, where no debug file is read.
+    memory: Option<u64>,
+    /// Arguments of rstap; `{}` becomes a number that was not used before, `{long}` the path of a
+    /// script of 5,000 lines.
     arguments: &'static [&'static str],
     /// The number stays the same, so that the cache has the result.
     cached: bool,
@@ -34,20 +37,31 @@ const JOBS: &[Job] = &[
     Job {
         title: "-p4 of hello world, new script",
         limit: 0.10,
+        memory: None,
         arguments: &["-p4", "-e", "probe begin { println(\"hello {}\") exit() }"],
         cached: false,
         first: false,
     },
     Job {
         title: "-p2 of hello world",
-        limit: 0.03,
+        limit: 0.015,
+        memory: Some(60),
         arguments: &["-p2", "-e", "probe begin { println(\"hello {}\") exit() }"],
+        cached: false,
+        first: false,
+    },
+    Job {
+        title: "-p2 of 5,000 lines",
+        limit: 0.15,
+        memory: Some(60),
+        arguments: &["-p2", "{long}"],
         cached: false,
         first: false,
     },
     Job {
         title: "-p4 with two DWARF function probes and $file$$",
         limit: 0.25,
+        memory: None,
         arguments: &["-p4", "-e", TWO_PROBES],
         cached: false,
         first: false,
@@ -55,6 +69,7 @@ const JOBS: &[Job] = &[
     Job {
         title: "the same again, cached",
         limit: 0.02,
+        memory: None,
         arguments: &["-p4", "-e", TWO_PROBES],
         cached: true,
         first: false,
@@ -62,6 +77,7 @@ const JOBS: &[Job] = &[
     Job {
         title: "first script ever on a kernel",
         limit: 3.0,
+        memory: None,
         arguments: &["-p4", "-e", "probe begin { println(\"hello {}\") exit() }"],
         cached: false,
         first: true,
@@ -69,6 +85,7 @@ const JOBS: &[Job] = &[
     Job {
         title: "-l 'kernel.function(\"*\")'",
         limit: 1.0,
+        memory: Some(300),
         arguments: &["-l", "kernel.function(\"*\")"],
         cached: false,
         first: false,
@@ -76,6 +93,7 @@ const JOBS: &[Job] = &[
     Job {
         title: "-L 'kernel.function(\"vfs_*\")'",
         limit: 0.1,
+        memory: None,
         arguments: &["-L", "kernel.function(\"vfs_*\")"],
         cached: false,
         first: false,
@@ -83,6 +101,7 @@ const JOBS: &[Job] = &[
     Job {
         title: "-L 'kernel.trace(\"*\")'",
         limit: 0.1,
+        memory: None,
         arguments: &["-L", "kernel.trace(\"*\")"],
         cached: false,
         first: false,
@@ -90,6 +109,7 @@ const JOBS: &[Job] = &[
     Job {
         title: "-p3 of `*@fs/*.c` with ppfunc() and $$parms",
         limit: 1.0,
+        memory: Some(400),
         arguments: &["-p3", "-e", ALL_OF_FS],
         cached: false,
         first: false,
@@ -97,6 +117,7 @@ const JOBS: &[Job] = &[
     Job {
         title: "-L 'syscall.*'",
         limit: 0.3,
+        memory: None,
         arguments: &["-L", "syscall.*"],
         cached: false,
         first: false,
@@ -142,6 +163,9 @@ pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Resu
         .prefix("rstap-bench-")
         .tempdir()
         .map_err(|error| format!("cannot create a temporary folder: {error}"))?;
+    let long = place.path().join("long.stp");
+    std::fs::write(&long, long_script())
+        .map_err(|error| format!("cannot write {}: {error}", long.display()))?;
     let peer = peer_version();
     println!(
         "Times on this machine, warm, median of {RUNS}; SystemTap: {}, second run, at most {} s and \
@@ -166,11 +190,18 @@ pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Resu
         .to_vec(),
     ];
     for job in JOBS.iter().filter(|job| options.selects(job.title)) {
-        let mut cells = vec![format!("`{}`", job.title), format!("≤ {} s", job.limit)];
+        let mut cells = vec![
+            format!("`{}`", job.title),
+            match job.memory {
+                Some(megabytes) => format!("≤ {} s, {megabytes} MB", job.limit),
+                None => format!("≤ {} s", job.limit),
+            },
+        ];
         match measure(job, programs, kernel, place.path()) {
             Ok(taken) => {
                 cells.extend(taken.cells());
-                let is_reached = taken.seconds <= job.limit;
+                let has_room = |most: u64| taken.memory_kb <= most * 1024;
+                let is_reached = taken.seconds <= job.limit && job.memory.is_none_or(has_room);
                 cells.push(if is_reached { "reached" } else { "over" }.to_string());
             }
             Err(problem) => {
@@ -191,6 +222,29 @@ pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Resu
     }
     print_table(&rows);
     Ok(())
+}
+
+/// 500 functions of ten lines, as long scripts have them, and a probe that calls them all.
+fn long_script() -> String {
+    let mut text = String::from("global hits, sizes\n");
+    let mut calls = String::new();
+    for number in 0..500 {
+        text.push_str(&format!(
+            "function step_{number}(key, size) {{\n\
+             \tif (size > {number} && key != \"\") {{\n\
+             \t\thits[key, size]++\n\
+             \t\tsizes[key] <<< size * {number} + (size >> 3)\n\
+             \t}} else\n\
+             \t\thits[sprintf(\"%s-%d\", key, size), {number}] += size\n\
+             \tfor (i = 0; i < 3; i++)\n\
+             \t\tsize += i ? size : -i\n\
+             \treturn size % 97\n\
+             }}\n"
+        ));
+        calls.push_str(&format!(" n += step_{number}(\"k\", n)"));
+    }
+    text.push_str(&format!("probe begin {{ n = 1{calls} println(n) }}\n"));
+    text
 }
 
 /// The medians of the times and the largest memory.
@@ -273,7 +327,9 @@ impl Job {
             .arg(format!("--sysroot={}", kernel.sysroot.display()))
             .current_dir(place);
         for argument in self.arguments {
-            command.arg(argument.replace("{}", &number.to_string()));
+            let long = place.join("long.stp").display().to_string();
+            let argument = argument.replace("{}", &number.to_string());
+            command.arg(argument.replace("{long}", &long));
         }
     }
 }
@@ -371,6 +427,11 @@ fn peak_memory(status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_long_script_has_five_thousand_lines() {
+        assert_eq!(long_script().lines().count(), 5002);
+    }
 
     #[test]
     fn peak_memory_is_read_from_the_status() {

@@ -85,8 +85,9 @@ fn in_batches(
                 blocked: Vec::new(),
             });
         }
-        if let Some(line) = lines.values().flatten().next() {
-            return Err(format!("nobody asked for {line}"));
+        // SystemTap reads the names of some system calls as those of others too.
+        for line in lines.values().flatten() {
+            println!("not asked for: {line}");
         }
     }
     Ok(answers)

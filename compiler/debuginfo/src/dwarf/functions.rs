@@ -92,7 +92,7 @@ impl DwarfFile {
             let passing;
             let unit = match (query.one_of_each, self.units.get(position)) {
                 (true, Some(entry)) => {
-                    passing = Unit::read(&self.dwarf, entry, position);
+                    passing = Unit::read(&self.dwarf, entry, position, self.has_full_paths);
                     passing.as_ref().ok()
                 }
                 _ => self.unit(position).ok(),

@@ -23,6 +23,7 @@ use crate::elf::Elf;
 use crate::error::{Error, Result};
 use crate::mapped;
 
+pub(crate) use cfi::{Frames, UnwindRow};
 pub(crate) use index::{Class, Index, Row};
 use scan::{Malformed, Programs, UnitBytes};
 pub(crate) use unit::Unit;
@@ -51,6 +52,7 @@ pub(crate) struct DwarfFile {
     frames: cfi::Frames,
     /// Addresses of the per-CPU area, if the file has one.
     percpu: Option<(u64, u64)>,
+    has_full_paths: bool,
     index: OnceLock<Index>,
     /// Ranges of addresses with the unit they belong to, sorted.
     addresses: OnceLock<Vec<(u64, u64, u32)>>,
@@ -119,9 +121,18 @@ impl DwarfFile {
                         section.address.saturating_add(section.size),
                     )
                 }),
+            has_full_paths: false,
             index: OnceLock::new(),
             addresses: OnceLock::new(),
         }))
+    }
+
+    /// Names source files with the directory that they were compiled in, as is done for programs.
+    pub fn with_full_paths(self) -> DwarfFile {
+        DwarfFile {
+            has_full_paths: true,
+            ..self
+        }
     }
 
     /// An error of gimli's about something in a unit.
@@ -156,7 +167,8 @@ impl DwarfFile {
         entry
             .unit
             .get_or_init(|| {
-                Unit::read(&self.dwarf, entry, position).map_err(|error| error.to_string())
+                Unit::read(&self.dwarf, entry, position, self.has_full_paths)
+                    .map_err(|error| error.to_string())
             })
             .as_ref()
             .map_err(|message| {
@@ -216,13 +228,11 @@ impl DwarfFile {
             let Ok(unit) = self.unit(position) else {
                 continue;
             };
-            let Ok(mut ranges) = self.dwarf.unit_ranges(&unit.unit) else {
+            let Ok(root) = unit.unit.entry(unit.unit.header.root_offset()) else {
                 continue;
             };
-            while let Ok(Some(range)) = ranges.next() {
-                if range.begin != 0 && range.begin < range.end {
-                    found.push((range.begin, range.end, position as u32));
-                }
+            for range in unit.ranges(&self.dwarf, &root) {
+                found.push((range.begin, range.end, position as u32));
             }
         }
         found.sort_unstable();

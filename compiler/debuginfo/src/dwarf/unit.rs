@@ -18,6 +18,8 @@ pub(crate) struct Unit {
     pub start: u64,
     /// Offset of its end.
     pub end: u64,
+    /// Source files are named with the directory that they were compiled in.
+    has_full_paths: bool,
     files: OnceLock<Vec<OnceLock<Option<Arc<str>>>>>,
 }
 
@@ -29,6 +31,7 @@ impl Unit {
         dwarf: &gimli::Dwarf<Slice>,
         entry: &UnitEntry,
         position: usize,
+        has_full_paths: bool,
     ) -> gimli::Result<Unit> {
         let unit = gimli::Unit::new(dwarf, entry.header)?;
         Ok(Unit {
@@ -36,6 +39,7 @@ impl Unit {
             position,
             start: entry.start,
             end: entry.end,
+            has_full_paths,
             files: OnceLock::new(),
         })
     }
@@ -103,9 +107,10 @@ impl Unit {
     }
 
     /// Name of a source file by its index in the line table, as SystemTap
-    /// prints it: relative to the compilation directory where that is a prefix.
-    /// A kernel's units name a third of a million files, so each is put
-    /// together when it is asked for.
+    /// prints it: in the kernel relative to the compilation directory where that is a
+    /// prefix, in programs with that directory.
+    /// A kernel's units name a third of a million files, so each is put together when it is
+    /// asked for.
     pub fn file_name(&self, dwarf: &gimli::Dwarf<Slice>, index: u64) -> Option<&Arc<str>> {
         let files = self.files.get_or_init(|| {
             let program = self.unit.line_program.as_ref();
@@ -137,6 +142,7 @@ impl Unit {
             Some(text.to_string_lossy())
         };
         let root = self.unit.comp_dir.map(|text| text.to_string_lossy());
+        let root = root.unwrap_or_default();
         // Before DWARF 5 directory 0 is the compilation directory and not in the list.
         let directory = match file.directory_index() {
             0 if header.version() < 5 => None,
@@ -144,8 +150,11 @@ impl Unit {
         };
         let directory = directory.and_then(text).unwrap_or_default();
         let name = text(file.path_name())?;
-        let name = shorten(&root.unwrap_or_default(), &directory, &name);
-        (!name.is_empty()).then(|| name.into())
+        let path = shorten(&root, &directory, &name);
+        match self.has_full_paths && !path.starts_with('/') {
+            true => Some(format!("{root}/{path}").into()),
+            false => (!path.is_empty()).then(|| path.into()),
+        }
     }
 
     /// Where an entry says it is declared.
@@ -170,6 +179,13 @@ impl Unit {
     /// removed (ranges at 0) is left out.
     pub fn ranges(&self, dwarf: &gimli::Dwarf<Slice>, entry: &Entry) -> Vec<AddressRange> {
         let mut found = Vec::new();
+        // gimli adds the two without looking.
+        if let Some(AttributeValue::Udata(size)) = entry.attr_value(gimli::DW_AT_high_pc)
+            && let Some(begin) = self.address(dwarf, entry, gimli::DW_AT_low_pc)
+            && begin.checked_add(size).is_none()
+        {
+            return found;
+        }
         let Ok(mut ranges) = dwarf.die_ranges(&self.unit, entry) else {
             return found;
         };

@@ -9,9 +9,10 @@ use super::unit::{Entry, Unit};
 use super::{Class, DwarfFile};
 use crate::error::Result;
 use crate::glob;
+use crate::symbols::SymbolList;
 use crate::types::{
-    Address, CallSite, EntityId, Function, Label, Location, ModuleId, Parameter, Prototype, Source,
-    TypeId, Variable, VariableKind,
+    Address, CallSite, Callee, EntityId, Function, Label, Location, ModuleId, Parameter, Prototype,
+    Source, TypeId, Variable, VariableKind,
 };
 
 impl DwarfFile {
@@ -307,32 +308,61 @@ impl DwarfFile {
         let unit = self.unit_of(function.id.offset)?;
         let mut found = Vec::new();
         self.descendants(unit, function.id.offset, |entry| {
-            if !matches!(entry.tag(), dw::DW_TAG_call_site | dw::DW_TAG_GNU_call_site) {
-                return;
-            }
-            let address = [
-                dw::DW_AT_call_return_pc,
-                dw::DW_AT_call_pc,
-                dw::DW_AT_low_pc,
-            ]
-            .into_iter()
-            .find_map(|name| unit.address(&self.dwarf, entry, name));
-            let Some(address) = address else { return };
-            let callee = unit
-                .reference(entry, dw::DW_AT_call_origin)
-                .or_else(|| unit.reference(entry, dw::DW_AT_abstract_origin))
-                .and_then(|origin| self.name_of(origin));
-            found.push(CallSite {
-                callee,
-                return_address: Address {
-                    module: function.id.module,
-                    value: address,
-                },
-                tail_call: Unit::flag(entry, dw::DW_AT_call_tail_call)
-                    || Unit::flag(entry, dw::DW_AT_GNU_tail_call),
-            });
+            found.extend(self.call_site(function, unit, entry));
         })?;
         Ok(found)
+    }
+
+    /// Copies inlined into a function's own code, and its own calls.
+    pub fn callees(&self, symbols: &SymbolList, function: &Function) -> Result<Vec<Callee>> {
+        let unit = self.unit_of(function.id.offset)?;
+        let mut found = Vec::new();
+        // Everything below an inlined copy is the copy's.
+        let mut hidden_below = None;
+        self.descendants(unit, function.id.offset, |entry| {
+            let depth = entry.depth();
+            if hidden_below.is_some_and(|limit| depth > limit) {
+                return;
+            }
+            hidden_below = None;
+            if entry.tag() == dw::DW_TAG_inlined_subroutine {
+                hidden_below = Some(depth);
+                let die = unit.global(entry.offset());
+                let around = Some(function.id.offset);
+                let copy = self.describe(function.id.module, symbols, die, around);
+                found.extend(copy.map(Callee::Inlined));
+                return;
+            }
+            found.extend(self.call_site(function, unit, entry).map(Callee::Called));
+        })?;
+        Ok(found)
+    }
+
+    /// The call that an entry describes, if it describes one.
+    fn call_site(&self, function: &Function, unit: &Unit, entry: &Entry) -> Option<CallSite> {
+        if !matches!(entry.tag(), dw::DW_TAG_call_site | dw::DW_TAG_GNU_call_site) {
+            return None;
+        }
+        let address = [
+            dw::DW_AT_call_return_pc,
+            dw::DW_AT_call_pc,
+            dw::DW_AT_low_pc,
+        ]
+        .into_iter()
+        .find_map(|name| unit.address(&self.dwarf, entry, name))?;
+        let callee = unit
+            .reference(entry, dw::DW_AT_call_origin)
+            .or_else(|| unit.reference(entry, dw::DW_AT_abstract_origin))
+            .and_then(|origin| self.name_of(origin));
+        Some(CallSite {
+            callee,
+            return_address: Address {
+                module: function.id.module,
+                value: address,
+            },
+            tail_call: Unit::flag(entry, dw::DW_AT_call_tail_call)
+                || Unit::flag(entry, dw::DW_AT_GNU_tail_call),
+        })
     }
 
     /// Calls `visit` for everything below an entry.

@@ -78,11 +78,7 @@ impl Lowering<'_, '_> {
         };
         let detail = place.detail.or(value.detail);
         Lowered {
-            expr: ir::Expr {
-                kind,
-                ty: known,
-                at,
-            },
+            expr: ir::Expr::new(kind, known, at),
             ty: place.ty,
             detail,
         }
@@ -112,14 +108,7 @@ impl Lowering<'_, '_> {
             is_prefix,
             by,
         };
-        Lowered::new(
-            ir::Expr {
-                kind,
-                ty: ir::Type::Long,
-                at,
-            },
-            Ty::LONG,
-        )
+        Lowered::long(kind, at)
     }
 
     /// What stands left of an assignment. Errors are reported.
@@ -132,7 +121,7 @@ impl Lowering<'_, '_> {
                     if !self.set_arity(global, 0, target.token) {
                         return None;
                     }
-                    self.globals[global].is_written = true;
+                    self.writes(global, target.token);
                     let ty = self.globals[global].value;
                     let place = ir::Place::Global(global_id(global));
                     return Some(PlaceInfo {
@@ -155,7 +144,7 @@ impl Lowering<'_, '_> {
             } if state.lookup(&array.name).is_none() => {
                 let global = self.array(state, array, indexes.len())?;
                 let keys: Option<Vec<_>> = self.keys(state, global, indexes).into_iter().collect();
-                self.globals[global].is_written = true;
+                self.writes(global, target.token);
                 let ty = self.globals[global].value;
                 let place = ir::Place::Element(global_id(global), keys?);
                 Some(PlaceInfo {
@@ -172,9 +161,9 @@ impl Lowering<'_, '_> {
             | ast::ExprKind::Register { .. } => self.target_place(state, target),
             ast::ExprKind::Index {
                 base: ast::Indexable::Array(array),
-                ..
+                indexes,
             } => {
-                self.array_local(array);
+                self.array_local(array, indexes.len());
                 None
             }
             _ => {

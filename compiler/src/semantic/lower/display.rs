@@ -47,6 +47,7 @@ impl Lowering<'_, '_> {
             self.program.probes.push(ir::Probe {
                 name: name.to_owned(),
                 script_name: name.to_owned(),
+                function: String::new(),
                 location: "automatic display".to_owned(),
                 kind,
                 handler,
@@ -69,11 +70,7 @@ fn display(id: ir::GlobalId, global: &ir::Global, at: ir::LocationId, handler: &
             match ty {
                 ir::Type::Stat => stat_pieces(&ir::StatPlace::Scalar(id), at, &mut pieces),
                 _ => {
-                    let value = ir::Expr {
-                        kind: ir::ExprKind::Global(id),
-                        ty: *ty,
-                        at,
-                    };
+                    let value = ir::Expr::new(ir::ExprKind::Global(id), *ty, at);
                     value_pieces(value, &mut pieces);
                 }
             }
@@ -102,11 +99,7 @@ fn display(id: ir::GlobalId, global: &ir::Global, at: ir::LocationId, handler: &
                 if number > 0 {
                     literal(&mut pieces, b",");
                 }
-                let key = ir::Expr {
-                    kind: ir::ExprKind::Local(local),
-                    ty: *ty,
-                    at,
-                };
+                let key = ir::Expr::new(ir::ExprKind::Local(local), *ty, at);
                 if *ty == ir::Type::String {
                     literal(&mut pieces, b"\"");
                     pieces.push(escaped(key));
@@ -123,11 +116,7 @@ fn display(id: ir::GlobalId, global: &ir::Global, at: ir::LocationId, handler: &
                 let name = format!("{}_value", global.c_name);
                 let local = handler.locals.push(ir::Local { name, ty: *value });
                 value_local = Some(local);
-                let value = ir::Expr {
-                    kind: ir::ExprKind::Local(local),
-                    ty: *value,
-                    at,
-                };
+                let value = ir::Expr::new(ir::ExprKind::Local(local), *value, at);
                 value_pieces(value, &mut pieces);
             }
             literal(&mut pieces, b"\n");
@@ -156,11 +145,7 @@ fn print(pieces: Vec<ir::PrintPiece>, at: ir::LocationId) -> ir::Stmt {
         pieces,
     }));
     ir::Stmt {
-        kind: ir::StmtKind::Expr(ir::Expr {
-            kind,
-            ty: ir::Type::Void,
-            at,
-        }),
+        kind: ir::StmtKind::Expr(ir::Expr::new(kind, ir::Type::Void, at)),
         at,
     }
 }
@@ -171,11 +156,7 @@ fn if_any(
     otherwise: ir::Block,
     at: ir::LocationId,
 ) -> ir::Stmt {
-    let condition = ir::Expr {
-        kind: ir::ExprKind::Stat(ir::StatOperation::Count, stat),
-        ty: ir::Type::Long,
-        at,
-    };
+    let condition = ir::Expr::long(ir::ExprKind::Stat(ir::StatOperation::Count, stat), at);
     ir::Stmt {
         kind: ir::StmtKind::If {
             condition,
@@ -223,11 +204,7 @@ fn stat_pieces(stat: &ir::StatPlace, at: ir::LocationId, pieces: &mut Vec<ir::Pr
     ] {
         literal(pieces, text.as_bytes());
         let kind = ir::ExprKind::Stat(operation, stat.clone());
-        let value = ir::Expr {
-            kind,
-            ty: ir::Type::Long,
-            at,
-        };
+        let value = ir::Expr::long(kind, at);
         pieces.push(plain_value(ir::Conversion::Decimal, value));
     }
 }

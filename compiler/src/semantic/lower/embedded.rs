@@ -29,7 +29,7 @@ impl Lowering<'_, '_> {
         };
         let kind = ir::ExprKind::EmbeddedC(self.c_text(state, code, token));
         let at = self.location(token);
-        Lowered::new(ir::Expr { kind, ty, at }, Ty::Known(ty))
+        Lowered::new(ir::Expr::new(kind, ty, at), Ty::Known(ty))
     }
 
     fn c_text(&mut self, state: &BodyState, code: &str, span: Span) -> ir::EmbeddedCode {

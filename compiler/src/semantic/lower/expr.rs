@@ -9,9 +9,9 @@ use rstap_syntax::span::Span;
 use super::super::infer::Ty;
 use super::super::points::{CodeContext, Context};
 use super::super::variables::{self, VariableCx};
-use super::Lowering;
 use super::body::{BodyEmit, BodyState};
 use super::stmt::global_id;
+use super::{Lowering, mismatch_error};
 use crate::ir;
 
 /// A lowered expression with its type and, if it is a C value, its C type.
@@ -29,21 +29,29 @@ impl Lowered {
             detail: None,
         }
     }
+
+    pub fn long(kind: ir::ExprKind, at: ir::LocationId) -> Self {
+        Lowered::new(ir::Expr::long(kind, at), Ty::LONG)
+    }
+
+    pub fn string(kind: ir::ExprKind, at: ir::LocationId) -> Self {
+        Lowered::new(ir::Expr::string(kind, at), Ty::STRING)
+    }
 }
 
 impl Lowering<'_, '_> {
     pub(super) fn number(&mut self, number: i64, token: Span) -> ir::Expr {
         let at = self.location(token);
-        ir::Expr {
-            kind: ir::ExprKind::Number(number),
-            ty: ir::Type::Long,
-            at,
-        }
+        ir::Expr::long(ir::ExprKind::Number(number), at)
     }
 
     /// Stands for an expression that has an error.
     pub(super) fn nothing(&mut self, token: Span) -> Lowered {
-        let expr = self.number(0, token);
+        // No number: a condition of it must not make a branch look dead.
+        let expr = ir::Expr::long(
+            ir::ExprKind::CConstant("0".to_owned()),
+            self.location(token),
+        );
         self.failed.insert(token);
         Lowered::new(expr, Ty::Var(self.types.fresh_unlinked()))
     }
@@ -60,32 +68,39 @@ impl Lowering<'_, '_> {
     pub(super) fn long(&mut self, state: &mut BodyState, expr: &ast::Expr) -> ir::Expr {
         let value = self.expr(state, expr);
         self.unify(value.ty, Ty::LONG, expr.token);
-        self.with_type(value.expr, ir::Type::Long)
+        value.expr.of_type(ir::Type::Long)
     }
 
     /// An expression that must be a string.
     pub(super) fn string(&mut self, state: &mut BodyState, expr: &ast::Expr) -> ir::Expr {
         let value = self.expr(state, expr);
         self.unify(value.ty, Ty::STRING, expr.token);
-        self.with_type(value.expr, ir::Type::String)
-    }
-
-    /// In early walks a type may be learnt just now; the IR takes it at once.
-    fn with_type(&mut self, mut expr: ir::Expr, ty: ir::Type) -> ir::Expr {
-        expr.ty = ty;
-        expr
-    }
-
-    /// A number that is tested, with what is known of it folded.
-    pub(super) fn condition(&mut self, state: &mut BodyState, expr: &ast::Expr) -> ir::Expr {
-        self.long(state, expr)
+        value.expr.of_type(ir::Type::String)
     }
 
     /// An expression with a value.
     pub(super) fn expr(&mut self, state: &mut BodyState, expr: &ast::Expr) -> Lowered {
         let value = self.expr_or_void(state, expr);
+        if matches!(value.expr.kind, ir::ExprKind::Print(_)) && value.expr.ty == ir::Type::Void {
+            // As a value, what prints is zero.
+            let zero = self.number(0, expr.token);
+            let at = value.expr.at;
+            let kind = ir::ExprKind::Sequence(Box::new(value.expr), Box::new(zero));
+            return Lowered::long(kind, at);
+        }
         if value.expr.ty == ir::Type::Void && self.is_final {
             self.unresolved(expr.token);
+        }
+        // What `x++` or `x += 1` gives is a use of the variable's old value.
+        if let ir::ExprKind::Step { place, .. }
+        | ir::ExprKind::Assign {
+            place,
+            operator: Some(_),
+            ..
+        } = &value.expr.kind
+            && let ir::Place::Global(id) | ir::Place::Element(id, _) = place
+        {
+            self.globals[ir::arena::EntityId::index(*id)].is_read = true;
         }
         value
     }
@@ -98,14 +113,7 @@ impl Lowering<'_, '_> {
             E::String(bytes) => {
                 let at = self.location(expr.token);
                 let kind = ir::ExprKind::String(bytes.clone());
-                Lowered::new(
-                    ir::Expr {
-                        kind,
-                        ty: ir::Type::String,
-                        at,
-                    },
-                    Ty::STRING,
-                )
+                Lowered::string(kind, at)
             }
             E::Ident(name) => self.identifier(state, name, expr.token),
             E::Target(target) if state.in_condition => {
@@ -135,14 +143,7 @@ impl Lowering<'_, '_> {
             E::Const(text) => {
                 let at = self.location(expr.token);
                 let kind = ir::ExprKind::CConstant(text.clone());
-                Lowered::new(
-                    ir::Expr {
-                        kind,
-                        ty: ir::Type::Long,
-                        at,
-                    },
-                    Ty::LONG,
-                )
+                Lowered::long(kind, at)
             }
             E::Unary { op, operand } => self.unary(state, *op, operand, expr.token),
             E::Binary { op, left, right } => self.binary(state, *op, left, right, expr.token),
@@ -172,14 +173,7 @@ impl Lowering<'_, '_> {
                     negated: *negated,
                     captures: false,
                 };
-                Lowered::new(
-                    ir::Expr {
-                        kind,
-                        ty: ir::Type::Long,
-                        at,
-                    },
-                    Ty::LONG,
-                )
+                Lowered::long(kind, at)
             }
             E::Assign { op, target, value } => self.assign(state, *op, target, value, expr.token),
             E::IncDec {
@@ -231,11 +225,7 @@ impl Lowering<'_, '_> {
             let kind = ir::ExprKind::Global(global_id(global));
             let detail = self.types.detail(ty);
             return Lowered {
-                expr: ir::Expr {
-                    kind,
-                    ty: known,
-                    at,
-                },
+                expr: ir::Expr::new(kind, known, at),
                 ty,
                 detail,
             };
@@ -250,11 +240,7 @@ impl Lowering<'_, '_> {
         let known = self.types.get(ty).unwrap_or(ir::Type::Long);
         let detail = self.types.detail(ty);
         Lowered {
-            expr: ir::Expr {
-                kind: ir::ExprKind::Local(id),
-                ty: known,
-                at,
-            },
+            expr: ir::Expr::new(ir::ExprKind::Local(id), known, at),
             ty,
             detail,
         }
@@ -333,13 +319,13 @@ impl Lowering<'_, '_> {
     pub(super) fn is_defined(&mut self, state: &mut BodyState, expr: &ast::Expr) -> bool {
         let errors = std::mem::take(&mut self.errors);
         let synthesized = self.synthesized.len();
-        let (saved, strings) = (state.saved.len(), state.saved_strings.len());
+        let (words, strings) = (state.saved.words.len(), state.saved.strings.len());
         self.expr(state, expr);
         let is_defined = self.errors.is_empty();
         self.errors = errors;
         self.synthesized.truncate(synthesized);
-        state.saved.truncate(saved);
-        state.saved_strings.truncate(strings);
+        state.saved.words.truncate(words);
+        state.saved.strings.truncate(strings);
         is_defined
     }
 
@@ -361,28 +347,12 @@ impl Lowering<'_, '_> {
         let value = self.expr(state, inner);
         state.context = context;
         state.in_entry = was_entry;
-        let at = value.expr.at;
-        let known = self.types.get(value.ty);
-        let list = if known == Some(ir::Type::String) {
-            &mut state.saved_strings
-        } else {
-            &mut state.saved
-        };
-        let text = format!("{:?}", value.expr.kind);
-        let position = list
-            .iter()
-            .position(|expr| format!("{:?}", expr.kind) == text);
-        let number = position.unwrap_or_else(|| {
-            list.push(value.expr);
-            list.len() - 1
-        });
-        let (kind, ty) = if known == Some(ir::Type::String) {
-            (ir::ExprKind::SavedString(number), ir::Type::String)
-        } else {
-            (ir::ExprKind::Saved(number), ir::Type::Long)
+        let ty = match self.types.get(value.ty) {
+            Some(ir::Type::String) => ir::Type::String,
+            _ => ir::Type::Long,
         };
         Lowered {
-            expr: ir::Expr { kind, ty, at },
+            expr: state.saved.keep(value.expr, ty),
             ty: Ty::Known(ty),
             detail: value.detail,
         }
@@ -410,22 +380,16 @@ impl Lowering<'_, '_> {
             ast::UnaryOp::Complement => ir::UnaryOperator::Complement,
         };
         if let ir::ExprKind::Number(number) = operand.kind {
-            let number = match operator {
-                ir::UnaryOperator::Negate => number.wrapping_neg(),
-                ir::UnaryOperator::Not => i64::from(number == 0),
-                ir::UnaryOperator::Complement => !number,
+            let number = match op {
+                ast::UnaryOp::Plus => number,
+                ast::UnaryOp::Negate => number.wrapping_neg(),
+                ast::UnaryOp::Not => i64::from(number == 0),
+                ast::UnaryOp::Complement => !number,
             };
             return Lowered::new(self.number(number, token), Ty::LONG);
         }
         let kind = ir::ExprKind::Unary(operator, Box::new(operand));
-        Lowered::new(
-            ir::Expr {
-                kind,
-                ty: ir::Type::Long,
-                at,
-            },
-            Ty::LONG,
-        )
+        Lowered::long(kind, at)
     }
 
     fn binary(
@@ -447,14 +411,7 @@ impl Lowering<'_, '_> {
                 }
                 _ => ir::ExprKind::Concat(Box::new(left), Box::new(right)),
             };
-            return Lowered::new(
-                ir::Expr {
-                    kind,
-                    ty: ir::Type::String,
-                    at,
-                },
-                Ty::STRING,
-            );
+            return Lowered::string(kind, at);
         }
         if matches!(op, B::LogicalAnd | B::LogicalOr) {
             return self.logical(state, op == B::LogicalAnd, left, right, token);
@@ -471,14 +428,7 @@ impl Lowering<'_, '_> {
             return Lowered::new(self.number(number, token), Ty::LONG);
         }
         let kind = ir::ExprKind::Binary(operator, Box::new(left), Box::new(right));
-        Lowered::new(
-            ir::Expr {
-                kind,
-                ty: ir::Type::Long,
-                at,
-            },
-            Ty::LONG,
-        )
+        Lowered::long(kind, at)
     }
 
     fn logical(
@@ -506,14 +456,7 @@ impl Lowering<'_, '_> {
                     Box::new(zero),
                 )
             };
-            return Lowered::new(
-                ir::Expr {
-                    kind,
-                    ty: ir::Type::Long,
-                    at,
-                },
-                Ty::LONG,
-            );
+            return Lowered::long(kind, at);
         }
         let right = self.long(state, right);
         let (left, right) = (Box::new(left), Box::new(right));
@@ -522,14 +465,7 @@ impl Lowering<'_, '_> {
         } else {
             ir::ExprKind::Or(left, right)
         };
-        Lowered::new(
-            ir::Expr {
-                kind,
-                ty: ir::Type::Long,
-                at,
-            },
-            Ty::LONG,
-        )
+        Lowered::long(kind, at)
     }
 
     fn comparison(
@@ -572,14 +508,7 @@ impl Lowering<'_, '_> {
             right.ty = ir::Type::String;
         }
         let kind = ir::ExprKind::Compare(operator, Box::new(left), Box::new(right));
-        Lowered::new(
-            ir::Expr {
-                kind,
-                ty: ir::Type::Long,
-                at,
-            },
-            Ty::LONG,
-        )
+        Lowered::long(kind, at)
     }
 
     fn ternary(
@@ -590,14 +519,26 @@ impl Lowering<'_, '_> {
         otherwise: &ast::Expr,
         token: Span,
     ) -> Lowered {
-        let condition = self.condition(state, condition);
+        let asks = asks_target(condition);
+        let condition = self.long(state, condition);
         if let ir::ExprKind::Number(number) = condition.kind {
-            return self.expr_or_void(state, if number != 0 { then } else { otherwise });
+            let (taken, dropped) = if number != 0 {
+                (then, otherwise)
+            } else {
+                (otherwise, then)
+            };
+            let taken = self.expr_or_void(state, taken);
+            // What `@defined` rules out need not make sense on this kernel; all else must.
+            if !asks {
+                let dropped_ty = self.expr_or_void(state, dropped).ty;
+                self.unify(dropped_ty, taken.ty, dropped.token);
+            }
+            return taken;
         }
         let other_token = otherwise.token;
         let then = self.expr(state, then);
         let otherwise = self.expr(state, otherwise);
-        self.unify(then.ty, otherwise.ty, other_token);
+        self.unify(otherwise.ty, then.ty, other_token);
         let ty = if self.types.get(then.ty).is_some() {
             then.ty
         } else {
@@ -609,17 +550,10 @@ impl Lowering<'_, '_> {
             (Some(one), Some(other)) if one != other => None,
             (one, other) => one.or(other),
         };
-        let (then, otherwise) = (
-            self.with_type(then.expr, known),
-            self.with_type(otherwise.expr, known),
-        );
+        let (then, otherwise) = (then.expr.of_type(known), otherwise.expr.of_type(known));
         let kind = ir::ExprKind::Ternary(Box::new(condition), Box::new(then), Box::new(otherwise));
         Lowered {
-            expr: ir::Expr {
-                kind,
-                ty: known,
-                at,
-            },
+            expr: ir::Expr::new(kind, known, at),
             ty,
             detail,
         }
@@ -635,17 +569,17 @@ impl Lowering<'_, '_> {
         if let Some(global) = self.global(&array.name, state.unit) {
             return self.set_arity(global, arity, array.span).then_some(global);
         }
-        self.array_local(array);
+        self.array_local(array, arity);
         None
     }
 
     /// Reports an array that is no global.
-    pub(super) fn array_local(&mut self, array: &ast::Ident) {
-        let mut error = Diagnostic::semantic_error(
-            "E0205",
-            "array locals not supported, missing global declaration?",
-        )
-        .at(array.span);
+    pub(super) fn array_local(&mut self, array: &ast::Ident, arity: usize) {
+        let text = format!(
+            "unresolved arity-{arity} global array {}, missing global declaration?",
+            array.name
+        );
+        let mut error = Diagnostic::semantic_error("E0205", text).at(array.span);
         let names: Vec<String> = self
             .globals
             .iter()
@@ -668,10 +602,13 @@ impl Lowering<'_, '_> {
     ) -> Vec<Option<ir::Expr>> {
         let types = self.globals[global].keys.clone();
         let mut keys = Vec::with_capacity(indexes.len());
-        for (index, key) in indexes.iter().zip(types) {
+        for (number, (index, key)) in indexes.iter().zip(types).enumerate() {
             keys.push(index.as_ref().map(|index| {
                 let value = self.expr(state, index);
-                self.unify(key, value.ty, index.token);
+                if let Err(mismatch) = self.types.unify(key, value.ty, index.token) {
+                    let whose = format!("index {number} ");
+                    self.error(mismatch_error(mismatch, &whose, index.token));
+                }
                 match self.types.get(key) {
                     Some(ir::Type::Stat) => {
                         let text = "a statistic cannot be an array index";
@@ -681,7 +618,7 @@ impl Lowering<'_, '_> {
                     _ => {}
                 }
                 let known = self.types.get(key).unwrap_or(ir::Type::Long);
-                self.with_type(value.expr, known)
+                value.expr.of_type(known)
             }));
         }
         keys
@@ -703,14 +640,7 @@ impl Lowering<'_, '_> {
                 self.globals[global].is_read = true;
                 let keys = self.keys(state, global, indexes);
                 let kind = ir::ExprKind::In(global_id(global), keys);
-                Lowered::new(
-                    ir::Expr {
-                        kind,
-                        ty: ir::Type::Long,
-                        at,
-                    },
-                    Ty::LONG,
-                )
+                Lowered::long(kind, at)
             }
             ast::Indexable::Hist(_) => {
                 let text = "'in' needs an array on its right side";
@@ -744,21 +674,14 @@ impl Lowering<'_, '_> {
                     histogram,
                     index,
                 };
-                Lowered::new(
-                    ir::Expr {
-                        kind,
-                        ty: ir::Type::Long,
-                        at,
-                    },
-                    Ty::LONG,
-                )
+                Lowered::long(kind, at)
             }
             ast::Indexable::Array(array) => {
                 // `x[i]` on a local that holds a C pointer.
-                if let Some((id, ty)) = state.lookup(&array.name)
+                if state.lookup(&array.name).is_some()
                     && let [Some(index)] = indexes
                 {
-                    return self.pointer_index(state, id, ty, array, index, token);
+                    return self.pointer_index(state, array, index, token);
                 }
                 let Some(global) = self.array(state, array, indexes.len()) else {
                     return self.nothing(token);
@@ -766,7 +689,7 @@ impl Lowering<'_, '_> {
                 let keys: Option<Vec<_>> = self.keys(state, global, indexes).into_iter().collect();
                 let Some(keys) = keys else {
                     let text = "wildcards are for 'in', foreach and delete";
-                    self.error(Diagnostic::semantic_error("E0234", text).at(token));
+                    self.error(Diagnostic::semantic_error("E0139", text).at(token));
                     return self.nothing(token);
                 };
                 self.globals[global].is_read = true;
@@ -784,11 +707,7 @@ impl Lowering<'_, '_> {
                 let detail = self.types.detail(ty);
                 let kind = ir::ExprKind::Element(global_id(global), keys);
                 Lowered {
-                    expr: ir::Expr {
-                        kind,
-                        ty: known,
-                        at,
-                    },
+                    expr: ir::Expr::new(kind, known, at),
                     ty,
                     detail,
                 }
@@ -799,8 +718,6 @@ impl Lowering<'_, '_> {
     fn pointer_index(
         &mut self,
         state: &mut BodyState,
-        id: ir::LocalId,
-        ty: Ty,
         name: &ast::Ident,
         index: &ast::Expr,
         token: Span,
@@ -818,7 +735,6 @@ impl Lowering<'_, '_> {
             token,
             token,
         );
-        let _ = (id, ty);
         self.target(state, &autocast)
     }
 }
@@ -860,4 +776,16 @@ fn fold_comparison(
         ir::CompareOperator::Greater => ordering.is_gt(),
         ir::CompareOperator::GreaterOrEqual => ordering.is_ge(),
     })
+}
+
+/// Whether an expression depends on what the kernel or program has.
+fn asks_target(expr: &ast::Expr) -> bool {
+    let mut asks = false;
+    super::super::visit::expression(expr, &mut |expr| {
+        asks |= matches!(
+            expr.kind,
+            ast::ExprKind::Defined(_) | ast::ExprKind::Probewrite(_)
+        );
+    });
+    asks
 }

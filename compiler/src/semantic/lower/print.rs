@@ -55,7 +55,7 @@ impl Lowering<'_, '_> {
         };
         let at = self.location(token);
         let kind = ir::ExprKind::Print(Box::new(ir::Print { is_string, pieces }));
-        Lowered::new(ir::Expr { kind, ty, at }, known)
+        Lowered::new(ir::Expr::new(kind, ty, at), known)
     }
 
     fn print_plain(

@@ -31,7 +31,11 @@ impl Lowering<'_, '_> {
                 if is_constant(&value.expr) && !self.session.options.unoptimized {
                     // What has an error stands there as a number.
                     if self.errors.is_empty() {
-                        self.warn("Eliding side-effect-free expression".to_owned(), expr.token);
+                        self.warn(
+                            "W0203",
+                            "Eliding side-effect-free expression".to_owned(),
+                            expr.token,
+                        );
                     }
                     return;
                 }
@@ -42,7 +46,7 @@ impl Lowering<'_, '_> {
                 then,
                 otherwise,
             } => {
-                let condition = self.condition(state, condition);
+                let condition = self.long(state, condition);
                 // What @defined() decided is decided here: the dead arm may name
                 // variables that do not exist.
                 if let ir::ExprKind::Number(number) = condition.kind {
@@ -68,7 +72,7 @@ impl Lowering<'_, '_> {
                 }
             }
             ast::StmtKind::While { condition, body } => {
-                let condition = self.condition(state, condition);
+                let condition = self.long(state, condition);
                 if matches!(condition.kind, ir::ExprKind::Number(0)) {
                     return;
                 }
@@ -92,7 +96,7 @@ impl Lowering<'_, '_> {
                         at,
                     });
                 }
-                let condition = condition.as_ref().map(|expr| self.condition(state, expr));
+                let condition = condition.as_ref().map(|expr| self.long(state, expr));
                 let step = step
                     .as_ref()
                     .map(|expr| self.expr_or_void(state, expr).expr);
@@ -176,7 +180,7 @@ impl Lowering<'_, '_> {
     ) -> Option<ir::StmtKind> {
         let Owner::Function(index) = state.owner else {
             self.error(
-                Diagnostic::semantic_error("E0211", "found 'return' not in function context")
+                Diagnostic::semantic_error("E0137", "found 'return' not in function context")
                     .at(span),
             );
             return None;
@@ -198,7 +202,7 @@ impl Lowering<'_, '_> {
                 if state.lookup(name).is_none()
                     && let Some(global) = self.global(name, state.unit)
                 {
-                    self.globals[global].is_written = true;
+                    self.writes(global, target.token);
                     return Some(ir::StmtKind::DeleteGlobal(global_id(global)));
                 }
                 let (id, _) = self.local(state, name);
@@ -211,7 +215,7 @@ impl Lowering<'_, '_> {
             } => {
                 let global = self.array(state, array, indexes.len())?;
                 let keys = self.keys(state, global, indexes);
-                self.globals[global].is_written = true;
+                self.writes(global, target.token);
                 Some(ir::StmtKind::DeleteElement {
                     array: global_id(global),
                     keys,
@@ -383,24 +387,16 @@ impl Lowering<'_, '_> {
         state.written.insert(id);
         let value = self.globals[global].value;
         self.unify(ty, value, name.span);
-        self.globals[global].is_written = true;
+        self.writes(global, name.span);
         let at = self.location(name.span);
         let known = self.types.get(value).unwrap_or(ir::Type::Long);
-        let local = ir::Expr {
-            kind: ir::ExprKind::Local(id),
-            ty: known,
-            at,
-        };
+        let local = ir::Expr::new(ir::ExprKind::Local(id), known, at);
         let kind = ir::ExprKind::Assign {
             place: ir::Place::Global(global_id(global)),
             operator: None,
             value: Box::new(local),
         };
-        let expr = ir::Expr {
-            kind,
-            ty: known,
-            at,
-        };
+        let expr = ir::Expr::new(kind, known, at);
         first.push(ir::Stmt {
             kind: ir::StmtKind::Expr(expr),
             at,

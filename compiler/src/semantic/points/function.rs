@@ -9,6 +9,7 @@ use rstap_syntax::diag::Diagnostic;
 
 use crate::ir::{CodePlace, ProbeKind};
 
+use super::callee::{self, Wanted};
 use super::pattern::{CodePattern, Lines};
 use super::place::{self, Copies, Site};
 use super::{Build, Context, Found, Request, error, from_target, no_match};
@@ -28,7 +29,7 @@ enum Variant {
     /// `.label("L")`
     Label(String),
     /// `.callee("f")`, `.callees`
-    Callee(String),
+    Callee(Wanted),
 }
 
 impl Variant {
@@ -36,14 +37,8 @@ impl Variant {
         if let Some(label) = request.string("label") {
             return Ok(Variant::Label(label));
         }
-        if let Some(callee) = request.string("callee") {
-            if request.has("call") || request.has("return") {
-                return Err(not_inlined_callee());
-            }
-            return Ok(Variant::Callee(callee));
-        }
-        if request.has("callees") {
-            return Ok(Variant::Callee("*".to_owned()));
+        if let Some(wanted) = Wanted::of(request)? {
+            return Ok(Variant::Callee(wanted));
         }
         if request.has("return") {
             let maxactive = request.number("maxactive").unwrap_or(0);
@@ -114,21 +109,13 @@ pub(super) fn build(request: &Request) -> Build {
     if !finder.found.is_empty() {
         return Ok(finder.found);
     }
-    if let (Variant::Callee(callee), true) = (&finder.variant, has_function) {
-        return Err(no_match("", &[]).note(format!(
-            "no inlined copy of '{callee}' in the function; calls of functions that have code of \
-             their own are not told apart by their caller"
-        )));
+    if let (Variant::Callee(_), true) = (&finder.variant, has_function) {
+        return Err(no_match("", &[]).note(callee::none_found(&text)));
     }
     if has_function || request.is_one_of_many {
         return Err(no_match("", &[]));
     }
     Err(place::no_function(request.session, &sites, &text))
-}
-
-fn not_inlined_callee() -> Diagnostic {
-    error(".callee(...) is supported for inlined copies only")
-        .hint("probe the function itself with .call or .return and test the caller's address")
 }
 
 /// With `*@file:LINE`, only functions that have code of these lines.
@@ -202,22 +189,10 @@ impl Finder {
                 }
                 Ok(())
             }
-            Variant::Callee(callee) => {
-                let pattern = CodePattern::parse(callee).map_err(error)?;
-                let copies = place::functions(site, &pattern, Copies::Inlined)?;
-                let is_inside = |copy: &&Function| {
-                    function
-                        .ranges
-                        .iter()
-                        .any(|range| range.contains(copy.entry.value))
-                };
-                for copy in copies.iter().filter(is_inside) {
-                    let front = front(&place::qualified(function));
-                    let name = format!("{front}.callee(\"{}\")", place::qualified(copy));
-                    self.address(site, copy, copy.entry, name)?;
-                }
-                Ok(())
+            Variant::Callee(wanted) if callee::has_calls(function) => {
+                wanted.find(site, function, &mut self.found)
             }
+            Variant::Callee(_) => Ok(()),
             Variant::Return { maxactive } => {
                 let kind = site.returning(function, *maxactive)?;
                 let context = site.context(Some(function), entry, true);

@@ -4,6 +4,7 @@
 //! [`derive`] is the door. `expand` replaces aliases and wildcards until a row of
 //! the [`table`] is left; the row's family, one file each, finds the place.
 
+mod callee;
 mod data;
 mod expand;
 mod function;
@@ -68,6 +69,21 @@ pub struct Derived {
     pub context: Context,
 }
 
+impl Derived {
+    /// The function that it is in, or its tracepoint; empty if there is none.
+    pub fn function(&self) -> String {
+        match &self.context {
+            Context::Code(code) => match &code.function {
+                Some(function) => function.name.to_string(),
+                None => String::new(),
+            },
+            Context::Tracepoint(point) => point.name.clone(),
+            Context::Plt(name) => name.clone(),
+            _ => self.kind.symbol().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 /// What target variables a probe point has.
 #[derive(Debug, Clone)]
 pub enum Context {
@@ -83,6 +99,8 @@ pub enum Context {
     Syscall { is_return: bool },
     /// `$arg1`... of a static marker in a user program.
     Mark(Rc<debuginfo::Marker>),
+    /// `$$name` of a stub that calls a function of another file.
+    Plt(String),
     /// `$hooknum $skb $in $out $verdict`
     Netfilter,
 }
@@ -111,6 +129,8 @@ pub(crate) struct Found {
     pub context: Context,
     /// `never`: gets a condition that is always false.
     pub is_never: bool,
+    /// Runs before all bodies and may say `next`.
+    pub guard: Option<Rc<ast::Stmt>>,
 }
 
 impl Found {
@@ -120,6 +140,7 @@ impl Found {
             name,
             context,
             is_never: false,
+            guard: None,
         }
     }
 }
@@ -171,7 +192,7 @@ impl Request<'_> {
 
 /// A `semantic error` of this room.
 pub(crate) fn error(message: impl Into<String>) -> Diagnostic {
-    Diagnostic::semantic_error("E0210", message)
+    Diagnostic::semantic_error("E0410", message)
 }
 
 /// `no match`, with similar names if there are any.
@@ -180,12 +201,12 @@ pub(crate) fn no_match(what: &str, similar: &[&str]) -> Diagnostic {
         [] => "no match".to_owned(),
         names => format!("no match (similar {what}: {})", names.join(", ")),
     };
-    Diagnostic::semantic_error("E0211", message)
+    Diagnostic::semantic_error("E0411", message)
 }
 
 /// An error of the debug information as a message.
 pub(crate) fn from_target(error: &debuginfo::Error) -> Diagnostic {
-    let diagnostic = Diagnostic::semantic_error("E0212", error.to_string());
+    let diagnostic = Diagnostic::semantic_error("E0412", error.to_string());
     match &error.hint {
         Some(hint) => diagnostic.hint(hint.clone()),
         None => diagnostic,

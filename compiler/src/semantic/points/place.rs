@@ -135,6 +135,14 @@ impl<'r> Site<'r> {
         })
     }
 
+    /// A probe at an instruction of a program, or at the return of what is called by going there.
+    pub fn instruction(&self, address: Address, is_return: bool) -> Made {
+        match &self.program {
+            Some(program) => self.user(program, address, is_return),
+            None => self.address(address),
+        }
+    }
+
     /// A probe at any instruction.
     pub fn address(&self, address: Address) -> Made {
         match &self.program {

@@ -25,10 +25,7 @@ pub(super) fn build(request: &Request) -> Build {
         Family::ProcessEvent => event(request),
         Family::ProcessSyscall => syscall(request),
         Family::ProcessMark => mark(request),
-        Family::ProcessPlt => Err(unsupported(
-            "PLT entries (.plt)",
-            "probe the function in its library",
-        )),
+        Family::ProcessPlt => plt(request),
         _ => Err(unsupported(
             "data breakpoints of processes",
             "kernel.data works",
@@ -140,6 +137,35 @@ fn mark(request: &Request) -> Build {
         return Err(no_match("markers", &suggest::similar(&wanted, names)));
     }
     Ok(found)
+}
+
+/// Stubs of the procedure linkage table, by the name of the function that they call.
+fn plt(request: &Request) -> Build {
+    let site = site(request)?;
+    let entries = request.session.target.plt(site.module);
+    let entries = entries.map_err(|error| from_target(&error))?;
+    let wanted = request.string("plt").unwrap_or_else(|| "*".to_owned());
+    let is_return = request.has("return");
+    let suffix = if is_return { ".return" } else { "" };
+    let mut found = Vec::new();
+    for entry in entries
+        .iter()
+        .filter(|entry| glob::matches(&wanted, &entry.name))
+    {
+        let kind = site.instruction(entry.address, is_return)?;
+        let name = format!("{}.plt(\"{}\"){suffix}", site.prefix(), entry.name);
+        found.push(Found::new(kind, name, Context::Plt(entry.name.clone())));
+    }
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    if entries.is_empty() {
+        let message = "it has no procedure linkage table: it is linked statically, or compiled \
+                       with -fno-plt";
+        return Err(no_match("", &[]).note(message));
+    }
+    let names = entries.iter().map(|entry| entry.name.as_str());
+    Err(no_match("functions", &suggest::similar(&wanted, names)))
 }
 
 /// Which processes `begin`, `end` and `syscall` are about.

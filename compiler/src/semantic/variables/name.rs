@@ -134,6 +134,11 @@ impl Resolver<'_> {
         let name = target.name.as_str();
         let context = self.cx.context;
         if name.starts_with("$$")
+            && let Some(value) = self.at_entry(expr, expr, &indexes)
+        {
+            return value;
+        }
+        if name.starts_with("$$")
             && let Some(text) = self.summary(name, depth(&target.suffixes))?
         {
             return Ok(Value {
@@ -146,11 +151,7 @@ impl Resolver<'_> {
                 let message = match (name, is_read) {
                     ("$value", false) if target.suffixes.is_empty() => {
                         let kind = ExprKind::ProcfsValue;
-                        let expr = ir::Expr {
-                            kind,
-                            ty: ir::Type::String,
-                            at: self.at,
-                        };
+                        let expr = ir::Expr::string(kind, self.at);
                         return Ok(Value { expr, detail: None });
                     }
                     ("$value", true) => {
@@ -200,13 +201,25 @@ impl Resolver<'_> {
         let is_constant = indexes
             .iter()
             .all(|index| matches!(index.kind, ExprKind::Number(_)));
-        let is_kept = code.is_return
-            && target.name != "$return"
-            && depth(&target.suffixes).is_none()
-            && is_constant;
-        if !is_kept {
+        let is_of_entry = match target.name.as_str() {
+            "$return" | "$$return" => false,
+            "$$vars" | "$$parms" | "$$locals" => true,
+            name => !name.starts_with("$$"),
+        };
+        if !code.is_return || !is_of_entry {
             return None;
         }
+        let text = self.cx.session.sources.borrow().text(whole.span).to_owned();
+        let message = format!(
+            "confusing usage, value is captured as @entry({text}) in .return probe [man \
+             stapprobes] RETURN PROBES"
+        );
+        self.emit.warn(message, whole.token);
+        // Indexes that are computed at the return are applied to what was kept.
+        if !is_constant {
+            return None;
+        }
+        let code = self.code()?;
         let context = Context::Code(Rc::new(entry_of(code)));
         let cx = VariableCx {
             context: &context,
@@ -231,8 +244,7 @@ impl Resolver<'_> {
         if matches!(value.kind, ExprKind::Number(_) | ExprKind::Relocated { .. }) {
             return Ok(value);
         }
-        let number = self.emit.saved(value);
-        Ok(build::long(self.at, ExprKind::Saved(number)))
+        Ok(self.emit.saved(value))
     }
 
     /// The first thing of an expression and the suffixes behind it.
@@ -307,7 +319,7 @@ impl Resolver<'_> {
                     None => Err(error("unsupported context variable").at(self.token)),
                 }
             }
-            Context::Mark(_) | Context::Empty | Context::Procfs { .. } => {
+            Context::Mark(_) | Context::Plt(_) | Context::Empty | Context::Procfs { .. } => {
                 Err(error("unresolved target-symbol expression").at(self.token))
             }
         }
@@ -318,7 +330,7 @@ impl Resolver<'_> {
     }
 
     /// A long, for probes whose variables have no C type.
-    fn long_type(&self) -> Result<TypeId, Diagnostic> {
+    pub(super) fn long_type(&self) -> Result<TypeId, Diagnostic> {
         let found = self
             .cx
             .session
@@ -333,17 +345,19 @@ impl Resolver<'_> {
 
     /// Arguments of a packet filter hook.
     fn kernel_object(&mut self, index: usize, name: &str) -> Result<Selected, Diagnostic> {
-        let pointed = match name {
-            "skb" => Some("struct sk_buff*"),
-            "in" | "out" => Some("struct net_device*"),
+        // Pointer types have no names: these members have them.
+        let of_type = match name {
+            "skb" => Some("next"),
+            "in" | "out" => Some("dev"),
             _ => None,
         };
         let target = self.cx.session.target;
-        let id = match pointed {
-            Some(name) => target.type_by_name(ModuleId::KERNEL, name).ok().flatten(),
-            None => None,
-        };
-        let id = match id {
+        let pointer = of_type.and_then(|member| {
+            let packet = target.type_by_name(ModuleId::KERNEL, "struct sk_buff");
+            let found = target.member(packet.ok()??, member).ok()??;
+            Some(found.member.type_id)
+        });
+        let id = match pointer {
             Some(id) => id,
             None => self.long_type()?,
         };
@@ -484,24 +498,6 @@ impl Resolver<'_> {
         ))
     }
 
-    fn returned(&mut self, function: &Function) -> Result<Selected, Diagnostic> {
-        let target = self.cx.session.target;
-        let prototype = target.prototype(function);
-        let prototype = prototype.map_err(|problem| from_target(&problem).at(self.token))?;
-        let Some(prototype) = prototype else {
-            return Ok(Selected::new(Spot::ReturnValue, self.long_type()?));
-        };
-        if self.bare(prototype.return_type)?.id.is_void() {
-            let file = function
-                .declaration
-                .as_ref()
-                .map_or("", |position| &*position.file);
-            let message = format!("function {} ({file}) has no return value", function.name);
-            return Err(error(message).at(self.token));
-        }
-        Ok(Selected::new(Spot::ReturnValue, prototype.return_type))
-    }
-
     /// `$CONSTANT` of any enumeration.
     fn constant(&mut self, name: &str) -> Result<Option<Selected>, Diagnostic> {
         let found = self.cx.session.target.enumerator(self.module(), name);
@@ -633,7 +629,10 @@ impl Resolver<'_> {
         if stars > 0 && cast.suffixes.is_empty() {
             return Ok(Selected::new(Spot::Value(address), self.long_type()?));
         }
-        Ok(Selected::new(Spot::Memory(address), id))
+        Ok(Selected {
+            is_pointee: true,
+            ..Selected::new(Spot::Memory(address), id)
+        })
     }
 
     fn named_type(&self, name: &str, module: Option<&str>) -> Result<TypeId, Diagnostic> {

@@ -48,6 +48,10 @@ impl Resolver<'_> {
                 };
                 Ok(Some(build::string(self.at, &text)))
             }
+            Context::Plt(function) => match name {
+                "$$name" => Ok(Some(build::string(self.at, function))),
+                _ => Ok(None),
+            },
             Context::Syscall { is_return } => {
                 let names: Vec<&str> = match (name, is_return) {
                     ("$$vars", false) => {
