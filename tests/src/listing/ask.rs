@@ -204,9 +204,9 @@ pub fn systemtap(rstap: &Rstap, points: &[String]) -> Result<Answers, String> {
                 continue;
             };
             let name = function.split('@').next().unwrap_or_default();
-            let point = match place {
-                "kernel" => format!("kernel.function(\"{name}\")"),
-                module => format!("module(\"{module}\").function(\"{name}\")"),
+            let point = match place.strip_prefix("module=") {
+                None => format!("kernel.function(\"{name}\")"),
+                Some(module) => format!("module(\"{module}\").function(\"{name}\")"),
             };
             let answer = batch.iter_mut().find(|answer| answer.point == point);
             if let Some(answer) = answer

@@ -16,6 +16,8 @@ pub enum Reason {
     SymbolAlone,
     /// SystemTap shows variables that it then cannot read.
     Unreadable,
+    /// rstap reads variables that SystemTap does not know of.
+    MoreReadable,
     /// The same variables, in the order of another copy of the function.
     OrderOfCopies,
     /// SystemTap shows one dimension of arrays.
@@ -23,11 +25,12 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 6] = [
+    pub const ALL: [Reason; 7] = [
         Reason::BlockedBySystemtap,
         Reason::RefusedByKernel,
         Reason::SymbolAlone,
         Reason::Unreadable,
+        Reason::MoreReadable,
         Reason::OrderOfCopies,
         Reason::ArrayDimensions,
     ];
@@ -38,6 +41,7 @@ impl Reason {
             Reason::RefusedByKernel => "refused-by-kernel",
             Reason::SymbolAlone => "symbol-alone",
             Reason::Unreadable => "unreadable",
+            Reason::MoreReadable => "more-readable",
             Reason::OrderOfCopies => "order-of-copies",
             Reason::ArrayDimensions => "array-dimensions",
         }
@@ -79,6 +83,19 @@ fn only_theirs(rstap: &Rstap, theirs: &Line) -> Result<Option<Reason>, String> {
     Ok(is_refused.then_some(Reason::RefusedByKernel))
 }
 
+/// Whether a script with this variable can be translated.
+fn reads(rstap: &Rstap, point: &str, variable: &str) -> Result<bool, String> {
+    let name = variable.split(':').next().unwrap_or_default();
+    // As text, which structures have as well as numbers.
+    let script = format!("probe {point} {{ println({name}$) }}");
+    let (_, told) = rstap.run(&["-p2", "-e", &script])?;
+    match (told.contains("semantic error"), told.contains(name)) {
+        (false, _) => Ok(true),
+        (true, true) => Ok(false),
+        (true, false) => Err(format!("an error that is not about {name}: {told}")),
+    }
+}
+
 fn other_variables(rstap: &Rstap, theirs: &Line, ours: &Line) -> Result<Option<Reason>, String> {
     let flat = |line: &Line| -> Vec<String> {
         let flat = |variable: &String| {
@@ -99,16 +116,24 @@ fn other_variables(rstap: &Rstap, theirs: &Line, ours: &Line) -> Result<Option<R
         .filter(|variable| !our_variables.contains(variable))
         .collect();
     for variable in &missing {
-        let Some(name) = variable.split(':').next() else {
-            return Ok(None);
-        };
-        // As text, which structures have as well as numbers.
-        let script = format!("probe {} {{ println({name}$) }}", theirs.name);
-        let (_, told) = rstap.run(&["-p2", "-e", &script])?;
-        let is_refused = told.contains("semantic error") && told.contains(name);
-        if !is_refused {
+        if reads(rstap, &theirs.name, variable)? {
             return Ok(None);
         }
+    }
+    let added: Vec<&String> = our_variables
+        .iter()
+        .filter(|variable| !their_variables.contains(variable))
+        .collect();
+    for variable in &added {
+        if !reads(rstap, &ours.name, variable)? {
+            return Ok(None);
+        }
+    }
+    let known = our_variables
+        .iter()
+        .filter(|variable| !added.contains(variable));
+    if missing.is_empty() && !added.is_empty() && known.eq(&their_variables) {
+        return Ok(Some(Reason::MoreReadable));
     }
     let readable: Vec<&String> = their_variables
         .iter()

@@ -4,6 +4,7 @@
 //! on the first question about a name, a unit on the first question about
 //! something in it.
 
+mod alternate;
 mod cfi;
 mod functions;
 mod index;
@@ -23,6 +24,7 @@ use crate::elf::Elf;
 use crate::error::{Error, Result};
 use crate::mapped;
 
+use alternate::Joined;
 pub(crate) use cfi::{Frames, UnwindRow};
 pub(crate) use index::{Class, Index, Row};
 use scan::{Malformed, Programs, UnitBytes};
@@ -60,16 +62,21 @@ pub(crate) struct DwarfFile {
 
 impl DwarfFile {
     /// Reads the unit headers. `None` if the file has no DWARF. `image` is the
-    /// loaded file, whose `.eh_frame` counts; often the same.
-    pub fn open(elf: &Elf, image: &Elf) -> Result<Option<DwarfFile>> {
+    /// loaded file, whose `.eh_frame` counts; often the same. `shared` is what
+    /// dwz(1) moved a part of the entries to.
+    pub fn open(elf: &Elf, image: &Elf, shared: Option<&Elf>) -> Result<Option<DwarfFile>> {
         if !elf.has_section(".debug_info") {
             return Ok(None);
         }
+        let joined = shared.map(|shared| Joined::new(elf, shared)).transpose()?;
+        let data = |name: &str| match joined.as_ref().and_then(|joined| joined.section(name)) {
+            Some(bytes) => Ok(bytes),
+            None => elf.section_data(name),
+        };
         let dwarf = gimli::Dwarf::load(|id| {
-            elf.section_data(id.name())
-                .map(|bytes| EndianSlice::new(bytes, LittleEndian))
+            data(id.name()).map(|bytes| EndianSlice::new(bytes, LittleEndian))
         })?;
-        let info = elf.section_data(".debug_info")?;
+        let info = data(".debug_info")?;
         if u32::try_from(info.len()).is_err() {
             return Err(Error::in_file(
                 &elf.path,
@@ -107,9 +114,9 @@ impl DwarfFile {
             dwarf,
             units,
             info,
-            abbreviations: elf.section_data(".debug_abbrev")?,
-            strings: elf.section_data(".debug_str")?,
-            string_offsets: elf.section_data(".debug_str_offsets")?,
+            abbreviations: data(".debug_abbrev")?,
+            strings: data(".debug_str")?,
+            string_offsets: data(".debug_str_offsets")?,
             frames: cfi::Frames::open(elf, image)?,
             percpu: elf
                 .sections
@@ -133,6 +140,18 @@ impl DwarfFile {
             has_full_paths: true,
             ..self
         }
+    }
+
+    /// Whether the file only says in which other files the entries are
+    /// (`-gsplit-dwarf`). The first unit with code tells, others may be assembly.
+    pub fn is_split(&self) -> bool {
+        const FEW: usize = 64;
+        self.units.iter().take(FEW).any(|entry| {
+            let Ok(unit) = gimli::Unit::new(&self.dwarf, entry.header) else {
+                return false;
+            };
+            unit.dwo_id.is_some() || matches!(unit.dwo_name(), Ok(Some(_)))
+        })
     }
 
     /// An error of gimli's about something in a unit.
