@@ -4,7 +4,9 @@
 //! machine is run on symbols instead of numbers. Branches run both ways and
 //! meet in a `Select`.
 
-use gimli::{AttributeValue, DieReference, Expression, Operation, Reader as _, UnitOffset, constants as dw};
+use gimli::{
+    AttributeValue, DieReference, Expression, Operation, Reader as _, UnitOffset, constants as dw,
+};
 
 use super::cfi::Cfa;
 use super::unit::{Entry, Unit};
@@ -456,11 +458,7 @@ impl Machine<'_> {
 
     /// `DW_OP_call2`, `call4` and `call_ref`: the location of another entry, computed on this
     /// stack. An entry without a location changes nothing.
-    fn call(
-        &self,
-        callee: DieReference<usize>,
-        stack: &mut Stack,
-    ) -> Lowered<Option<Location>> {
+    fn call(&self, callee: DieReference<usize>, stack: &mut Stack) -> Lowered<Option<Location>> {
         let nesting = self.context.nesting + 1;
         if nesting > NESTING {
             return Err("location expressions are nested too deeply".into());

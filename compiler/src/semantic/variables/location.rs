@@ -55,6 +55,9 @@ impl Resolver<'_> {
     pub(super) fn spot(&mut self, location: &Location) -> Result<Spot, Diagnostic> {
         Ok(match location {
             Location::Memory(address) => Spot::Memory(self.computed(address)?),
+            Location::Register(number) if *number > arch::LAST_REGISTER => {
+                Spot::Unavailable("it is in a floating-point register".to_owned())
+            }
             Location::Register(number) => Spot::Register(*number),
             Location::Value(value) => Spot::Value(self.computed(value)?),
             Location::Bytes(bytes) => Spot::Bytes(bytes.clone()),
@@ -84,6 +87,9 @@ impl Resolver<'_> {
         let at = self.at;
         Ok(match expr {
             LocationExpr::Constant(value) => build::number(at, value.cast_signed()),
+            LocationExpr::Register(number) if *number > arch::LAST_REGISTER => {
+                return Err(self.unavailable("it is computed from a floating-point register"));
+            }
             LocationExpr::Register(number) => build::long(at, ExprKind::Register(*number)),
             LocationExpr::EntryRegister(number) => {
                 if !self.code().is_some_and(|code| code.is_entry) {
@@ -98,8 +104,8 @@ impl Resolver<'_> {
             LocationExpr::PerCpu(address) => {
                 // The kernel's per-CPU variables were numbered from 0 until 6.15; now, as those of
                 // modules always have been, they are at addresses like others.
-                let is_number = address.module == ModuleId::KERNEL
-                    && address.value.cast_signed() >= 0;
+                let is_number =
+                    address.module == ModuleId::KERNEL && address.value.cast_signed() >= 0;
                 let offset = match is_number {
                     true => build::number(at, address.value.cast_signed()),
                     false => self.in_kernel(*address)?,
@@ -213,9 +219,7 @@ fn ternary(at: ir::LocationId, test: ir::Expr, then: ir::Expr, otherwise: ir::Ex
 fn shift(operator: BinaryOperator, value: ir::Expr, count: ir::Expr) -> ir::Expr {
     let at = value.at;
     let beyond = match operator {
-        BinaryOperator::ShiftRight => {
-            build::binary(operator, value.clone(), build::number(at, 63))
-        }
+        BinaryOperator::ShiftRight => build::binary(operator, value.clone(), build::number(at, 63)),
         _ => build::number(at, 0),
     };
     match count.kind {
