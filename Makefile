@@ -57,7 +57,8 @@ unit:
 	if [ -f runtime/tests/Makefile ]; then $(MAKE) -C runtime/tests check; fi
 
 vm-tests: all lab
-	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest
+	$(LAB) deps --tests
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest --test systemd --test signing
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test cli --test ui --test session --test run --no-fail-fast -- $(TESTS)
 
 # Coverage of branches and compared values, as libFuzzer wants it; for the host's target alone, so
@@ -114,7 +115,7 @@ matrix: all $(LAB)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)
-	install -m 755 $(BIN)/rstap $(BIN)/staprun $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN)/rstap $(BIN)/staprun $(BIN)/stap-merge $(DESTDIR)$(PREFIX)/bin
 	rm -rf $(SHARE)/tapsets $(SHARE)/runtime
 	cp -R tapsets $(SHARE)/tapsets
 	cp -R runtime $(SHARE)/runtime
