@@ -327,19 +327,21 @@ impl Resolver<'_> {
         }
     }
 
-    /// Arguments of a packet filter hook.
+    /// Arguments of a packet filter hook. A pointer's type has no name to ask for, so it is that of
+    /// a member of `struct sk_buff`.
     fn kernel_object(&mut self, index: usize, name: &str) -> Result<Selected, Diagnostic> {
-        let pointed = match name {
-            "skb" => Some("struct sk_buff*"),
-            "in" | "out" => Some("struct net_device*"),
+        let member = match name {
+            "skb" => Some("next"),
+            "in" | "out" => Some("dev"),
             _ => None,
         };
         let target = self.cx.session.target;
-        let id = match pointed {
-            Some(name) => target.type_by_name(ModuleId::KERNEL, name).ok().flatten(),
-            None => None,
-        };
-        let id = match id {
+        let found = member.and_then(|member| {
+            let packet = target.type_by_name(ModuleId::KERNEL, "struct sk_buff");
+            let found = target.member(packet.ok()??, member).ok()??;
+            Some(found.member.type_id)
+        });
+        let id = match found {
             Some(id) => id,
             None => self.long_type()?,
         };
