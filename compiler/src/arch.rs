@@ -15,6 +15,10 @@ pub const FRAME_POINTER: u16 = 6;
 /// rdi, rsi, rdx, rcx, r8, r9 (System V ABI for x86_64, §3.2.3).
 const ARGUMENTS: [u16; 6] = [5, 4, 1, 2, 8, 9];
 
+/// DWARF number of the register with the second word of a structure that a function
+/// returns in two, rdx.
+pub const SECOND_RESULT: u16 = 1;
+
 /// Where an integer argument (from 0) is at a function's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArgumentPlace {

@@ -7,9 +7,9 @@ mod real;
 use std::sync::Arc;
 
 use rstap_debuginfo::{
-    Address, Callee, Function, FunctionQuery, Label, LineAddress, Location, Marker, MemberPath,
-    ModuleId, Placement, PltEntry, Probeable, Prototype, Result, Source, SourcePosition, Symbol,
-    Tracepoint, Type, TypeId, Variable,
+    Address, Callee, CarriedFrame, CarriedLine, CarriedSymbol, Function, FunctionQuery, Label,
+    LineAddress, Location, Marker, MemberPath, ModuleId, Placement, PltEntry, Probeable, Prototype,
+    Result, Source, SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable,
 };
 
 pub use fixture::FixtureTarget;
@@ -86,6 +86,11 @@ pub trait Target {
     fn markers(&self, module: ModuleId) -> Result<Vec<Marker>>;
     /// Stubs through which a user program calls functions of other files.
     fn plt(&self, module: ModuleId) -> Result<Vec<PltEntry>>;
+    /// Tables that a script carries along of a user program.
+    fn carried_symbols(&self, module: ModuleId) -> Result<Vec<CarriedSymbol>>;
+    fn carried_frames(&self, module: ModuleId) -> Result<Vec<CarriedFrame>>;
+    fn carried_lines(&self, module: ModuleId) -> Result<Vec<CarriedLine>>;
+    fn needed_libraries(&self, module: ModuleId) -> Result<Vec<String>>;
 
     fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol>;
     fn symbols(&self, module: ModuleId, glob: &str) -> Vec<Symbol>;

@@ -318,6 +318,7 @@ struct rst_map_spec {
 	unsigned char value_type;		/* enum rst_type */
 	bool wrap;			/* full: replace the oldest entry */
 	bool is_sized;			/* the script names the size; MAXMAPENTRIES is not asked */
+	unsigned char iterations;	/* foreach loops over it that can be under way at once; at most 4 */
 	unsigned int maximum_entries;
 	struct rst_stat_spec stat;
 };
@@ -337,6 +338,16 @@ RST_INLINE void rst_key_word(struct rst_key *key, uint64_t word)
 {
 	key->words[key->count++] = word;
 	key->hash = ((key->hash ^ word) * 0x9e3779b97f4a7c15ull) >> 32;
+}
+
+/* The key that whole words make. */
+RST_INLINE struct rst_key rst_key_of(uint64_t *words, unsigned int count)
+{
+	struct rst_key key = { .words = words };
+
+	while (key.count < count)
+		rst_key_word(&key, words[key.count]);
+	return key;
 }
 
 /* Room for key_count longs and the given strings' bytes is taken at begin. */
@@ -547,6 +558,27 @@ RST_INLINE uint64_t rst_current(void)
 	return rst_per_cpu_constant(rst_facts.current_task);
 }
 
+/* The bits of a float as those of the same double; the kernel may not use the unit that could. */
+RST_INLINE int64_t rst_double_of_float(uint32_t bits)
+{
+	uint64_t sign = (uint64_t)(bits >> 31) << 63;
+	uint64_t exponent = (bits >> 23) & 0xff;
+	uint64_t fraction = bits & 0x7fffff;
+
+	if (exponent == 0xff) {			/* infinite, or not a number: quietly so */
+		exponent = 0x7ff;
+		fraction |= fraction ? 0x400000 : 0;
+	} else if (exponent) {
+		exponent += 1023 - 127;
+	} else if (fraction) {			/* denormal, and no double is that small */
+		int shift = __builtin_clz((unsigned int)fraction) - 8;
+
+		exponent = 1023 - 127 + 1 - shift;
+		fraction = fraction << shift & 0x7fffff;
+	}
+	return sign | exponent << 52 | fraction << 29;
+}
+
 RST_INLINE int64_t rst_pid(void)	/* thread group, initial namespace */
 {
 	return *(const int *)(rst_current() + rst_facts.tgid);
@@ -622,6 +654,27 @@ struct rst_string rst_backtrace(struct rst_context *c, int64_t skip);
 /* Frame of the kernel's call stack: 0 is the probed function, 1 its caller. 0 if there is none. */
 uint64_t rst_stack_address(struct rst_context *c, int64_t level);
 void rst_print_backtrace(struct rst_context *c);
+/* Addresses in programs: what the script carries tables for (struct rst_user_file). */
+#define RST_USER_OFFSET	1	/* symbol+0x12/0x34 */
+#define RST_USER_FILE	2	/* symbol [program]; or the source file */
+#define RST_USER_LINE	4
+#define RST_USER_SHORT_OFFSET 8	/* symbol+0x12 */
+enum rst_user_style {
+	RST_USER_FULL,		/* 0x55d0 : main+0x12/0x34 [/usr/bin/program] */
+	RST_USER_BRIEF,		/* main+0x12 */
+	RST_USER_FILELINE,	/* full, and at main.c:12 */
+};
+struct rst_string rst_user_symbol(struct rst_context *c, uint64_t address, unsigned int flags);
+struct rst_string rst_user_line(struct rst_context *c, uint64_t address, unsigned int flags);
+/* Where the current process is in its own code; 0 for a kernel thread. */
+uint64_t rst_user_address(struct rst_context *c);
+/* Call stack as hexadecimal addresses, from these registers; with sp 0 from the program's own. */
+struct rst_string rst_user_backtrace(struct rst_context *c, uint64_t ip, uint64_t sp, uint64_t bp);
+/* Such a text of addresses by symbol, a line each. */
+struct rst_string rst_user_stack_text(struct rst_context *c, struct rst_string stack,
+				      enum rst_user_style style);
+void rst_print_user_stack(struct rst_context *c, struct rst_string stack,
+			  enum rst_user_style style);
 void rst_flush(struct rst_context *c);		/* output now, as a message of its own */
 
 /* ---- regular expressions ------------------------------------------------ */
@@ -736,8 +789,8 @@ struct rst_probe {
 	uint64_t perf_config;
 	uint64_t perf_period;
 	bool perf_is_frequency;
-	/* procfs: path is the file's name; umask */
-	unsigned int mode;
+	/* procfs: path is the file's name */
+	unsigned int mode;		/* permission bits that the point adds to the file's */
 	unsigned int maximum_size;
 	/* breakpoints */
 	unsigned int breakpoint_length;
@@ -887,6 +940,45 @@ struct rst_stat_variable_spec {
 	struct rst_stat_spec spec;
 };
 
+/*
+ * What is carried along of a program or library: tables by place in the file,
+ * ascending; names are offsets into `names`.
+ */
+struct rst_user_symbol {
+	uint32_t offset, size, name;
+};
+
+enum rst_frame_rule {
+	RST_FRAME_UNKNOWN,
+	RST_FRAME_OUTERMOST,
+	RST_FRAME_STACK,	/* frame address: stack pointer + cfa */
+	RST_FRAME_POINTER,	/* frame address: frame pointer + cfa */
+	RST_FRAME_STUB,		/* of the procedure linkage table */
+};
+
+struct rst_user_frame {
+	uint32_t offset;
+	uint32_t rule;
+	int32_t cfa;
+	int32_t saved_bp;	/* where the frame pointer is saved, from the frame address; 0: nowhere */
+};
+
+struct rst_user_line {
+	uint32_t offset, file, line;	/* line 0: none */
+};
+
+struct inode;
+
+struct rst_user_file {
+	const char *path;
+	const char *names;
+	const struct rst_user_symbol *symbols;
+	const struct rst_user_frame *frames;
+	const struct rst_user_line *lines;
+	unsigned int symbol_count, frame_count, line_count;
+	struct inode *inode;		/* the runtime's */
+};
+
 /* Everything the runtime must know; defined once, as `rst_script`, by the script. */
 struct rst_script {
 	unsigned int interface_version;	/* RST_INTERFACE_VERSION */
@@ -899,6 +991,8 @@ struct rst_script {
 	unsigned int stat_count;
 	struct rst_parameter *parameters;
 	unsigned int parameter_count;
+	struct rst_user_file *user_files;
+	unsigned int user_file_count;
 	/* limits, from -D or the defaults */
 	unsigned int string_size;		/* MAXSTRINGLEN */
 	unsigned int scratch_size;		/* bytes of scratch per context */

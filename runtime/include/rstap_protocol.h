@@ -69,8 +69,9 @@ enum rst_hello_flags {
  *   kind=lost-output bytes=123 messages=4
  *   kind=truncated-strings count=5
  *   kind=full-map map=NAME count=5
+ *   kind=short-map map=NAME count=5	(memory for long texts had not grown in time)
  *   kind=probe hits=9 minimum=1 average=2 maximum=3 index=0 probe=NAME   (cycles; -t and --monitor)
- *   kind=memory bytes=123456
+ *   kind=memory bytes=123456 cpus=2
  * `probe=` is always last and runs to the end of the line.
  */
 

@@ -62,22 +62,21 @@ static void session_line(struct rst_text *t, unsigned int line)
 			add_number(t, "kind=lost-messages count=", rst_control_lost());
 		break;
 	case 5:
-		for_each_possible_cpu(cpu)
-			total += per_cpu_ptr(rst_cpus, cpu)->ring.size;
-		add_number(t, "kind=memory bytes=", rst_allocated_bytes() + total);
+		add_number(t, "kind=memory bytes=", rst_allocated_bytes());
+		add_number(t, " cpus=", num_possible_cpus());
 		break;
 	}
 }
 
-static void map_line(struct rst_text *t, const struct rst_map_spec *spec)
+static void map_line(struct rst_text *t, const struct rst_map_spec *spec, unsigned int line)
 {
-	unsigned long overflows = rst_map_overflows(*spec->map);
+	unsigned long count = line ? rst_map_shortages(*spec->map) : rst_map_overflows(*spec->map);
 
-	if (!overflows)
+	if (!count)
 		return;
-	rst_text_add(t, "kind=full-map map=");
+	rst_text_add(t, line ? "kind=short-map map=" : "kind=full-map map=");
 	rst_text_add(t, spec->name);
-	add_number(t, " count=", overflows);
+	add_number(t, " count=", count);
 }
 
 /* ---- lines about a probe ------------------------------------------------------------------ */
@@ -154,7 +153,7 @@ static void probe_line(struct rst_text *t, struct rst_probe_state *state, unsign
 
 unsigned int rst_account_line(char *buffer, unsigned int size, unsigned long *step)
 {
-	unsigned long maps_end = SESSION_LINES + rst_script.map_count;
+	unsigned long maps_end = SESSION_LINES + 2ul * rst_script.map_count;
 	unsigned long end = maps_end + (unsigned long)rst_script.probe_count * PROBE_LINES;
 
 	while (*step < end) {
@@ -165,7 +164,8 @@ unsigned int rst_account_line(char *buffer, unsigned int size, unsigned long *st
 		if (now < SESSION_LINES)
 			session_line(&t, now);
 		else if (now < maps_end)
-			map_line(&t, &rst_script.maps[now - SESSION_LINES]);
+			map_line(&t, &rst_script.maps[(now - SESSION_LINES) / 2],
+				 (now - SESSION_LINES) % 2);
 		else
 			probe_line(&t, &rst_states[(now - maps_end) / PROBE_LINES],
 				   (now - maps_end) % PROBE_LINES);

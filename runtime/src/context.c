@@ -31,21 +31,34 @@ struct allocation {
 	unsigned long padding;
 };
 
+bool rst_memory_charge(unsigned long size)
+{
+	if (atomic64_add_return(size, &allocated) <= rst_script.maximum_memory ||
+	    !rst_script.maximum_memory)
+		return true;
+	atomic64_sub(size, &allocated);
+	refused = true;
+	return false;
+}
+
+void rst_memory_uncharge(unsigned long size)
+{
+	atomic64_sub(size, &allocated);
+}
+
 void *rst_allocate(unsigned long size)
 {
 	struct allocation *a;
 
 	size += sizeof(*a);
-	if (rst_script.maximum_memory &&
-	    atomic64_read(&allocated) + size > rst_script.maximum_memory) {
-		refused = true;
+	if (!rst_memory_charge(size))
+		return NULL;
+	a = kvzalloc(size, GFP_KERNEL);
+	if (!a) {
+		rst_memory_uncharge(size);
 		return NULL;
 	}
-	a = kvzalloc(size, GFP_KERNEL);
-	if (!a)
-		return NULL;
 	a->size = size;
-	atomic64_add(size, &allocated);
 	return a + 1;
 }
 
@@ -56,7 +69,7 @@ void rst_free(void *memory)
 	if (!memory)
 		return;
 	a = (struct allocation *)memory - 1;
-	atomic64_sub(a->size, &allocated);
+	rst_memory_uncharge(a->size);
 	kvfree(a);
 }
 
@@ -72,6 +85,8 @@ bool rst_memory_refused(void)
 }
 
 static void facts_learn(void);
+
+#define CPUS_SIZE	(num_possible_cpus() * sizeof(struct rst_cpu))
 
 /* ---- contexts ---------------------------------------------------------------- */
 
@@ -91,6 +106,7 @@ void rst_contexts_destroy(void)
 		rst_free(this->context.match_buffer);
 	}
 	free_percpu(rst_cpus);
+	rst_memory_uncharge(CPUS_SIZE);
 	rst_cpus = NULL;
 }
 
@@ -110,9 +126,13 @@ int rst_contexts_create(void)
 	facts_learn();
 
 	rst_cpu_count = nr_cpu_ids;
-	rst_cpus = __alloc_percpu(sizeof(struct rst_cpu), 64);
-	if (!rst_cpus)
+	if (!rst_memory_charge(CPUS_SIZE))
 		return -ENOMEM;
+	rst_cpus = __alloc_percpu(sizeof(struct rst_cpu), 64);
+	if (!rst_cpus) {
+		rst_memory_uncharge(CPUS_SIZE);
+		return -ENOMEM;
+	}
 	rst_facts_learnt.contexts = (__force unsigned long)rst_cpus;
 	for_each_possible_cpu(cpu) {
 		struct rst_cpu *this = per_cpu_ptr(rst_cpus, cpu);
@@ -303,6 +323,7 @@ static void account(struct rst_cpu *cpu, struct rst_counters *counters)
 {
 	uint64_t now = get_cycles();
 	uint64_t spent = now - cpu->entered;
+	uint64_t intervals;
 
 	cpu->entered = 0;
 	if (rst_limits.has_timing) {
@@ -317,7 +338,9 @@ static void account(struct rst_cpu *cpu, struct rst_counters *counters)
 	cpu->interval_cycles += rst_limits.has_timing ? spent : SAMPLE_EVERY * spent;
 	if (likely(now - cpu->interval_start <= rst_limits.overload_interval))
 		return;
-	if (cpu->interval_cycles > rst_limits.overload_threshold) {
+	/* hits may be rare: the threshold is for one interval, and more have passed */
+	intervals = (now - cpu->interval_start) / rst_limits.overload_interval;
+	if (cpu->interval_start && cpu->interval_cycles / intervals > rst_limits.overload_threshold) {
 		char buffer[160];
 		struct rst_text t = { .start = buffer, .size = sizeof(buffer) };
 

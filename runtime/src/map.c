@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * map.c - arrays. All memory is taken when the session is set up. A plain array
- * is one part under the global's lock; an array of statistics has a part for
- * every CPU, each with its own lock, and one more into which iterations merge.
+ * map.c - arrays. A plain array is one part under the global's lock; an array
+ * of statistics has a part for every CPU, each with its own lock, and one more
+ * into which iterations merge. The memory for as many entries as it may have,
+ * with texts of common length, is taken when the session is set up; for longer
+ * ones rst_map_grow() adds some before it is needed (see arena.h).
  */
-#include "pure.h"
+#include "arena.h"
 
 #define ITERATION_DEPTH	4
+#define COMMON_TEXT	64	/* bytes of a text that memory is there for from the start */
 
 struct rst_node {
-	struct rst_node *chain;		/* the next in its bucket, or in the free list */
+	struct rst_node *chain;		/* the next in its bucket */
 	struct rst_node *older, *newer;
 	uint32_t key_words;
 	uint32_t hash;
@@ -17,18 +20,19 @@ struct rst_node {
 };
 
 struct string_value {
+	char *text;			/* NULL: never set */
 	unsigned int length;
-	char text[];
+	unsigned int words;		/* of the piece that text is */
 };
 
 struct rst_part {
 	struct rst_lock lock;		/* first: its address is the part's */
 	unsigned int count;
 	struct rst_node **buckets;
-	char *nodes;
-	struct rst_node *free;
 	struct rst_node *oldest, *newest;
+	struct rst_arena *arena;
 	unsigned long overflows;
+	unsigned long shortages;	/* memory had not grown in time */
 	unsigned long unused;		/* 64 bytes: cheap to index, and few CPUs share a line */
 };
 
@@ -50,10 +54,12 @@ struct rst_map {
 	unsigned int key_offset;
 	unsigned int hash_shift;	/* 32 - log2 of the number of buckets */
 	bool stat_is_plain;		/* no variance, no histogram */
+	bool may_grow;			/* some text may be longer than common */
 	struct rst_map_spec spec;
 	unsigned int string_size;
-	unsigned int key_capacity;	/* words */
-	unsigned int node_size;
+	unsigned int key_capacity, common_key;	/* words: at most, and with texts of COMMON_TEXT bytes */
+	unsigned int value_words;	/* most words of a text that is a value, else 0 */
+	unsigned int common_size;	/* bytes of an entry with texts of COMMON_TEXT bytes */
 	unsigned int cpus;		/* parts that handlers fill */
 	unsigned int part_count;
 	unsigned int depth;		/* iterations under way */
@@ -82,20 +88,12 @@ static struct rst_string string_of(struct rst_node *node)
 {
 	struct string_value *value = node_value(node);
 
-	return (struct rst_string){ .text = value->text, .length = value->length };
+	return (struct rst_string){ .text = value->text ? value->text : "", .length = value->length };
 }
 
 struct rst_string rst_node_string(struct rst_context *c, struct rst_node *node)
 {
 	return rst_string_save(c, string_of(node));
-}
-
-void rst_node_set_string(struct rst_context *c, struct rst_map *map, struct rst_node *node,
-			 struct rst_string s)
-{
-	struct string_value *value = node_value(node);
-
-	value->length = rst_string_copy(c, value->text, s).length;
 }
 
 /* Where key number `key` starts among the node's words. */
@@ -126,6 +124,85 @@ struct rst_string rst_node_key_string(struct rst_context *c, struct rst_map *map
 				      struct rst_node *node, unsigned int key)
 {
 	return rst_string_save(c, key_string(map, node, key));
+}
+
+/* ---- memory ------------------------------------------------------------------ */
+
+/* Few sizes, so that what one entry gives back suits the next. */
+static unsigned int round_words(unsigned int words, unsigned int common, unsigned int most)
+{
+	words = words <= common ? common : (words + 7) & ~7u;
+	return words < most ? words : most;
+}
+
+static unsigned int node_size_words(const struct rst_map *map, unsigned int key_words)
+{
+	unsigned int fixed = map->key_offset / 8;
+
+	return round_words(fixed + key_words, fixed + map->common_key, fixed + map->key_capacity);
+}
+
+static void part_remove(const struct rst_map *map, struct rst_part *part, struct rst_node *node);
+
+/* Bytes for the entries that may still come, if they are like those that are there. */
+static unsigned long needed_bytes(const struct rst_map *map, const struct rst_part *part)
+{
+	unsigned long count = __atomic_load_n(&part->count, __ATOMIC_RELAXED);
+	unsigned long size = (part->arena->total - part->arena->available) / (count + 1);
+
+	if (size < map->common_size)
+		size = map->common_size;
+	return size * (map->spec.maximum_entries - count);
+}
+
+/* For `node`, or a new one: a wrapping array gives its oldest entries for it. */
+static void *part_take(struct rst_context *c, struct rst_map *map, struct rst_part *part,
+		       unsigned int words, const struct rst_node *node)
+{
+	void *piece = rst_arena_take(part->arena, words);
+
+	if (RST_UNLIKELY(!piece) && rst_memory_await(c, map))
+		piece = rst_arena_take(part->arena, words);
+	while (RST_UNLIKELY(!piece) && map->spec.wrap && part->oldest && part->oldest != node) {
+		part_remove(map, part, part->oldest);
+		piece = rst_arena_take(part->arena, words);
+	}
+	if (RST_UNLIKELY(!piece) && !part->count) {
+		rst_arena_reset(part->arena);
+		piece = rst_arena_take(part->arena, words);
+	}
+	if (map->may_grow && rst_arena_is_short(part->arena, needed_bytes(map, part)))
+		rst_memory_wanted(c);
+	part->shortages += !piece;
+	return piece;
+}
+
+static void fail_short(struct rst_context *c, const struct rst_map *map)
+{
+	rst_failf(c, NULL, "array '%s' has no memory for long texts that come so fast", map->spec.name);
+}
+
+void rst_node_set_string(struct rst_context *c, struct rst_map *map, struct rst_node *node,
+			 struct rst_string s)
+{
+	struct string_value *value = node_value(node);
+	unsigned int words = round_words((s.length + 8ul) / 8, COMMON_TEXT / 8, map->value_words);
+
+	if (words > value->words) {
+		struct rst_part *part = &map->parts[0];
+		char *text;
+
+		text = part_take(c, map, part, words, node);
+		if (!text) {
+			fail_short(c, map);
+			return;
+		}
+		if (value->text)
+			rst_arena_give(part->arena, value->text, value->words);
+		value->text = text;
+		value->words = words;
+	}
+	value->length = rst_string_copy(c, value->text, s).length;
 }
 
 /* ---- one part --------------------------------------------------------------- */
@@ -170,45 +247,41 @@ static void part_remove(const struct rst_map *map, struct rst_part *part, struct
 		node->newer->older = node->older;
 	else
 		part->newest = node->older;
-	node->chain = part->free;
-	part->free = node;
+	if (map->spec.value_type == RST_STRING) {
+		struct string_value *value = node_value(node);
+
+		if (value->text)
+			rst_arena_give(part->arena, value->text, value->words);
+	}
+	rst_arena_give(part->arena, node, node_size_words(map, node->key_words));
 	part->count--;
 }
 
 static void value_clear(const struct rst_map *map, struct rst_node *node)
 {
-	switch (map->spec.value_type) {
-	case RST_STAT:
-		rst_stat_initialise(node_value(node), &map->spec.stat);
-		break;
-	case RST_STRING: {
-		struct string_value *value = node_value(node);
-
-		value->length = 0;
-		value->text[0] = 0;
-		break;
-	}
-	default:
-		*rst_node_long(node) = 0;
-	}
+	if (map->spec.value_type == RST_STAT)
+		rst_stat_initialise(node_value(node), &map->spec.stat, map->stat_is_plain);
+	else
+		memset(node_value(node), 0, map->key_offset - sizeof(*node));
 }
 
 /* A new entry with an empty value; NULL when the part is full. */
-static struct rst_node *part_insert(const struct rst_map *map, struct rst_part *part,
-				    struct rst_key key)
+static struct rst_node *part_insert(struct rst_context *c, struct rst_map *map,
+				    struct rst_part *part, struct rst_key key)
 {
 	struct rst_node **bucket = bucket_of(map, part, key.hash);
 	struct rst_node *node;
 
-	if (!part->free) {
-		if (!map->spec.wrap || !part->oldest) {
+	if (part->count >= map->spec.maximum_entries) {
+		if (!map->spec.wrap) {
 			part->overflows++;
 			return NULL;
 		}
 		part_remove(map, part, part->oldest);
 	}
-	node = part->free;
-	part->free = node->chain;
+	node = part_take(c, map, part, node_size_words(map, key.count), NULL);
+	if (!node)
+		return NULL;
 	node->hash = key.hash;
 	node->key_words = key.count;
 	memcpy(node_words(map, node), key.words, 8ul * key.count);
@@ -228,40 +301,73 @@ static struct rst_node *part_insert(const struct rst_map *map, struct rst_part *
 
 static void part_clear(const struct rst_map *map, struct rst_part *part)
 {
-	while (part->oldest)
-		part_remove(map, part, part->oldest);
+	if (!part->count)
+		return;
+	memset(part->buckets, 0, sizeof(*part->buckets) * (1ul << (32 - map->hash_shift)));
+	part->oldest = NULL;
+	part->newest = NULL;
+	part->count = 0;
+	rst_arena_reset(part->arena);
 }
 
-static int part_create(const struct rst_map *map, struct rst_part *part)
+static int part_create(struct rst_map *map, struct rst_part *part)
 {
-	unsigned int i;
+	unsigned int largest = node_size_words(map, map->key_capacity);
+	unsigned long entries = map->spec.maximum_entries;
+	unsigned long first = entries * map->common_size;
+	unsigned long worst = entries * 8 * (largest + map->value_words);
 
-	part->nodes = rst_allocate((unsigned long)map->node_size * map->spec.maximum_entries);
+	if (largest < map->value_words)
+		largest = map->value_words;
+	if (first > worst)
+		first = worst;
+	/* room for one of the longest is always there */
+	if (first < 8ul * (largest + map->value_words))
+		first = 8ul * (largest + map->value_words);
 	part->buckets = rst_allocate(sizeof(*part->buckets) * (1ul << (32 - map->hash_shift)));
-	if (!part->nodes || !part->buckets)
+	part->arena = rst_allocate(sizeof(*part->arena));
+	if (!part->buckets || !part->arena)
 		return -1;
-	/* backwards, so that they are taken in the order of their addresses */
-	for (i = map->spec.maximum_entries; i-- > 0;) {
-		struct rst_node *node =
-			(struct rst_node *)(part->nodes + (unsigned long)i * map->node_size);
-
-		node->chain = part->free;
-		part->free = node;
-	}
-	return 0;
+	map->may_grow = first < worst;
+	/* pieces of other sizes lie about when texts differ in length: twice as much */
+	return rst_arena_create(part->arena, first, map->may_grow ? 2 * worst : first, largest);
 }
 
 /* ---- the whole ---------------------------------------------------------------- */
 
-static unsigned int value_size(const struct rst_map_spec *spec, unsigned int string_size)
+/* Bytes of a value in its node. */
+static unsigned int value_size(const struct rst_map_spec *spec, bool stat_is_plain)
 {
 	switch (spec->value_type) {
 	case RST_STAT:
-		return rst_stat_size(&spec->stat);
+		return rst_stat_size(&spec->stat, stat_is_plain);
 	case RST_STRING:
-		return (sizeof(struct string_value) + string_size + 7) & ~7u;
+		return sizeof(struct string_value);
 	default:
 		return 8;
+	}
+}
+
+/* Where an entry's key starts, how long it can be, and what is common. */
+static void lay_out(struct rst_map *map)
+{
+	const struct rst_map_spec *spec = &map->spec;
+	unsigned int most = (map->string_size + 6) / 8, common = COMMON_TEXT / 8;
+	unsigned int i;
+
+	if (common > most)
+		common = most;
+	map->key_offset = sizeof(struct rst_node) + value_size(spec, map->stat_is_plain);
+	for (i = 0; i < spec->key_count; i++) {
+		bool is_string = spec->key_types[i] == RST_STRING;
+
+		map->key_capacity += 1 + (is_string ? most : 0);
+		map->common_key += 1 + (is_string ? common : 0);
+	}
+	map->common_size = map->key_offset + 8 * map->common_key;
+	if (spec->value_type == RST_STRING) {
+		map->value_words = (map->string_size + 7) / 8;
+		map->common_size += COMMON_TEXT;
 	}
 }
 
@@ -269,6 +375,7 @@ struct rst_map *rst_map_create(const struct rst_map_spec *spec, unsigned int str
 			       unsigned int cpus)
 {
 	struct rst_map *map = rst_allocate(sizeof(*map));
+	bool is_stat = spec->value_type == RST_STAT;
 	unsigned int i;
 
 	if (!map)
@@ -277,25 +384,24 @@ struct rst_map *rst_map_create(const struct rst_map_spec *spec, unsigned int str
 	map->string_size = string_size;
 	if (!map->spec.maximum_entries)
 		map->spec.maximum_entries = 1;
-	map->key_offset = sizeof(struct rst_node) + value_size(spec, string_size);
-	for (i = 0; i < spec->key_count; i++)
-		map->key_capacity += spec->key_types[i] == RST_STRING ? 1 + (string_size + 6) / 8 : 1;
-	map->node_size = map->key_offset + 8 * map->key_capacity;
+	if (map->spec.iterations > ITERATION_DEPTH)
+		map->spec.iterations = ITERATION_DEPTH;
+	map->stat_is_plain = spec->stat.histogram == RST_HISTOGRAM_NONE && !spec->stat.needs_variance;
+	lay_out(map);
 	map->hash_shift = 32;
 	while (map->hash_shift > 1 && 1u << (32 - map->hash_shift) < map->spec.maximum_entries)
 		map->hash_shift--;
-	map->stat_is_plain = spec->stat.histogram == RST_HISTOGRAM_NONE && !spec->stat.needs_variance;
-	map->cpus = spec->value_type == RST_STAT ? cpus : 1;
-	map->part_count = map->cpus + (spec->value_type == RST_STAT);
+	map->cpus = is_stat ? cpus : 1;
+	map->part_count = map->cpus + (is_stat && map->spec.iterations);
 	map->parts = rst_allocate(sizeof(*map->parts) * map->part_count);
 	if (!map->parts)
 		goto failed;
 	for (i = 0; i < map->part_count; i++)
 		if (part_create(map, &map->parts[i]))
 			goto failed;
-	if (spec->value_type == RST_STAT)
+	if (map->part_count > map->cpus)
 		map->merged = &map->parts[map->cpus];
-	for (i = 0; i < ITERATION_DEPTH; i++) {
+	for (i = 0; i < map->spec.iterations; i++) {
 		map->iterators[i].map = map;
 		map->iterators[i].items =
 			rst_allocate(sizeof(struct rst_item) * (unsigned long)map->spec.maximum_entries);
@@ -308,6 +414,42 @@ failed:
 	return NULL;
 }
 
+static bool part_grow(const struct rst_map *map, struct rst_part *part)
+{
+	struct rst_arena *arena = part->arena;
+	unsigned long needed, others = 0;
+	unsigned int i;
+
+	if (!rst_arena_begin_growth(arena))
+		return false;
+	needed = needed_bytes(map, part);
+	if (rst_arena_is_short(arena, needed))
+		rst_arena_grow(arena, arena->first / 4 + needed);
+	/* into this one goes what all the others hold */
+	if (part == map->merged) {
+		for (i = 0; i < map->cpus; i++)
+			others += map->parts[i].arena->total - map->parts[i].arena->first;
+		if (arena->total < arena->first + others)
+			rst_arena_grow(arena, arena->first + others - arena->total);
+	}
+	rst_arena_end_growth(arena);
+	return true;
+}
+
+bool rst_map_grow(struct rst_map *map, unsigned int cpu)
+{
+	bool is_done = true;
+	unsigned int i;
+
+	if (!map->may_grow)
+		return true;
+	for (i = 0; i < map->part_count; i++)
+		is_done &= part_grow(map, &map->parts[map->cpus > 1 && i < map->cpus ?
+							  (cpu + i) % map->cpus :
+							  i]);
+	return is_done;
+}
+
 void rst_map_destroy(struct rst_map *map)
 {
 	unsigned int i;
@@ -315,7 +457,9 @@ void rst_map_destroy(struct rst_map *map)
 	if (!map)
 		return;
 	for (i = 0; map->parts && i < map->part_count; i++) {
-		rst_free(map->parts[i].nodes);
+		if (map->parts[i].arena)
+			rst_arena_destroy(map->parts[i].arena);
+		rst_free(map->parts[i].arena);
 		rst_free(map->parts[i].buckets);
 	}
 	for (i = 0; i < ITERATION_DEPTH; i++)
@@ -331,6 +475,16 @@ unsigned long rst_map_overflows(const struct rst_map *map)
 
 	for (i = 0; i < map->part_count; i++)
 		total += map->parts[i].overflows;
+	return total;
+}
+
+unsigned long rst_map_shortages(const struct rst_map *map)
+{
+	unsigned long total = 0;
+	unsigned int i;
+
+	for (i = 0; i < map->part_count; i++)
+		total += map->parts[i].shortages;
 	return total;
 }
 
@@ -353,25 +507,27 @@ static bool key_is_usable(struct rst_context *c, const struct rst_map *map, stru
 	return true;
 }
 
-static void fail_full(struct rst_context *c, const struct rst_map *map)
+static void fail_full(struct rst_context *c, const struct rst_map *map, const struct rst_part *part)
 {
-	if (map->spec.is_sized)
+	if (part->count < map->spec.maximum_entries)
+		fail_short(c, map);
+	else if (map->spec.is_sized)
 		rst_failf(c, NULL, "Array overflow, check size limit (%u)",
 			  map->spec.maximum_entries);
 	else
 		rst_fail(c, "Array overflow, check MAXMAPENTRIES", NULL);
 }
 
-RST_COLD struct rst_node *insert_new(struct rst_context *c, const struct rst_map *map,
+RST_COLD struct rst_node *insert_new(struct rst_context *c, struct rst_map *map,
 				     struct rst_part *part, struct rst_key key)
 {
 	struct rst_node *node;
 
 	if (!key_is_usable(c, map, key))
 		return NULL;
-	node = part_insert(map, part, key);
+	node = part_insert(c, map, part, key);
 	if (!node)
-		fail_full(c, map);
+		fail_full(c, map, part);
 	return node;
 }
 
@@ -484,7 +640,7 @@ RST_COLD void stat_map_detail(const struct rst_map *map, struct rst_part *part, 
 	rst_unlock(&part->lock);
 }
 
-RST_COLD void stat_map_add_new(struct rst_context *c, const struct rst_map *map,
+RST_COLD void stat_map_add_new(struct rst_context *c, struct rst_map *map,
 			       struct rst_part *part, struct rst_key key, int64_t value)
 {
 	struct rst_node *node = insert_new(c, map, part, key);
@@ -533,9 +689,9 @@ const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *m
 		node = part_find(map, part, key);
 		if (node) {
 			if (!merged) {
-				merged = rst_scratch(c, rst_stat_size(&map->spec.stat));
+				merged = rst_scratch(c, rst_stat_size(&map->spec.stat, false));
 				if (merged)
-					rst_stat_initialise(merged, &map->spec.stat);
+					rst_stat_initialise(merged, &map->spec.stat, false);
 			}
 			if (merged)
 				rst_stat_merge(merged, node_value(node), &map->spec.stat);
@@ -566,11 +722,21 @@ bool rst_stat_map_contains(struct rst_map *map, struct rst_key key)
 
 const struct rst_stat *rst_node_stat(struct rst_context *c, struct rst_map *map, struct rst_node *node)
 {
-	return node_value(node);
+	struct rst_stat *stat;
+
+	if (!map->stat_is_plain)
+		return node_value(node);
+	stat = rst_scratch(c, rst_stat_size(&map->spec.stat, false));
+	if (!stat)
+		return NULL;
+	rst_stat_initialise(stat, &map->spec.stat, false);
+	rst_stat_merge(stat, node_value(node), &map->spec.stat);
+	rst_stat_finish(stat, &map->spec.stat);
+	return stat;
 }
 
 /* Fills map->merged from all CPUs. False: more keys than an array may have. */
-static bool merge_parts(struct rst_map *map)
+static bool merge_parts(struct rst_context *c, struct rst_map *map)
 {
 	struct rst_node *node, *into;
 	bool complete = true;
@@ -590,7 +756,7 @@ static bool merge_parts(struct rst_map *map)
 
 			into = part_find(map, map->merged, key);
 			if (!into)
-				into = part_insert(map, map->merged, key);
+				into = part_insert(c, map, map->merged, key);
 			if (into)
 				rst_stat_merge(node_value(into), node_value(node), &map->spec.stat);
 			else
@@ -598,8 +764,9 @@ static bool merge_parts(struct rst_map *map)
 		}
 		rst_unlock(&part->lock);
 	}
-	for (node = map->merged->oldest; node; node = node->newer)
-		rst_stat_finish(node_value(node), &map->spec.stat);
+	if (!map->stat_is_plain)
+		for (node = map->merged->oldest; node; node = node->newer)
+			rst_stat_finish(node_value(node), &map->spec.stat);
 	return complete;
 }
 
@@ -615,8 +782,9 @@ static int64_t stat_number(const struct rst_stat *s, enum rst_stat_operation ope
 	case RST_MAXIMUM:
 		return s->maximum;
 	case RST_AVERAGE:
-		return s->average;
+		return s->count ? s->sum / s->count : 0;
 	case RST_VARIANCE:
+		/* whoever sorts by it has asked for it: the statistic is not a plain one */
 		return s->variance;
 	default:
 		return s->count;
@@ -685,7 +853,7 @@ struct rst_iterator *rst_iterator_begin(struct rst_context *c, struct rst_map *m
 	unsigned int limit = map->spec.maximum_entries;
 	unsigned int order = 0, i;
 
-	if (map->depth >= ITERATION_DEPTH) {
+	if (map->depth >= map->spec.iterations) {
 		rst_fail(c, "foreach loops over one array are nested deeper than 4", NULL);
 		return NULL;
 	}
@@ -694,8 +862,12 @@ struct rst_iterator *rst_iterator_begin(struct rst_context *c, struct rst_map *m
 	if (!limit)
 		return NULL;
 	/* an outer loop stands on the merged nodes: they stay as they are */
-	if (map->merged && map->depth == 0 && !merge_parts(map)) {
-		rst_failf(c, NULL, "aggregation overflow in %s, check MAXMAPENTRIES", map->spec.name);
+	if (map->merged && map->depth == 0 && !merge_parts(c, map)) {
+		if (map->merged->count < map->spec.maximum_entries)
+			fail_short(c, map);
+		else
+			rst_failf(c, NULL, "aggregation overflow in %s, check MAXMAPENTRIES",
+				  map->spec.name);
 		return NULL;
 	}
 	it = &map->iterators[map->depth];

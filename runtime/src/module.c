@@ -22,6 +22,8 @@ static int changed(struct notifier_block *block, unsigned long action, void *dat
 	mutex_lock(&rst_session_mutex);
 	if (READ_ONCE(rst_state) == RST_STATE_RUNNING)
 		rst_session_module(module->name, action == MODULE_STATE_COMING);
+	else if (READ_ONCE(rst_state) == RST_STATE_LOADED && action == MODULE_STATE_GOING)
+		rst_sections_forget(module->name);
 	mutex_unlock(&rst_session_mutex);
 	return NOTIFY_OK;
 }

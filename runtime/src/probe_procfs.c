@@ -190,18 +190,16 @@ static int procfs_arm(void)
 			this->write = state;
 	}
 	for (this = files; this; this = this->next) {
-		umode_t mode = (this->read ? 0444 : 0) | (this->write ? 0222 : 0);
-		unsigned int mask = 0;
+		umode_t mode = 0;
 		struct proc_dir_entry *parent;
 		const char *name = this->path;
 
 		if (this->read)
-			mask |= this->read->probe->mode;
+			mode |= this->read->probe->mode;
 		if (this->write)
-			mask |= this->write->probe->mode;
+			mode |= this->write->probe->mode;
 		parent = make_parents(&name);
-		this->entry = parent ? proc_create_data(name, mode & ~mask, parent, &operations,
-							this) :
+		this->entry = parent ? proc_create_data(name, mode, parent, &operations, this) :
 				       NULL;
 		if (this->read) {
 			this->read->is_armed = this->entry != NULL;

@@ -330,9 +330,11 @@ static bool uprobe_belongs(const struct rst_probe_state *state)
 
 static int uprobe_arm(void)
 {
-	struct rst_probe_state *state;
+	unsigned int i = rst_script.probe_count;
 
-	rst_for_each_probe(state) {
+	/* of several at one place, that which came last is called first */
+	while (i--) {
+		struct rst_probe_state *state = &rst_states[i];
 		int error;
 
 		if (!uprobe_belongs(state))

@@ -13,6 +13,7 @@
 #include <linux/types.h>
 #define __KERNEL_HEADERS_INCLUDED__
 #else
+#define offsetof(type, member) __builtin_offsetof(type, member)
 enum { false, true };
 /* rstap.h has its own int64_t, which glibc's headers would contradict. */
 void *memcpy(void *to, const void *from, __SIZE_TYPE__ size);
@@ -40,18 +41,32 @@ void rst_output_grow(struct rst_output *o, const char *text, unsigned int length
 struct rst_map *rst_map_create(const struct rst_map_spec *spec, unsigned int string_size,
 			       unsigned int cpus);
 void rst_map_destroy(struct rst_map *map);
-/* Updates refused because the map was full. */
+/* Updates refused because the map was full, or because its memory had not grown in time. */
 unsigned long rst_map_overflows(const struct rst_map *map);
+unsigned long rst_map_shortages(const struct rst_map *map);
+/*
+ * Adds memory where it runs short, for this CPU first; process context. False: elsewhere the same
+ * is being done for a part of it.
+ */
+bool rst_map_grow(struct rst_map *map, unsigned int cpu);
+
+/* From a handler: rst_map_grow() shall be called for all maps soon ... */
+void rst_memory_wanted(struct rst_context *c);
+/* ... or for this one now, where the handler may wait. False: it may not. */
+bool rst_memory_await(struct rst_context *c, struct rst_map *map);
 
 /* ---- statistics ---------------------------------------------------------- */
 
 struct rst_stat_variable *rst_stat_create(const struct rst_stat_spec *spec, unsigned int cpus);
 void rst_stat_destroy(struct rst_stat_variable *v);
 
-/* Bytes of a statistic with its histogram behind it. */
-unsigned int rst_stat_size(const struct rst_stat_spec *spec);
+/*
+ * Bytes of a statistic with its histogram behind it. Plain: without variance and
+ * histogram, for rst_stat_count() and as the source of rst_stat_merge() alone.
+ */
+unsigned int rst_stat_size(const struct rst_stat_spec *spec, bool is_plain);
 /* Makes memory of rst_stat_size() bytes an empty statistic. */
-void rst_stat_initialise(struct rst_stat *s, const struct rst_stat_spec *spec);
+void rst_stat_initialise(struct rst_stat *s, const struct rst_stat_spec *spec, bool is_plain);
 
 /* What every statistic has of one more value ... */
 RST_INLINE void rst_stat_count(struct rst_stat *s, int64_t value)

@@ -5,6 +5,7 @@
  * the tables freely.
  */
 #include <linux/list.h>
+#include <linux/module.h>
 #include <linux/string.h>
 
 #include "runtime.h"
@@ -43,12 +44,10 @@ int rst_symbol_learn(const char *name, uint64_t address)
 	return 0;
 }
 
-int rst_section_learn(const char *module, const char *name, uint64_t address)
+static int add_section(const char *module, const char *name, uint64_t address)
 {
 	struct section *section;
 
-	if (rst_state != RST_STATE_LOADED)
-		return -EBUSY;
 	section = rst_allocate(sizeof(*section) + strlen(module) + strlen(name) + 2);
 	if (!section)
 		return -ENOMEM;
@@ -58,6 +57,56 @@ int rst_section_learn(const char *module, const char *name, uint64_t address)
 	strcpy(section->module + strlen(module) + 1, name);
 	list_add_tail(&section->list, &sections);
 	return 0;
+}
+
+/* Not exported: staprun tells where it is. */
+extern typeof(find_module) find_module __attribute__((weak));
+
+/*
+ * Whether a module is still there: sysfs was read a moment ago. Where its per-CPU variables are is
+ * not among what sysfs tells.
+ */
+static bool find_per_cpu(const char *name, uint64_t *address)
+{
+	struct module *module;
+
+	if (!find_module)
+		return true;
+	preempt_disable();
+	module = find_module(name);
+#ifdef CONFIG_SMP
+	if (module)
+		*address = (unsigned long)module->percpu;
+#endif
+	preempt_enable();
+	return module;
+}
+
+static bool is_known(const char *module)
+{
+	struct section *section;
+
+	list_for_each_entry(section, &sections, list)
+		if (!strcmp(section->module, module))
+			return true;
+	return false;
+}
+
+int rst_section_learn(const char *module, const char *name, uint64_t address)
+{
+	uint64_t per_cpu = 0;
+	int error;
+
+	if (rst_state != RST_STATE_LOADED)
+		return -EBUSY;
+	if (!is_known(module)) {
+		if (!find_per_cpu(module, &per_cpu))
+			return 0;
+		error = add_section(module, ".data..percpu", per_cpu);
+		if (error)
+			return error;
+	}
+	return add_section(module, name, address);
 }
 
 uint64_t rst_symbol_address(const char *name)

@@ -19,6 +19,7 @@
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <asm/timex.h>
 
 #include "pure.h"
@@ -106,6 +107,8 @@ struct rst_cpu {
 	bool is_patient;		/* begin, end, error: a full ring is waited for */
 	char *discard;
 	uint64_t random;
+	struct irq_work growth_interrupt;
+	struct work_struct growth_work;
 	struct rst_ring ring;
 };
 
@@ -225,6 +228,11 @@ bool rst_is_switchable(const struct rst_probe_state *state);
 /* Opens or closes the gates of all CPUs. */
 void rst_contexts_stop(bool stop);
 
+/* ---- growth.c -------------------------------------------------------------- */
+
+void rst_growth_prepare(void);
+void rst_growth_destroy(void);
+
 /* ---- session.c ------------------------------------------------------------- */
 
 extern int64_t rst_target_pid;
@@ -286,6 +294,9 @@ extern unsigned int rst_buffer_kb;
 
 /* ---- memory of the runtime --------------------------------------------------- */
 
+/* Memory that rst_allocate() does not give, counted as if it did; false: STP_MAXMEMORY forbids. */
+bool rst_memory_charge(unsigned long size);
+void rst_memory_uncharge(unsigned long size);
 uint64_t rst_allocated_bytes(void);
 bool rst_memory_refused(void);
 
@@ -301,6 +312,11 @@ bool rst_is_unloaded(const struct rst_probe *probe);
 /* Its sections are no longer where they were. */
 void rst_sections_forget(const char *module);
 void rst_relocate_destroy(void);
+
+/* ---- user_stack.c --------------------------------------------------------------- */
+
+void rst_user_files_open(void);
+void rst_user_files_close(void);
 
 /* ---- log.c ------------------------------------------------------------------------ */
 

@@ -57,6 +57,7 @@ int rst_session_create(void)
 		probe->index = i;
 		probe->state = &rst_states[i];
 	}
+	rst_growth_prepare();
 	for (i = 0; i < rst_script.map_count; i++) {
 		struct rst_map_spec *spec = &rst_script.maps[i];
 
@@ -73,6 +74,7 @@ int rst_session_create(void)
 	}
 	if (rst_script.initialise)
 		rst_script.initialise();
+	rst_user_files_open();
 	return create_string_parameters();
 }
 
@@ -80,6 +82,7 @@ void rst_session_destroy(void)
 {
 	unsigned int i;
 
+	rst_growth_destroy();
 	for (i = 0; i < ARRAY_SIZE(mechanisms); i++)
 		if (mechanisms[i]->release)
 			mechanisms[i]->release();
@@ -91,6 +94,7 @@ void rst_session_destroy(void)
 		rst_stat_destroy(*rst_script.stats[i].variable);
 		*rst_script.stats[i].variable = NULL;
 	}
+	rst_user_files_close();
 	rst_free(rst_states);
 	rst_states = NULL;
 	rst_relocate_destroy();

@@ -57,19 +57,21 @@ static unsigned int stat_bucket_of(const struct rst_stat_spec *spec, int64_t val
 	return distance + 1 < last ? distance + 1 : last;
 }
 
-unsigned int rst_stat_size(const struct rst_stat_spec *spec)
+unsigned int rst_stat_size(const struct rst_stat_spec *spec, bool is_plain)
 {
 	unsigned int size = sizeof(struct rst_stat);
 
+	if (is_plain)
+		return offsetof(struct rst_stat, average);
 	if (spec->histogram != RST_HISTOGRAM_NONE)
 		size += RST_HISTOGRAM_BUCKETS * sizeof(uint64_t);
 	return size;
 }
 
-void rst_stat_initialise(struct rst_stat *s, const struct rst_stat_spec *spec)
+void rst_stat_initialise(struct rst_stat *s, const struct rst_stat_spec *spec, bool is_plain)
 {
-	memset(s, 0, rst_stat_size(spec));
-	if (spec->histogram != RST_HISTOGRAM_NONE)
+	memset(s, 0, rst_stat_size(spec, is_plain));
+	if (!is_plain && spec->histogram != RST_HISTOGRAM_NONE)
 		s->histogram = (uint64_t *)(s + 1);
 }
 
@@ -116,7 +118,7 @@ void rst_stat_merge(struct rst_stat *into, const struct rst_stat *from,
 		into->maximum = from->maximum;
 	into->count += from->count;
 	into->sum = (int64_t)((uint64_t)into->sum + (uint64_t)from->sum);
-	if (into->histogram && from->histogram)
+	if (spec->histogram != RST_HISTOGRAM_NONE)
 		for (i = 0; i < RST_HISTOGRAM_BUCKETS; i++)
 			into->histogram[i] += from->histogram[i];
 }
@@ -148,7 +150,7 @@ struct rst_stat_variable *rst_stat_create(const struct rst_stat_spec *spec, unsi
 	v->cpus = cpus;
 	v->is_plain = spec->histogram == RST_HISTOGRAM_NONE && !spec->needs_variance;
 	/* whole cache lines, so that CPUs do not share one */
-	v->stride = (sizeof(struct rst_stat_part) - sizeof(struct rst_stat) + rst_stat_size(spec) +
+	v->stride = (sizeof(struct rst_stat_part) - sizeof(struct rst_stat) + rst_stat_size(spec, false) +
 		     63) & ~63u;
 	v->parts = rst_allocate((unsigned long)v->stride * cpus);
 	if (!v->parts) {
@@ -156,7 +158,7 @@ struct rst_stat_variable *rst_stat_create(const struct rst_stat_spec *spec, unsi
 		return NULL;
 	}
 	for (cpu = 0; cpu < cpus; cpu++)
-		rst_stat_initialise(&part_of(v, cpu)->stat, &v->spec);
+		rst_stat_initialise(&part_of(v, cpu)->stat, &v->spec, false);
 	return v;
 }
 
@@ -190,12 +192,12 @@ void rst_stat_add(struct rst_context *c, struct rst_stat_variable *v, int64_t va
 
 const struct rst_stat *rst_stat_get(struct rst_context *c, struct rst_stat_variable *v)
 {
-	struct rst_stat *merged = rst_scratch(c, rst_stat_size(&v->spec));
+	struct rst_stat *merged = rst_scratch(c, rst_stat_size(&v->spec, false));
 	unsigned int cpu;
 
 	if (!merged)
 		return NULL;
-	rst_stat_initialise(merged, &v->spec);
+	rst_stat_initialise(merged, &v->spec, false);
 	for (cpu = 0; cpu < v->cpus; cpu++) {
 		struct rst_stat_part *part = part_of(v, cpu);
 
@@ -217,7 +219,7 @@ void rst_stat_clear(struct rst_context *c, struct rst_stat_variable *v)
 		struct rst_stat_part *part = part_of(v, cpu);
 
 		rst_lock(&part->lock);
-		rst_stat_initialise(&part->stat, &v->spec);
+		rst_stat_initialise(&part->stat, &v->spec, false);
 		rst_unlock(&part->lock);
 	}
 }

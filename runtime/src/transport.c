@@ -415,6 +415,7 @@ static void ring_destroy(struct rst_ring *ring)
 		if (ring->pages[i])
 			__free_page(ring->pages[i]);
 	rst_free(ring->pages);
+	rst_memory_uncharge(ring->size);
 	ring->pages = NULL;
 }
 
@@ -430,6 +431,11 @@ static int ring_create(struct rst_ring *ring, unsigned long size, int node)
 	ring->pages = rst_allocate(2 * count * sizeof(*ring->pages));
 	if (!ring->pages)
 		return -ENOMEM;
+	if (!rst_memory_charge(size)) {
+		rst_free(ring->pages);
+		ring->pages = NULL;
+		return -ENOMEM;
+	}
 	for (i = 0; i < count; i++) {
 		ring->pages[i] = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, 0);
 		if (!ring->pages[i])

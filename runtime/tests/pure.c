@@ -41,6 +41,21 @@ void rst_count_truncation(struct rst_context *c)
 	truncations++;
 }
 
+static unsigned long wanted;
+static bool awaits;
+
+void rst_memory_wanted(struct rst_context *c)
+{
+	wanted++;
+}
+
+bool rst_memory_await(struct rst_context *c, struct rst_map *map)
+{
+	if (awaits)
+		rst_map_grow(map, c->cpu);
+	return awaits;
+}
+
 void rst_fail(struct rst_context *c, const char *text, const char *location)
 {
 	if (!c->error)
@@ -289,7 +304,8 @@ static void test_maps(void)
 {
 	struct rst_context *c = context(0, 64);
 	struct rst_map_spec spec = { .name = "m", .key_count = 2, .key_types = { RST_STRING, RST_LONG },
-				     .value_type = RST_LONG, .maximum_entries = 100 };
+				     .value_type = RST_LONG, .iterations = 4,
+				     .maximum_entries = 100 };
 	struct rst_map *map = rst_map_create(&spec, 64, 1);
 	struct rst_iteration how = { .sort_by = RST_SORT_VALUE, .direction = -1, .limit = 5 };
 	struct rst_slice slice = { .is_fixed = { 1, 0 }, .string = { text("n1") } };
@@ -353,7 +369,8 @@ static void test_stat_maps(void)
 {
 	struct rst_context *c = context(0, 64), *other = context(1, 64);
 	struct rst_map_spec spec = { .name = "m", .key_count = 2, .key_types = { RST_STRING, RST_LONG },
-				     .value_type = RST_STAT, .maximum_entries = 4 };
+				     .value_type = RST_STAT, .iterations = 4,
+				     .maximum_entries = 4 };
 	struct rst_map *map = rst_map_create(&spec, 64, 2);
 	struct rst_iteration how = { .sort_by = RST_SORT_VALUE, .direction = -1, .limit = -1,
 				     .operation = RST_SUM };
@@ -392,7 +409,8 @@ static void test_map_model(void)
 {
 	struct rst_context *c = context(0, 64);
 	struct rst_map_spec spec = { .name = "m", .key_count = 1, .key_types = { RST_LONG },
-				     .value_type = RST_LONG, .maximum_entries = 64 };
+				     .value_type = RST_LONG, .iterations = 4,
+				     .maximum_entries = 64 };
 	struct rst_map *map = rst_map_create(&spec, 64, 1);
 	static int64_t model[128];
 	static bool present[128];
@@ -401,11 +419,12 @@ static void test_map_model(void)
 
 	for (i = 0; i < 200000; i++) {
 		uint64_t word;
-		struct rst_key k = { .words = &word, .count = 1 };
 		struct rst_node *node;
+		struct rst_key k;
 
 		random = random * 6364136223846793005ull + 1442695040888963407ull;
 		word = random >> 57;
+		k = rst_key_of(&word, 1);
 		node = rst_map_find(map, k);
 		CHECK((node != NULL) == present[word]);
 		if (node)
@@ -425,6 +444,144 @@ static void test_map_model(void)
 			present[word] = 0;
 		}
 	}
+	rst_map_destroy(map);
+}
+
+/* The key and value of the model below: lengths of all kinds, mostly common ones. */
+static struct rst_string model_text(char *buffer, unsigned int number, unsigned int generation)
+{
+	unsigned int length = generation % 7 ? 1 + (number + generation) % 60 : 1 + 37 * generation % 500;
+
+	memset(buffer, 'a' + number % 26, length);
+	snprintf(buffer + length, 16, "%u", number);
+	return text(buffer);
+}
+
+/*
+ * Strings of changing lengths as keys and values, in memory that must grow:
+ * with it at hand nothing fails, without it what fails is counted.
+ */
+static void test_map_growth(bool grows)
+{
+	struct rst_context *c = context(0, 512);
+	struct rst_map_spec spec = { .name = "m", .key_count = 1, .key_types = { RST_STRING },
+				     .value_type = RST_STRING, .iterations = 1,
+				     .maximum_entries = 64 };
+	struct rst_map *map = rst_map_create(&spec, 512, 1);
+	struct rst_iteration how = { .sort_by = RST_SORT_NONE, .limit = -1 };
+	static unsigned int model[64];	/* generation, 0: absent */
+	char buffer[600], *mark = rst_scratch_mark(c);
+	unsigned long failed = 0;
+	unsigned int i, used = 0;
+	uint64_t random = 7;
+
+	memset(model, 0, sizeof(model));
+	awaits = grows;
+	wanted = 0;
+	for (i = 1; i < 100000; i++) {
+		unsigned int number, generation;
+		struct rst_node *node;
+		struct rst_key k;
+
+		random = random * 6364136223846793005ull + 1442695040888963407ull;
+		number = random >> 58;
+		generation = model[number] ? model[number] : 1 + (random >> 32) % 1000;
+		k = rst_key_begin(c, 0, 1, 600);
+		rst_key_string(&k, model_text(buffer, number, generation));
+		node = rst_map_find(map, k);
+		CHECK((node != NULL) == (model[number] != 0));
+		if (node) {
+			CHECK(rst_string_equal(rst_node_key_string(c, map, node, 0),
+					       model_text(buffer, number, generation)));
+			CHECK(rst_string_equal(rst_node_string(c, node),
+					       model_text(buffer, number + 1, generation)));
+		}
+		if (random >> 40 & 1) {
+			node = rst_map_insert(c, map, k);
+			if (node)
+				rst_node_set_string(c, map, node,
+						    model_text(buffer, number + 1, generation));
+			CHECK(node != NULL || c->error != NULL);
+			if (node && c->error)
+				rst_map_delete(map, k);
+			failed += c->error != NULL;
+			used += !model[number] && !c->error;
+			used -= model[number] && c->error;
+			model[number] = c->error ? 0 : generation;
+			c->error = NULL;
+		} else {
+			rst_map_delete(map, k);
+			used -= model[number] != 0;
+			model[number] = 0;
+		}
+		if (i % 5000 == 0) {
+			rst_map_clear(map);
+			memset(model, 0, sizeof(model));
+			used = 0;
+		}
+		rst_scratch_release(c, mark);
+	}
+	CHECK(used != 0 || !rst_iterator_begin(c, map, &how));
+	CHECK(wanted != 0 && rst_map_overflows(map) == 0);
+	CHECK(grows ? failed == 0 : failed > 0);
+	CHECK(rst_map_shortages(map) == failed);
+	awaits = 0;
+	rst_map_destroy(map);
+
+	/* an array that wraps gives up old entries instead */
+	spec.wrap = 1;
+	map = rst_map_create(&spec, 512, 1);
+	for (i = 1; i < 2000; i++) {
+		struct rst_key k = rst_key_begin(c, 0, 1, 600);
+		struct rst_node *node;
+
+		rst_key_string(&k, model_text(buffer, i, 7 * i));
+		node = rst_map_insert(c, map, k);
+		CHECK(node != NULL && !c->error);
+		rst_scratch_release(c, mark);
+	}
+	CHECK(rst_map_overflows(map) == 0 && rst_map_shortages(map) == 0);
+	rst_map_destroy(map);
+}
+
+/* What the parts of two CPUs have grown by, the merged part has too. */
+static void test_stat_map_growth(void)
+{
+	struct rst_context *c = context(0, 512), *other = context(1, 512);
+	struct rst_map_spec spec = { .name = "m", .key_count = 1, .key_types = { RST_STRING },
+				     .value_type = RST_STAT, .iterations = 1,
+				     .maximum_entries = 64 };
+	struct rst_map *map = rst_map_create(&spec, 512, 2);
+	struct rst_iteration how = { .sort_by = RST_SORT_VALUE, .operation = RST_AVERAGE,
+				     .direction = -1, .limit = -1 };
+	char buffer[600], *mark = rst_scratch_mark(c);
+	struct rst_iterator *it;
+	struct rst_node *node;
+	unsigned int i, count;
+
+	for (i = 0; i < 64; i++) {
+		struct rst_context *by = i % 2 ? c : other;
+		struct rst_key k = rst_key_begin(c, 0, 1, 600);
+
+		memset(buffer, 'a', 500);
+		snprintf(buffer + 500, 16, "%u", i);
+		rst_key_string(&k, text(buffer));
+		wanted = 0;
+		rst_stat_map_add(by, map, k, i);
+		CHECK(!by->error);
+		if (wanted)
+			CHECK(rst_map_grow(map, by->cpu));
+		rst_scratch_release(c, mark);
+	}
+	it = rst_iterator_begin(c, map, &how);
+	CHECK(it && !rst_iterator_begin(c, map, &how) && c->error);
+	c->error = NULL;
+	for (count = 64; it && (node = rst_iterator_next(it)); count--) {
+		const struct rst_stat *s = rst_node_stat(c, map, node);
+
+		CHECK(s && s->average == count - 1 && s->count == 1);
+	}
+	CHECK(count == 0 && rst_map_shortages(map) == 0);
 	rst_map_destroy(map);
 }
 
@@ -504,6 +661,9 @@ int main(void)
 	test_maps();
 	test_stat_maps();
 	test_map_model();
+	test_map_growth(1);
+	test_map_growth(0);
+	test_stat_map_growth();
 	test_regex();
 	test_locks();
 	printf("runtime: %d checks, %d failed\n", checks, failures);

@@ -593,6 +593,9 @@ impl<'a> Session<'a> {
         if !timing.is_empty() {
             self.reporter.line(timing.trim_end());
         }
+        if let Some(memory) = self.account.memory_report() {
+            self.reporter.step(1, || memory);
+        }
         if self.plan.summary_json {
             self.reporter.line(&self.account.json());
         }

@@ -137,7 +137,26 @@ impl Account {
                 "Array {map} was full {count} times; raise its size or -DMAXMAPENTRIES=N."
             ));
         }
+        for line in self.of("short-map") {
+            let (map, count) = (line.text("map"), line.number("count"));
+            texts.push(format!(
+                "Array {map} had no memory for {count} long texts that came too fast; a smaller \
+                 -DMAXSTRINGLEN=N needs less."
+            ));
+        }
         texts
+    }
+
+    /// What the module's memory came to, for `-v`; `None` from a module that did not say.
+    #[must_use]
+    pub fn memory_report(&self) -> Option<String> {
+        let line = self.of("memory").next()?;
+        let (bytes, cpus) = (line.number("bytes"), line.number("cpus").max(1));
+        let kib = bytes.div_ceil(1024);
+        let each = bytes.div_ceil(1024 * cpus);
+        Some(format!(
+            "memory {kib} KiB, {each} KiB for each of {cpus} CPUs"
+        ))
     }
 
     /// SystemTap's probe hit report (`-t`), or nothing when the module was not
@@ -292,6 +311,16 @@ mod tests {
                 "There were 2 lost messages, 10 lost bytes, and 0 unexpected sequences."
             )
         );
+    }
+
+    #[test]
+    fn memory_is_told_for_all_and_for_each() {
+        let account = account(&["kind=memory bytes=3145729 cpus=2"]);
+        assert_eq!(
+            account.memory_report().as_deref(),
+            Some("memory 3073 KiB, 1537 KiB for each of 2 CPUs")
+        );
+        assert_eq!(Account::default().memory_report(), None);
     }
 
     #[test]

@@ -119,7 +119,7 @@ struct sys_flag {
 #define SYS_FLAG(name, value) { value, value, #name }
 #define SYS_FIELD(name, value, mask) { mask, value, #name }
 
-#define SYS_NAMES static RST_MAYBE_UNUSED __attribute__((noinline))
+#define SYS_NAMES static RST_MAYBE_UNUSED __attribute__((__noinline__))
 
 SYS_NAMES struct rst_string sys_flags(struct rst_context *c, uint64_t flags,
 				      const struct sys_flag *table, unsigned long size)

@@ -17,6 +17,7 @@
 //! | `// TIMEOUT: 60` | seconds in the guest; 30 if absent |
 //! | `// STDIN: text` | standard input of the loader, a line each |
 //! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
+//! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
 //! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
 //!
 //! `$HERE` in `RUN` is the folder that holds the script.
@@ -59,6 +60,7 @@ pub struct Directives {
     pub limit: Duration,
     pub input: Vec<u8>,
     pub programs: Vec<String>,
+    pub modules: Vec<String>,
     pub shell: Option<String>,
 }
 
@@ -78,6 +80,7 @@ pub fn parse(script: &str) -> Result<Directives, String> {
         limit: Duration::from_secs(30),
         input: Vec::new(),
         programs: Vec::new(),
+        modules: Vec::new(),
         shell: None,
     };
     let mut calls_exit = false;
@@ -144,6 +147,7 @@ impl Directives {
                 self.input.push(b'\n');
             }
             "PROGRAM" => self.programs.push(value.trim().to_string()),
+            "MODULE" => self.modules.push(value.trim().to_string()),
             "SHELL" => self.shell = Some(value.to_string()),
             // Other comments may hold colons as well.
             _ => {}

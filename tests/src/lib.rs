@@ -10,6 +10,7 @@ pub mod bench;
 pub mod corpus;
 pub mod directives;
 pub mod expect;
+pub mod modules;
 pub mod options;
 pub mod programs;
 pub mod report;

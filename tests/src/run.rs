@@ -15,6 +15,7 @@ use rstap_vm::KernelSet;
 
 use crate::corpus::{Script, examples, scripts};
 use crate::directives::Directives;
+use crate::modules::Built;
 use crate::options::Options;
 use crate::programs::Programs;
 use crate::report::{Report, Verdict};
@@ -79,12 +80,15 @@ fn run(options: &Options) -> Result<Report, String> {
     let mut report = Report::default();
     let (sender, compiled) = channel();
     let next = AtomicUsize::new(0);
+    let modules = Built::new(folder.path());
     let finished = std::thread::scope(|scope| {
         let (tests, programs, kernel, place) = (&tests, &programs, &kernel, folder.path());
-        let next = &next;
+        let (next, modules) = (&next, &modules);
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             let sender = sender.clone();
-            scope.spawn(move || compile_some(tests, programs, kernel, place, next, &sender));
+            scope.spawn(move || {
+                compile_some(tests, programs, kernel, modules, place, next, &sender)
+            });
         }
         drop(sender);
         let finished = execute::run_all(compiled, programs, kernel, &mut report);
@@ -102,6 +106,7 @@ fn compile_some(
     tests: &[Script],
     programs: &Programs,
     kernel: &KernelSet,
+    modules: &Built,
     folder: &Path,
     next: &AtomicUsize,
     done: &Sender<Compiled>,
@@ -110,7 +115,7 @@ fn compile_some(
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(test) = tests.get(index) else { break };
         let place = folder.join(format!("{index:04}"));
-        let result = compile::compile(test, index, programs, kernel, &place);
+        let result = compile::compile(test, index, programs, kernel, modules, &place);
         if done.send(result).is_err() {
             break;
         }

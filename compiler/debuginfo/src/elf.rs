@@ -126,10 +126,10 @@ impl Elf {
 
     /// The loaded section that contains an address.
     pub fn section_at(&self, address: u64) -> Option<&Section> {
-        // Per-CPU sections overlap the others' numbering at 0 and are looked up by name.
+        // The kernel's per-CPU section overlaps the others' numbering at 0, and is looked up by name.
         self.sections.iter().find(|section| {
             section.allocated
-                && section.name != ".data..percpu"
+                && (self.relocatable || section.name != ".data..percpu")
                 && address.wrapping_sub(section.address) < section.size
         })
     }

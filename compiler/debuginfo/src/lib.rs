@@ -39,6 +39,9 @@
 //!
 //!   .plt(module) -> Result<Vec<PltEntry>>            stubs for functions of other files
 //!
+//!   .carried_symbols(module) / .carried_frames(module) / .carried_lines(module)
+//!   .needed_libraries(module)                        for naming addresses at run time
+//!
 //!   .symbol(module, name) -> Option<Symbol> / .symbols(module, glob) / .symbol_at(Address)
 //!   .placement(Address) -> Placement
 //!   .file_offset(Address) -> Result<u64>             place in a program's file, for user probes
@@ -49,6 +52,7 @@
 #![warn(missing_docs)]
 
 mod btf;
+mod carried;
 mod dwarf;
 mod elf;
 mod error;
@@ -67,6 +71,7 @@ mod tracepoints;
 mod type_queries;
 mod types;
 
+pub use carried::{CarriedFrame, CarriedLine, CarriedSymbol, FrameRule};
 pub use error::{Error, Result};
 pub use exports::Export;
 pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};

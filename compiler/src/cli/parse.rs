@@ -482,16 +482,8 @@ fn action(
 /// anyway or not done.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     (
-        "d",
-        "addresses are named by the running kernel, nothing has to be carried",
-    ),
-    (
-        "ldd",
-        "addresses are named by the running kernel, nothing has to be carried",
-    ),
-    (
         "all-modules",
-        "addresses are named by the running kernel, nothing has to be carried",
+        "addresses of the kernel are named by the kernel itself, nothing has to be carried",
     ),
     (
         "prologue-searching",

@@ -422,6 +422,21 @@ impl Analysis {
             .collect()
     }
 
+    /// The locks of what a probe's condition reads, but for numbers: one load reads those.
+    pub fn locks_of_condition(&self, program: &Program, condition: &Expr) -> BTreeSet<GlobalId> {
+        uses_of_expression(condition)
+            .globals
+            .into_keys()
+            .filter(|id| {
+                let is_number = matches!(
+                    program.globals[*id].kind,
+                    GlobalKind::Scalar { ty: Type::Long, .. }
+                );
+                self.locked.contains(id) && !is_number
+            })
+            .collect()
+    }
+
     pub fn is_concurrent(&self, id: HandlerId) -> bool {
         self.concurrent.contains(&id)
     }

@@ -3,6 +3,8 @@
 //! handler, so they have no context: no scratch memory and no errors. A division
 //! by zero gives 0.
 
+use std::collections::BTreeSet;
+
 use crate::ir::*;
 
 use super::expression::integer_type;
@@ -14,7 +16,7 @@ pub(super) fn functions(
     unit: &Unit,
     out: &mut Writer,
 ) -> Result<Vec<Option<String>>, CodegenError> {
-    let mut texts: Vec<String> = Vec::new();
+    let mut texts: Vec<(String, BTreeSet<GlobalId>)> = Vec::new();
     let mut names = Vec::new();
     for probe in &unit.program.probes {
         let Some(condition) = &probe.condition else {
@@ -24,16 +26,37 @@ pub(super) fn functions(
         let text = expression(unit, condition)?;
         let index = texts
             .iter()
-            .position(|known| *known == text)
+            .position(|(known, _)| *known == text)
             .unwrap_or_else(|| {
-                texts.push(text);
+                texts.push((
+                    text,
+                    unit.analysis.locks_of_condition(unit.program, condition),
+                ));
                 texts.len() - 1
             });
         names.push(Some(format!("script_condition_{index}")));
     }
-    for (index, text) in texts.iter().enumerate() {
+    for (index, (text, locks)) in texts.iter().enumerate() {
         out.open_function(format!("static bool script_condition_{index}(void)"));
-        out.line(format!("return ({}) != 0;", bare(text)));
+        let locks: Vec<String> = locks
+            .iter()
+            .map(|id| global_name(&unit.program.globals[*id]))
+            .collect();
+        if locks.is_empty() {
+            out.line(format!("return ({}) != 0;", bare(text)));
+        } else {
+            // Handlers on other CPUs change arrays and strings meanwhile.
+            out.line("bool is_true;");
+            out.blank();
+            for name in &locks {
+                out.line(format!("rst_lock(&{name}.lock);"));
+            }
+            out.line(format!("is_true = ({}) != 0;", bare(text)));
+            for name in locks.iter().rev() {
+                out.line(format!("rst_unlock(&{name}.lock);"));
+            }
+            out.line("return is_true;");
+        }
         out.close("");
         out.blank();
     }
@@ -79,8 +102,9 @@ fn expression(unit: &Unit, condition: &Expr) -> Result<String, CodegenError> {
                 UnaryOperator::Negate => "-",
                 UnaryOperator::Not => "!",
                 UnaryOperator::Complement => "~",
+                UnaryOperator::FloatToDouble => "rst_double_of_float",
             };
-            format!("({operator}{})", operand(value)?)
+            format!("({operator}({}))", operand(value)?)
         }
         ExprKind::Binary(operator, left, right) => {
             let (a, b) = (operand(left)?, operand(right)?);
@@ -172,7 +196,7 @@ fn key(unit: &Unit, keys: &[Expr]) -> Result<String, CodegenError> {
         }
     }
     Ok(format!(
-        "(struct rst_key){{ .words = (uint64_t[]){{ {} }}, .count = {} }}",
+        "rst_key_of((uint64_t[]){{ {} }}, {})",
         words.join(", "),
         words.len()
     ))

@@ -135,8 +135,9 @@ impl Body<'_> {
                     UnaryOperator::Negate => "-",
                     UnaryOperator::Not => "!",
                     UnaryOperator::Complement => "~",
+                    UnaryOperator::FloatToDouble => "rst_double_of_float",
                 };
-                value.map(|text| format!("({operator}{text})"))
+                value.map(|text| format!("({operator}({text}))"))
             }
             ExprKind::Binary(operator, left, right) => {
                 let mut values = self.operands(&[left, right])?.into_iter();

@@ -29,9 +29,7 @@ impl Body<'_> {
             for (index, part) in parts.iter().enumerate() {
                 self.line(format!("{key}_words[{index}] = {};", bare(&part.text)));
             }
-            self.line(format!(
-                "{key} = (struct rst_key){{ .words = {key}_words, .count = {count} }};"
-            ));
+            self.line(format!("{key} = rst_key_of({key}_words, {count});"));
             return Ok(key);
         }
         let mut lengths = Vec::new();
@@ -611,3 +609,45 @@ fn mentions_iterated(block: &[Stmt], array: GlobalId) -> bool {
     search.block(block);
     search.1
 }
+
+/// How many loops over `array` can be under way at once: as deep as they nest in handlers, and
+/// whatever the runtime allows when a function has one, because a function may be called in a loop.
+pub(super) fn iterations(program: &Program, array: GlobalId) -> u8 {
+    struct Depth {
+        array: GlobalId,
+        now: u8,
+        most: u8,
+    }
+    impl Visitor for Depth {
+        fn statement(&mut self, statement: &Stmt) {
+            let is_over =
+                matches!(&statement.kind, StmtKind::Foreach(it) if it.array == self.array);
+            self.now = self.now.saturating_add(u8::from(is_over));
+            self.most = self.most.max(self.now);
+            crate::ir::visit::walk_statement(self, statement);
+            self.now = self.now.saturating_sub(u8::from(is_over));
+        }
+        // No expression holds a statement.
+        fn expression(&mut self, _: &Expr) {}
+    }
+    let mut depth = Depth {
+        array,
+        now: 0,
+        most: 0,
+    };
+    for function in program.functions.values() {
+        if let FunctionBody::Script(block) = &function.body {
+            depth.block(block);
+        }
+    }
+    if depth.most > 0 {
+        return MAXIMUM_ITERATIONS;
+    }
+    for handler in program.handlers.values() {
+        depth.block(&handler.body);
+    }
+    depth.most.min(MAXIMUM_ITERATIONS)
+}
+
+/// ITERATION_DEPTH of the runtime.
+const MAXIMUM_ITERATIONS: u8 = 4;

@@ -10,6 +10,7 @@
 mod analysis;
 mod assign;
 mod body;
+mod carried;
 mod condition;
 mod embedded;
 mod expression;

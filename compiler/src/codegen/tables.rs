@@ -6,7 +6,7 @@ use crate::ir::arena::EntityId;
 use crate::ir::*;
 
 use super::writer::{Writer, identifier, number, quote, until_nul};
-use super::{CodegenError, Unit, embedded, global_name};
+use super::{CodegenError, Unit, carried, embedded, global_name};
 
 /// Macros, the include, globals.
 pub(super) fn head(unit: &Unit, out: &mut Writer) {
@@ -189,6 +189,10 @@ fn maps(unit: &Unit, out: &mut Writer) {
         out.line(format!(".value_type = {},", type_name(*value)));
         out.line(format!(".wrap = {},", i32::from(*wrap)));
         out.line(format!(".is_sized = {},", i32::from(size.is_some())));
+        out.line(format!(
+            ".iterations = {},",
+            super::map::iterations(unit.program, *id)
+        ));
         out.line(format!(
             ".maximum_entries = {},",
             entries.clamp(1, u64::from(u32::MAX))
@@ -646,6 +650,7 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
              lower -DMAXSTRINGLEN or -DMAXNESTING"
         ))
     })?;
+    let user_files = carried::files(&program.user_files, out);
     out.open("struct rst_script rst_script =");
     out.line(".interface_version = RST_INTERFACE_VERSION,");
     out.line(format!(".name = {},", quote(program.name.as_bytes())));
@@ -668,6 +673,12 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
         "parameter_count",
         "script_parameters",
         parameters.len(),
+    );
+    table(
+        "user_files",
+        "user_file_count",
+        "script_user_files",
+        user_files,
     );
     out.line(format!(".string_size = {},", unit.string_size()));
     out.line(format!(".scratch_size = {},", scratch.next_multiple_of(8)));
@@ -720,8 +731,7 @@ fn info(program: &Program, parameters: &[&Global], out: &mut Writer) {
     }
     entries.push(format!("guru={}", i32::from(program.is_guru)));
     entries.extend(
-        program
-            .kernel_modules
+        crate::ir::visit::kernel_modules(program)
             .iter()
             .map(|module| format!("module={module}")),
     );

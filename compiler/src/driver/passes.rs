@@ -322,6 +322,8 @@ impl Passes<'_> {
             verbosity: options.verbose(2),
             has_target_process: options.command.is_some() || options.target_pid.is_some(),
             target_program: self.target_program(),
+            symbol_files: options.symbol_modules.clone(),
+            ldd: options.ldd,
             globals: options.global_values.clone(),
             macros: options.macros.clone(),
             timeout_ns: None,

@@ -18,8 +18,10 @@ pub mod visit;
 pub mod walk;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arena::{IndexVec, entity_id};
+pub use rstap_debuginfo::FrameRule;
 
 entity_id! {
     /// A global variable of the script or of a tapset file.
@@ -77,8 +79,20 @@ pub struct Program {
     pub kernel_release: String,
     /// Build-id of that kernel in hexadecimal, if known.
     pub kernel_build_id: Option<String>,
-    /// Modules of the kernel (not our own) that probes refer to, without `.ko`.
-    pub kernel_modules: BTreeSet<String>,
+    /// Programs and libraries whose addresses the script names.
+    pub user_files: Vec<UserFile>,
+}
+
+/// What is carried along of a program or library. All tables are sorted by their first
+/// number, the offset in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserFile {
+    pub path: String,
+    /// Offset, size, name.
+    pub symbols: Vec<(u32, u32, String)>,
+    pub frames: Vec<(u32, FrameRule)>,
+    /// Offset, source file, line.
+    pub lines: Vec<(u32, Arc<str>, u32)>,
 }
 
 /// Run-time limits; `-D` overrides them (`reference`: SystemTap's table of limits).
@@ -542,6 +556,8 @@ pub enum UnaryOperator {
     Not,
     /// `~`
     Complement,
+    /// The bits of a `float`, as those of the same `double`.
+    FloatToDouble,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

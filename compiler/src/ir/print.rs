@@ -434,6 +434,7 @@ impl<'a> Printer<'a> {
                     UnaryOperator::Negate => "-",
                     UnaryOperator::Not => "!",
                     UnaryOperator::Complement => "~",
+                    UnaryOperator::FloatToDouble => "fp32_to_fp64",
                 };
                 format!("{symbol}({})", self.expression(value))
             }

@@ -195,3 +195,39 @@ pub fn walk_stat<V: Visitor + ?Sized>(visitor: &mut V, place: &StatPlace) {
         }
     }
 }
+
+/// Modules of the kernel that probes or expressions refer to, without `.ko`: their sections'
+/// addresses are needed.
+#[must_use]
+pub fn kernel_modules(program: &Program) -> BTreeSet<String> {
+    struct Search(BTreeSet<String>);
+    impl Visitor for Search {
+        fn expression(&mut self, expression: &Expr) {
+            if let ExprKind::Relocated {
+                module: Some(module),
+                ..
+            } = &expression.kind
+            {
+                self.0.insert(module.clone());
+            }
+            walk_expression(self, expression);
+        }
+    }
+    let places = program.probes.iter().filter_map(|probe| match &probe.kind {
+        ProbeKind::Function(place)
+        | ProbeKind::Return { place, .. }
+        | ProbeKind::Address(place)
+        | ProbeKind::Breakpoint { place, .. } => place.module.clone(),
+        _ => None,
+    });
+    let mut search = Search(places.collect());
+    for handler in program.handlers.values() {
+        search.block(&handler.body);
+    }
+    for function in program.functions.values() {
+        if let FunctionBody::Script(block) = &function.body {
+            search.block(block);
+        }
+    }
+    search.0
+}

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use rstap_syntax::diag::Diagnostic;
 
+use super::carried;
 use super::lower::{Lowering, Places};
 use super::optimize::{self, Removed};
 use super::points::{self, Derived};
@@ -69,6 +70,7 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
         }
     }
     settings(session, &mut program);
+    carried::collect(session, &mut program);
     Some(program)
 }
 

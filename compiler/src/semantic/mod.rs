@@ -16,6 +16,7 @@
 //! through [`crate::target::Target`] alone.
 
 pub mod analyze;
+mod carried;
 pub mod infer;
 pub mod list;
 pub mod lower;

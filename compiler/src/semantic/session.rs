@@ -114,6 +114,10 @@ pub struct SemanticOptions {
     pub has_target_process: bool,
     /// Path of the `-c` command's or `-x` process's program.
     pub target_program: Option<String>,
+    /// `-d`: programs and libraries whose addresses may come up.
+    pub symbol_files: Vec<String>,
+    /// `--ldd`: also the libraries of all programs.
+    pub ldd: bool,
     /// `-G NAME=VALUE`
     pub globals: Vec<(String, String)>,
     /// `-D NAME[=VALUE]`

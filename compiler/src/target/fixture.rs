@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rstap_debuginfo::{
-    Address, AddressRange, AggregateKind, BitField, Callee, Encoding, EntityId, Enumerator, Error,
-    Function, FunctionKind, FunctionQuery, Label, LineAddress, Location, Marker, Member,
-    MemberPath, ModuleId, Parameter, Placement, PltEntry, Probeable, Prototype, Result, Source,
-    SourcePosition, Symbol, SymbolKind, Tracepoint, Type, TypeId, TypeKind, Variable, VariableKind,
-    glob,
+    Address, AddressRange, AggregateKind, BitField, Callee, CarriedFrame, CarriedLine,
+    CarriedSymbol, Encoding, EntityId, Enumerator, Error, Function, FunctionKind, FunctionQuery,
+    Label, LineAddress, Location, Marker, Member, MemberPath, ModuleId, Parameter, Placement,
+    PltEntry, Probeable, Prototype, Result, Source, SourcePosition, Symbol, SymbolKind, Tracepoint,
+    Type, TypeId, TypeKind, Variable, VariableKind, glob,
 };
 
 use super::Target;
@@ -578,6 +578,22 @@ impl Target for FixtureTarget {
     }
 
     fn plt(&self, _module: ModuleId) -> Result<Vec<PltEntry>> {
+        Ok(Vec::new())
+    }
+
+    fn carried_symbols(&self, _module: ModuleId) -> Result<Vec<CarriedSymbol>> {
+        Ok(Vec::new())
+    }
+
+    fn carried_frames(&self, _module: ModuleId) -> Result<Vec<CarriedFrame>> {
+        Ok(Vec::new())
+    }
+
+    fn carried_lines(&self, _module: ModuleId) -> Result<Vec<CarriedLine>> {
+        Ok(Vec::new())
+    }
+
+    fn needed_libraries(&self, _module: ModuleId) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 

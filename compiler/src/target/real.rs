@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rstap_debuginfo::{
-    Address, Callee, DebugInfo, Error, Function, FunctionQuery, KernelPaths, Label, LineAddress,
-    Location, Marker, MemberPath, ModuleId, Placement, PltEntry, Probeable, Prototype, Result,
-    Source, SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable, VariableKind, glob,
+    Address, Callee, CarriedFrame, CarriedLine, CarriedSymbol, DebugInfo, Error, Function,
+    FunctionQuery, KernelPaths, Label, LineAddress, Location, Marker, MemberPath, ModuleId,
+    Placement, PltEntry, Probeable, Prototype, Result, Source, SourcePosition, Symbol, Tracepoint,
+    Type, TypeId, Variable, VariableKind, glob,
 };
 
 use super::Target;
@@ -253,6 +254,22 @@ impl Target for RealTarget {
 
     fn plt(&self, module: ModuleId) -> Result<Vec<PltEntry>> {
         self.debug_info()?.plt(module)
+    }
+
+    fn carried_symbols(&self, module: ModuleId) -> Result<Vec<CarriedSymbol>> {
+        self.debug_info()?.carried_symbols(module)
+    }
+
+    fn carried_frames(&self, module: ModuleId) -> Result<Vec<CarriedFrame>> {
+        self.debug_info()?.carried_frames(module)
+    }
+
+    fn carried_lines(&self, module: ModuleId) -> Result<Vec<CarriedLine>> {
+        self.debug_info()?.carried_lines(module)
+    }
+
+    fn needed_libraries(&self, module: ModuleId) -> Result<Vec<String>> {
+        self.debug_info()?.needed_libraries(module)
     }
 
     fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol> {

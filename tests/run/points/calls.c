@@ -36,12 +36,21 @@ static __attribute__((noinline)) int hidden(int value)
 {
 	return leaf(value) - 1;
 }
+/* At an address that the linker is told. */
+__attribute__((noinline, section(".fixed"))) int fixed(int value)
+{
+	sink = value;
+	return value * 2;
+}
 int main(int argc, char **argv)
 {
 	int total = leaf(1);
 	total += outer(argc + 4);
 	total += hidden(50);
 	total += middle(60);
+	total += fixed(7);
+	if (write(1, "written\n", 8) < 0)
+		return 1;
 	puts("done");
 	return total == 0;
 }

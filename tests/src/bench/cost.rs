@@ -15,6 +15,7 @@ use rstap_vm::process::find_program;
 
 use super::{Options, print_table};
 use crate::corpus::scripts;
+use crate::modules;
 use crate::programs::{Programs, capture};
 
 /// One script of `tests/bench`, with the facts in its comments.
@@ -49,7 +50,7 @@ pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Resu
         .args(["-O2", "-static", "-o"])
         .arg(place.join("caller"))
         .arg(sources.join("caller.c")))?;
-    build_floor(&sources.join("floor"), place, kernel)?;
+    modules::build(&sources.join("floor"), &place.join("floor"), kernel)?;
     let scripts = compile_scripts(options, programs, kernel, place)?;
 
     let mut guest = boot(options, programs, kernel, place)?;
@@ -235,19 +236,6 @@ fn compile_scripts(
         });
     }
     Ok(found)
-}
-
-fn build_floor(source: &Path, place: &Path, kernel: &KernelSet) -> Result<(), String> {
-    let target = place.join("floor");
-    std::fs::create_dir_all(&target).map_err(|error| error.to_string())?;
-    for file in ["floor.c", "Makefile"] {
-        std::fs::copy(source.join(file), target.join(file)).map_err(|error| error.to_string())?;
-    }
-    run(Command::new("make")
-        .arg("-C")
-        .arg(&kernel.headers)
-        .arg(format!("M={}", target.display()))
-        .arg("modules"))
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

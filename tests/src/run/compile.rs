@@ -11,6 +11,7 @@ use super::{Compiled, Prepared};
 use crate::corpus::{Kind, Script};
 use crate::directives::{self, Directives, Requirement, version_numbers};
 use crate::expect::{Actual, compare, misplaced, notes};
+use crate::modules::Built;
 use crate::programs::{Programs, capture};
 use crate::report::{Verdict, shown};
 
@@ -23,11 +24,12 @@ pub fn compile(
     index: usize,
     programs: &Programs,
     kernel: &KernelSet,
+    modules: &Built,
     place: &Path,
 ) -> Compiled {
     let start = Instant::now();
     let decided = |verdict| Compiled::Decided(test.name.clone(), start.elapsed(), verdict);
-    match prepare(test, index, programs, kernel, place, start) {
+    match prepare(test, index, programs, kernel, modules, place, start) {
         Ok(Ok(prepared)) => Compiled::Ready(Box::new(prepared)),
         Ok(Err(verdict)) => decided(verdict),
         Err(problem) => decided(Verdict::Failed(vec![problem])),
@@ -39,6 +41,7 @@ fn prepare(
     index: usize,
     programs: &Programs,
     kernel: &KernelSet,
+    modules: &Built,
     place: &Path,
     start: Instant,
 ) -> Result<Result<Prepared, Verdict>, String> {
@@ -55,6 +58,9 @@ fn prepare(
     for program in &wanted.programs {
         build_program(&test.file, program, place)?;
     }
+    for module in &wanted.modules {
+        modules.provide(&test.file.with_file_name(module), place, kernel)?;
+    }
     let here = test.file.parent().unwrap_or(Path::new("."));
     for option in &mut wanted.options {
         *option = option.replace("$HERE", &here.display().to_string());
@@ -64,6 +70,10 @@ fn prepare(
     let mut command = Command::new(&programs.rstap);
     command.args(["-p4", "-m", &name, "-r", &kernel.release]);
     command.arg("--sysroot").arg(&kernel.sysroot);
+    // It names the program of points such as process.function("f").
+    if let Some(target) = &wanted.command {
+        command.arg("-c").arg(target);
+    }
     command
         .args(&wanted.options)
         .arg(&source)

@@ -224,10 +224,13 @@ pub fn command(test: &Prepared, programs: &Programs) -> String {
         quote(&staprun),
         quote(&test.module)
     );
-    if let Some(shell) = &test.wanted.shell {
-        text.push_str(shell);
-        text.push('\n');
-        return text;
+    // Beneath the script: it is loaded first and goes last.
+    let modules = &test.wanted.modules;
+    for module in modules {
+        text.push_str(&format!(
+            "insmod {} || exit\n",
+            quote(&format!("./{module}.ko"))
+        ));
     }
     let (settings, options): (Vec<&str>, Vec<&str>) = test
         .wanted
@@ -242,6 +245,19 @@ pub fn command(test: &Prepared, programs: &Programs) -> String {
     }
     words.push(&test.module);
     words.extend(settings);
-    text.push_str(&format!("exec {}\n", quote_all(words)));
+    let loader = quote_all(words);
+    match &test.wanted.shell {
+        Some(shell) => text.push_str(shell),
+        None if modules.is_empty() => text.push_str(&format!("exec {loader}")),
+        None => text.push_str(&loader),
+    }
+    text.push('\n');
+    if !modules.is_empty() {
+        text.push_str("status=$?\n");
+        for module in modules.iter().rev() {
+            text.push_str(&format!("rmmod {}\n", quote(module)));
+        }
+        text.push_str("exit $status\n");
+    }
     text
 }

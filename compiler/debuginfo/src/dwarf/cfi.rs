@@ -6,11 +6,12 @@
 use std::sync::OnceLock;
 
 use gimli::{
-    BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EndianSlice, LittleEndian,
-    UnwindContext, UnwindSection,
+    BaseAddresses, CfaRule, CieOrFde, DebugFrame, EhFrame, EndianSlice, LittleEndian, Register,
+    RegisterRule, UnwindContext, UnwindSection, UnwindTableRow,
 };
 
 use super::Slice;
+use crate::carried::FrameRule;
 use crate::elf::Elf;
 use crate::error::Result;
 
@@ -125,6 +126,84 @@ impl Frames {
         }
         table.sort_unstable();
         table
+    }
+}
+
+/// A range of code with one rule.
+pub(crate) struct UnwindRow {
+    pub begin: u64,
+    pub end: u64,
+    pub rule: FrameRule,
+}
+
+/// DWARF numbers of x86_64 (System V ABI, figure 3.36).
+const FRAME_POINTER: Register = Register(6);
+const STACK_POINTER: Register = Register(7);
+const RETURN_ADDRESS: Register = Register(16);
+
+impl Frames {
+    /// All rows of `.eh_frame`, or else of `.debug_frame`, by address. What is malformed is left out.
+    pub fn unwind_rows(&self) -> Vec<UnwindRow> {
+        let mut rows = self.rows_of(&self.eh_frame, &self.eh_table);
+        if rows.is_empty() {
+            rows = self.rows_of(&self.debug_frame, &self.debug_table);
+        }
+        rows
+    }
+
+    fn rows_of<S>(&self, section: &S, table: &OnceLock<Table>) -> Vec<UnwindRow>
+    where
+        S: UnwindSection<Slice>,
+    {
+        let mut found = Vec::new();
+        let mut context = UnwindContext::new();
+        for (_, _, offset) in table.get_or_init(|| self.read_table(section)) {
+            let offset = S::Offset::from(*offset);
+            let Ok(fde) = section.fde_from_offset(&self.bases, offset, |section, bases, offset| {
+                section.cie_from_offset(bases, offset)
+            }) else {
+                continue;
+            };
+            let Ok(mut rows) = fde.rows(section, &self.bases, &mut context) else {
+                continue;
+            };
+            while let Ok(Some(row)) = rows.next_row() {
+                found.push(UnwindRow {
+                    begin: row.start_address(),
+                    end: row.end_address(),
+                    rule: rule(row),
+                });
+            }
+        }
+        found
+    }
+}
+
+fn rule(row: &UnwindTableRow<usize>) -> FrameRule {
+    if row.register(RETURN_ADDRESS) == Some(RegisterRule::Undefined) {
+        return FrameRule::Outermost;
+    }
+    if row.register(RETURN_ADDRESS) != Some(RegisterRule::Offset(-8)) {
+        return FrameRule::Unknown;
+    }
+    let saved_frame_pointer = match row.register(FRAME_POINTER) {
+        Some(RegisterRule::Offset(offset)) => Some(offset),
+        None | Some(RegisterRule::Undefined | RegisterRule::SameValue) => None,
+        _ => return FrameRule::Unknown,
+    };
+    match *row.cfa() {
+        CfaRule::RegisterAndOffset { register, offset }
+            if register == STACK_POINTER || register == FRAME_POINTER =>
+        {
+            FrameRule::Register {
+                is_frame_pointer: register == FRAME_POINTER,
+                offset,
+                saved_frame_pointer,
+            }
+        }
+        // The only expression in use is that of the procedure linkage table.
+        CfaRule::Expression(_) if saved_frame_pointer.is_none() => FrameRule::LinkageStub,
+        _ => FrameRule::Unknown,
     }
 }
 

@@ -92,6 +92,33 @@ impl DwarfFile {
         Ok(found)
     }
 
+    /// All rows of all line tables; a row without file ends a sequence.
+    pub fn all_lines(&self) -> Vec<(u64, Arc<str>, u32)> {
+        (0..self.units.len())
+            .into_par_iter()
+            .flat_map_iter(|position| {
+                let mut found = Vec::new();
+                let Ok(unit) = self.unit(position) else {
+                    return found;
+                };
+                let mut end = 0;
+                self.rows(unit, |row, range| {
+                    if end != 0 && end != range.begin {
+                        found.push((end, Arc::from(""), 0));
+                    }
+                    end = range.end;
+                    if let Some(file) = unit.file_name(&self.dwarf, row.file) {
+                        found.push((range.begin, file.clone(), row.line));
+                    }
+                });
+                if end != 0 {
+                    found.push((end, Arc::from(""), 0));
+                }
+                found
+            })
+            .collect()
+    }
+
     /// The source line of an address.
     pub fn line_at(&self, address: u64) -> Result<Option<SourcePosition>> {
         let Some(unit) = self.unit_at(address)? else {

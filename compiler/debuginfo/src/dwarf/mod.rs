@@ -22,6 +22,7 @@ use gimli::{EndianSlice, LittleEndian, UnitHeader};
 use crate::elf::Elf;
 use crate::error::{Error, Result};
 
+pub(crate) use cfi::{Frames, UnwindRow};
 pub(crate) use index::{Class, Index, Row};
 use scan::{Malformed, Programs, UnitBytes};
 pub(crate) use unit::Unit;

@@ -39,8 +39,7 @@ pub(super) struct BodyState {
     /// Locals that something sets.
     pub written: HashSet<ir::LocalId>,
     /// Return probes: values kept at entry.
-    pub saved: Vec<ir::Expr>,
-    pub saved_strings: Vec<ir::Expr>,
+    pub saved: Saved,
     /// Loops around the place being lowered.
     pub loops: usize,
     /// Value variables of the `foreach` loops around it that stand for a statistic.
@@ -49,6 +48,40 @@ pub(super) struct BodyState {
     pub in_entry: bool,
     /// Within a probe's condition.
     pub in_condition: bool,
+}
+
+/// What a return probe keeps from the call's entry.
+#[derive(Default)]
+pub(super) struct Saved {
+    pub words: Vec<ir::Expr>,
+    pub strings: Vec<ir::Expr>,
+}
+
+impl Saved {
+    /// Keeps a value, once however often it is asked for; gives what it is in the return probe.
+    pub fn keep(&mut self, value: ir::Expr, ty: ir::Type) -> ir::Expr {
+        let is_string = ty == ir::Type::String;
+        let list = if is_string {
+            &mut self.strings
+        } else {
+            &mut self.words
+        };
+        let at = value.at;
+        let text = format!("{:?}", value.kind);
+        let known = list
+            .iter()
+            .position(|expr| format!("{:?}", expr.kind) == text);
+        let number = known.unwrap_or_else(|| {
+            list.push(value);
+            list.len() - 1
+        });
+        let (kind, ty) = if is_string {
+            (ir::ExprKind::SavedString(number), ir::Type::String)
+        } else {
+            (ir::ExprKind::Saved(number), ir::Type::Long)
+        };
+        ir::Expr { kind, ty, at }
+    }
 }
 
 impl BodyState {
@@ -63,8 +96,7 @@ impl BodyState {
             locals: IndexVec::default(),
             read: Vec::new(),
             written: HashSet::new(),
-            saved: Vec::new(),
-            saved_strings: Vec::new(),
+            saved: Saved::default(),
             loops: 0,
             iterated: Vec::new(),
             in_entry: false,
@@ -170,7 +202,7 @@ impl Lowering<'_, '_> {
 /// What target variables may ask for while a body is lowered.
 pub(super) struct BodyEmit<'x, 's, 'a> {
     pub lowering: &'x mut Lowering<'s, 'a>,
-    pub saved: &'x mut Vec<ir::Expr>,
+    pub saved: &'x mut Saved,
 }
 
 impl Emit for BodyEmit<'_, '_, '_> {
@@ -182,15 +214,12 @@ impl Emit for BodyEmit<'_, '_, '_> {
         self.lowering.synthesize(function)
     }
 
-    fn saved(&mut self, entry_value: ir::Expr) -> usize {
-        let text = format!("{:?}", entry_value.kind);
-        let known = self
-            .saved
-            .iter()
-            .position(|expr| format!("{:?}", expr.kind) == text);
-        known.unwrap_or_else(|| {
-            self.saved.push(entry_value);
-            self.saved.len() - 1
-        })
+    fn saved(&mut self, entry_value: ir::Expr) -> ir::Expr {
+        let ty = entry_value.ty;
+        self.saved.keep(entry_value, ty)
+    }
+
+    fn warn(&mut self, message: String, at: Span) {
+        self.lowering.warn(message, at);
     }
 }

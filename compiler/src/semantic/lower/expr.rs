@@ -81,6 +81,13 @@ impl Lowering<'_, '_> {
     /// An expression with a value.
     pub(super) fn expr(&mut self, state: &mut BodyState, expr: &ast::Expr) -> Lowered {
         let value = self.expr_or_void(state, expr);
+        if matches!(value.expr.kind, ir::ExprKind::Print(_)) && value.expr.ty == ir::Type::Void {
+            // As a value, what prints is zero.
+            let zero = self.number(0, expr.token);
+            let at = value.expr.at;
+            let kind = ir::ExprKind::Sequence(Box::new(value.expr), Box::new(zero));
+            return Lowered::long(kind, at);
+        }
         if value.expr.ty == ir::Type::Void && self.is_final {
             self.unresolved(expr.token);
         }
@@ -301,13 +308,13 @@ impl Lowering<'_, '_> {
     pub(super) fn is_defined(&mut self, state: &mut BodyState, expr: &ast::Expr) -> bool {
         let errors = std::mem::take(&mut self.errors);
         let synthesized = self.synthesized.len();
-        let (saved, strings) = (state.saved.len(), state.saved_strings.len());
+        let (words, strings) = (state.saved.words.len(), state.saved.strings.len());
         self.expr(state, expr);
         let is_defined = self.errors.is_empty();
         self.errors = errors;
         self.synthesized.truncate(synthesized);
-        state.saved.truncate(saved);
-        state.saved_strings.truncate(strings);
+        state.saved.words.truncate(words);
+        state.saved.strings.truncate(strings);
         is_defined
     }
 
@@ -329,28 +336,12 @@ impl Lowering<'_, '_> {
         let value = self.expr(state, inner);
         state.context = context;
         state.in_entry = was_entry;
-        let at = value.expr.at;
-        let known = self.types.get(value.ty);
-        let list = if known == Some(ir::Type::String) {
-            &mut state.saved_strings
-        } else {
-            &mut state.saved
-        };
-        let text = format!("{:?}", value.expr.kind);
-        let position = list
-            .iter()
-            .position(|expr| format!("{:?}", expr.kind) == text);
-        let number = position.unwrap_or_else(|| {
-            list.push(value.expr);
-            list.len() - 1
-        });
-        let (kind, ty) = if known == Some(ir::Type::String) {
-            (ir::ExprKind::SavedString(number), ir::Type::String)
-        } else {
-            (ir::ExprKind::Saved(number), ir::Type::Long)
+        let ty = match self.types.get(value.ty) {
+            Some(ir::Type::String) => ir::Type::String,
+            _ => ir::Type::Long,
         };
         Lowered {
-            expr: ir::Expr::new(kind, ty, at),
+            expr: state.saved.keep(value.expr, ty),
             ty: Ty::Known(ty),
             detail: value.detail,
         }
@@ -378,10 +369,11 @@ impl Lowering<'_, '_> {
             ast::UnaryOp::Complement => ir::UnaryOperator::Complement,
         };
         if let ir::ExprKind::Number(number) = operand.kind {
-            let number = match operator {
-                ir::UnaryOperator::Negate => number.wrapping_neg(),
-                ir::UnaryOperator::Not => i64::from(number == 0),
-                ir::UnaryOperator::Complement => !number,
+            let number = match op {
+                ast::UnaryOp::Plus => number,
+                ast::UnaryOp::Negate => number.wrapping_neg(),
+                ast::UnaryOp::Not => i64::from(number == 0),
+                ast::UnaryOp::Complement => !number,
             };
             return Lowered::new(self.number(number, token), Ty::LONG);
         }

@@ -249,7 +249,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
         state.in_condition = false;
         self.report_unset(&state);
         let entry = self.entry_handler(&mut state);
-        let first = state.saved.len();
+        let first = state.saved.words.len();
         let words = self.saved_string_words();
         ir::walk::block_expressions_mut(&mut block, &mut |expr| {
             if let ir::ExprKind::SavedString(number) = &mut expr.kind {
@@ -270,8 +270,8 @@ impl<'s, 'a> Lowering<'s, 'a> {
             kind: probe.kind.clone(),
             handler,
             entry_handler,
-            saved_words: state.saved.len(),
-            saved_strings: state.saved_strings.len(),
+            saved_words: state.saved.words.len(),
+            saved_strings: state.saved.strings.len(),
             condition,
             is_optional: probe.is_optional,
             derivation: probe.derivation.clone(),
@@ -306,17 +306,18 @@ impl<'s, 'a> Lowering<'s, 'a> {
 
     /// What a return probe has to keep from the call's entry.
     fn entry_handler(&mut self, state: &mut BodyState) -> Option<ir::Handler> {
-        if state.saved.is_empty() && state.saved_strings.is_empty() {
+        if state.saved.words.is_empty() && state.saved.strings.is_empty() {
             return None;
         }
         let string_words = self.saved_string_words();
         let words = state
             .saved
+            .words
             .iter()
             .enumerate()
             .map(|(n, e)| (ir::Place::Saved(n), e.clone()));
-        let strings = state.saved_strings.iter().enumerate().map(|(n, e)| {
-            let word = state.saved.len() + n * string_words;
+        let strings = state.saved.strings.iter().enumerate().map(|(n, e)| {
+            let word = state.saved.words.len() + n * string_words;
             (ir::Place::SavedString(word), e.clone())
         });
         let body = words

@@ -55,6 +55,17 @@ pub(super) struct Shape {
     pub is_signed: bool,
 }
 
+/// A number that is read as the bits of a `double`.
+fn is_float(ty: &Type) -> bool {
+    matches!(
+        ty.kind,
+        TypeKind::Base {
+            encoding: Encoding::Float,
+            ..
+        }
+    )
+}
+
 impl Resolver<'_> {
     fn failed(&self, problem: &rstap_debuginfo::Error) -> Diagnostic {
         from_target(problem).at(self.token)
@@ -221,18 +232,7 @@ impl Resolver<'_> {
             };
             return Err(error(message).at(name.span));
         };
-        let member = path.member;
-        let size = match member.bit_field {
-            Some(field) => u64::from(field.storage_size),
-            None => target.size_of(member.type_id).unwrap_or(0),
-        };
-        let spot = self.part(aggregate.spot, member.byte_offset, size);
-        Ok(Selected {
-            spot,
-            ty: CType::of(member.type_id),
-            bits: member.bit_field,
-            is_pointee: false,
-        })
+        Ok(self.member_part(aggregate.spot, &path.member))
     }
 
     fn member_names(&self, ty: &Type, names: &mut Vec<String>, depth: usize) {
@@ -245,45 +245,6 @@ impl Resolver<'_> {
             } else if let (Ok(inner), true) = (self.bare(member.type_id), depth < 8) {
                 self.member_names(&inner, names, depth + 1);
             }
-        }
-    }
-
-    /// `size` bytes at an offset inside a spot.
-    pub(super) fn part(&self, spot: Spot, offset: u64, size: u64) -> Spot {
-        let shifted = |value: ir::Expr| match offset {
-            0 => Spot::Value(value),
-            1..8 => {
-                let shift = build::number(self.at, 8 * offset.cast_signed());
-                Spot::Value(build::binary(
-                    ir::BinaryOperator::ShiftRightLogical,
-                    value,
-                    shift,
-                ))
-            }
-            _ => Spot::Unavailable("it is not in the register".to_owned()),
-        };
-        match spot {
-            Spot::Memory(address) => Spot::Memory(build::add(address, offset.cast_signed())),
-            Spot::Value(value) => shifted(value),
-            Spot::Register(number) if offset != 0 => {
-                shifted(build::long(self.at, ir::ExprKind::Register(number)))
-            }
-            Spot::ReturnValue if offset != 0 => {
-                shifted(build::long(self.at, ir::ExprKind::ReturnValue))
-            }
-            Spot::Pieces(pieces) => {
-                let (begin, end) = (8 * offset, 8 * (offset + size));
-                let mut start = 0;
-                for (spot, piece) in pieces {
-                    let stop = start + piece.bit_size;
-                    if start <= begin && end <= stop && piece.bit_offset == 0 && start % 8 == 0 {
-                        return self.part(spot, (begin - start) / 8, size);
-                    }
-                    start = stop;
-                }
-                Spot::Unavailable("it is spread over several places".to_owned())
-            }
-            spot => spot,
         }
     }
 
@@ -334,6 +295,10 @@ impl Resolver<'_> {
                     Spot::Memory(build::add_scaled(address, index, size.max(1)))
                 }
                 (spot, ir::ExprKind::Number(0)) => spot,
+                (spot @ Spot::Bytes(_), ir::ExprKind::Number(number)) => {
+                    let offset = number.cast_unsigned().saturating_mul(size);
+                    self.part(spot, offset, size)
+                }
                 _ => Spot::Unavailable("only its first element is known".to_owned()),
             };
             return Ok(Selected { spot, ..pointee });
@@ -351,43 +316,12 @@ impl Resolver<'_> {
         Err(error(format!("invalid access '[{text}]' vs. {of}")).at(written.span))
     }
 
-    /// Low bytes of what a spot holds.
-    pub(super) fn scalar(
-        &mut self,
-        selected: &Selected,
-        size: u8,
-        is_signed: bool,
-    ) -> Result<ir::Expr, Diagnostic> {
-        let at = self.at;
-        let value = match &selected.spot {
-            Spot::Memory(address) => {
-                return Ok(build::read(self.space(), address.clone(), size, is_signed));
-            }
-            Spot::Value(value) => value.clone(),
-            Spot::Register(number) => build::long(at, ir::ExprKind::Register(*number)),
-            Spot::ReturnValue => build::long(at, ir::ExprKind::ReturnValue),
-            Spot::Pieces(_) => match self.part(selected.spot.clone(), 0, u64::from(size)) {
-                Spot::Unavailable(reason) => return Err(self.unavailable(&reason)),
-                spot => {
-                    let part = Selected {
-                        spot,
-                        ..selected.clone()
-                    };
-                    return self.scalar(&part, size, is_signed);
-                }
-            },
-            Spot::Pointee(..) => {
-                return Err(self.unavailable("the pointer has no value, only its target has"));
-            }
-            Spot::Unavailable(reason) => return Err(self.unavailable(reason)),
-        };
-        Ok(build::extend(value, size, is_signed))
-    }
-
     pub(super) fn unavailable(&self, reason: &str) -> Diagnostic {
         let pc = self.code().map_or(0, |code| code.pc);
-        let message = format!("not accessible at this address (pc: {pc:#x}) [man error::dwarf]");
-        error(message).at(self.token).note(reason.to_owned())
+        error(format!(
+            "not accessible at this address (pc: {pc:#x}): {reason} [man error::dwarf]"
+        ))
+        .at(self.token)
     }
 
     /// The value of a scalar, or the address that an array decays to.
@@ -395,13 +329,16 @@ impl Resolver<'_> {
         let ty = self.settled(selected.ty)?;
         let bare = self.bare(ty.id)?;
         if let Some(field) = selected.bits {
-            let storage = self.scalar(&selected, field.storage_size, false)?;
             let is_signed = self.shape(&bare).is_some_and(|shape| shape.is_signed);
-            let expr = build::bits(storage, field.bit_offset, field.bit_size, is_signed);
+            let expr = self.bit_field(&selected, field, is_signed)?;
             return Ok(Value { expr, detail: None });
         }
         if let Some(Shape { size, is_signed }) = self.shape(&bare) {
-            let expr = self.scalar(&selected, size, is_signed)?;
+            let mut expr = self.scalar(&selected, size, is_signed)?;
+            if size == 4 && is_float(&bare) {
+                let operator = ir::UnaryOperator::FloatToDouble;
+                expr = build::long(self.at, ir::ExprKind::Unary(operator, Box::new(expr)));
+            }
             return Ok(Value {
                 expr,
                 detail: Some(ty.id),
@@ -475,10 +412,11 @@ impl Resolver<'_> {
             return Err(error(format!("cannot write a value of type {of}")).at(self.token));
         };
         let refuse = |reason: &str| {
-            error("cannot write this target variable")
-                .at(self.token)
-                .note(reason.to_owned())
+            error(format!("cannot write this target variable: {reason}")).at(self.token)
         };
+        if size == 4 && is_float(&bare) {
+            return Err(refuse("values are doubles, and it is a float"));
+        }
         let place = match (selected.spot, selected.bits) {
             (Spot::Memory(address), None) => ir::Place::Memory {
                 space: self.space(),
@@ -487,6 +425,9 @@ impl Resolver<'_> {
                 is_signed,
                 bits: None,
             },
+            (Spot::Memory(_), Some(field)) if field.bit_offset + field.bit_size > 64 => {
+                return Err(refuse("the bit field is spread over nine bytes"));
+            }
             (Spot::Memory(address), Some(field)) => ir::Place::Memory {
                 space: self.space(),
                 address: Box::new(address),
@@ -502,6 +443,11 @@ impl Resolver<'_> {
             (Spot::ReturnValue, None) => ir::Place::ReturnValue { size, is_signed },
             (Spot::Unavailable(reason), _) => return Err(self.unavailable(&reason)),
             (Spot::Pieces(_), _) => return Err(refuse("it is spread over several places")),
+            _ if self.code().is_some_and(|code| code.is_return) => {
+                return Err(refuse(
+                    "in a return probe it is a value kept from the entry",
+                ));
+            }
             _ => {
                 return Err(refuse(
                     "the compiler keeps it nowhere: its value is computed",

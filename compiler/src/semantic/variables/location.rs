@@ -24,6 +24,8 @@ pub(super) enum Spot {
     ReturnValue,
     /// Computed: cannot be written.
     Value(ir::Expr),
+    /// These bytes, wherever it would be.
+    Bytes(Vec<u8>),
     /// In several places, first bits first.
     Pieces(Vec<(Spot, Piece)>),
     /// A pointer that has no value, whose target is here.
@@ -55,16 +57,7 @@ impl Resolver<'_> {
             Location::Memory(address) => Spot::Memory(self.computed(address)?),
             Location::Register(number) => Spot::Register(*number),
             Location::Value(value) => Spot::Value(self.computed(value)?),
-            Location::Bytes(bytes) => {
-                let mut word = [0; 8];
-                for (to, from) in word.iter_mut().zip(bytes) {
-                    *to = *from;
-                }
-                match bytes.len() {
-                    0..=8 => Spot::Value(build::number(self.at, i64::from_le_bytes(word))),
-                    _ => Spot::Unavailable("it is a constant of more than 8 bytes".to_owned()),
-                }
-            }
+            Location::Bytes(bytes) => Spot::Bytes(bytes.clone()),
             Location::Pieces(pieces) => {
                 let mut spots = Vec::new();
                 for piece in pieces {
@@ -95,21 +88,18 @@ impl Resolver<'_> {
             LocationExpr::EntryRegister(number) => {
                 if !self.code().is_some_and(|code| code.is_entry) {
                     let message = "not accessible at this address: it depends on a register's \
-                                   value when the function was entered [man error::dwarf]";
-                    return Err(error(message)
-                        .at(self.token)
-                        .hint("probe the function's entry, or use @entry in a .return probe"));
+                                   value when the function was entered; probe its entry, or \
+                                   use @entry in a .return probe [man error::dwarf]";
+                    return Err(error(message).at(self.token));
                 }
                 build::long(at, ExprKind::Register(*number))
             }
             LocationExpr::Address(address) => self.relocated(*address)?,
             LocationExpr::PerCpu(address) => {
-                if address.module != ModuleId::KERNEL {
-                    return Err(
-                        error("per-CPU variables of modules are not accessible").at(self.token)
-                    );
-                }
-                let offset = build::number(at, address.value.cast_signed());
+                let offset = match address.module {
+                    ModuleId::KERNEL => build::number(at, address.value.cast_signed()),
+                    _ => self.in_kernel(*address)?,
+                };
                 build::long(at, ExprKind::PerCpu(Box::new(offset)))
             }
             LocationExpr::ThreadLocal(_) => {

@@ -2,14 +2,16 @@
 //! Target variables: from `$file->f_inode->i_ino` to reads of addresses.
 //!
 //! `name` finds what stands first (`$x`, `@cast`, `@var`); `location` turns
-//! where the compiler keeps it into IR; `access` walks `->` and `[]`; `pretty`
-//! and `summary` print whole values.
+//! where the compiler keeps it into IR; `access` walks `->` and `[]`; `parts`
+//! reads what is spread over several places; `pretty` and `summary` print whole values.
 
 mod access;
 mod build;
 mod location;
 mod name;
+mod parts;
 mod pretty;
+mod returned;
 mod summary;
 
 use rstap_debuginfo::TypeId;
@@ -27,8 +29,10 @@ pub trait Emit {
     fn location(&mut self, token: Span) -> ir::LocationId;
     /// Adds a function made for this script (pretty printers). Equal bodies may share.
     fn function(&mut self, function: ir::Function) -> ir::FunctionId;
-    /// Return probes: a word to be saved at entry; gives its number for [`ir::ExprKind::Saved`].
-    fn saved(&mut self, entry_value: ir::Expr) -> usize;
+    /// Return probes: a value to be kept at entry; gives what it is at the return.
+    fn saved(&mut self, entry_value: ir::Expr) -> ir::Expr;
+    /// Warns about a place in a script of the user's, once.
+    fn warn(&mut self, message: String, at: Span);
 }
 
 /// Value that a target expression means.

@@ -134,6 +134,11 @@ impl Resolver<'_> {
         let name = target.name.as_str();
         let context = self.cx.context;
         if name.starts_with("$$")
+            && let Some(value) = self.at_entry(expr, expr, &indexes)
+        {
+            return value;
+        }
+        if name.starts_with("$$")
             && let Some(text) = self.summary(name, depth(&target.suffixes))?
         {
             return Ok(Value {
@@ -196,13 +201,25 @@ impl Resolver<'_> {
         let is_constant = indexes
             .iter()
             .all(|index| matches!(index.kind, ExprKind::Number(_)));
-        let is_kept = code.is_return
-            && target.name != "$return"
-            && depth(&target.suffixes).is_none()
-            && is_constant;
-        if !is_kept {
+        let is_of_entry = match target.name.as_str() {
+            "$return" | "$$return" => false,
+            "$$vars" | "$$parms" | "$$locals" => true,
+            name => !name.starts_with("$$"),
+        };
+        if !code.is_return || !is_of_entry {
             return None;
         }
+        let text = self.cx.session.sources.borrow().text(whole.span).to_owned();
+        let message = format!(
+            "confusing usage, value is captured as @entry({text}) in .return probe [man \
+             stapprobes] RETURN PROBES"
+        );
+        self.emit.warn(message, whole.token);
+        // Indexes that are computed at the return are applied to what was kept.
+        if !is_constant {
+            return None;
+        }
+        let code = self.code()?;
         let context = Context::Code(Rc::new(entry_of(code)));
         let cx = VariableCx {
             context: &context,
@@ -227,8 +244,7 @@ impl Resolver<'_> {
         if matches!(value.kind, ExprKind::Number(_) | ExprKind::Relocated { .. }) {
             return Ok(value);
         }
-        let number = self.emit.saved(value);
-        Ok(build::long(self.at, ExprKind::Saved(number)))
+        Ok(self.emit.saved(value))
     }
 
     /// The first thing of an expression and the suffixes behind it.
@@ -314,7 +330,7 @@ impl Resolver<'_> {
     }
 
     /// A long, for probes whose variables have no C type.
-    fn long_type(&self) -> Result<TypeId, Diagnostic> {
+    pub(super) fn long_type(&self) -> Result<TypeId, Diagnostic> {
         let found = self
             .cx
             .session
@@ -480,24 +496,6 @@ impl Resolver<'_> {
             Spot::Value(self.keep(value)?),
             variable.type_id,
         ))
-    }
-
-    fn returned(&mut self, function: &Function) -> Result<Selected, Diagnostic> {
-        let target = self.cx.session.target;
-        let prototype = target.prototype(function);
-        let prototype = prototype.map_err(|problem| from_target(&problem).at(self.token))?;
-        let Some(prototype) = prototype else {
-            return Ok(Selected::new(Spot::ReturnValue, self.long_type()?));
-        };
-        if self.bare(prototype.return_type)?.id.is_void() {
-            let file = function
-                .declaration
-                .as_ref()
-                .map_or("", |position| &*position.file);
-            let message = format!("function {} ({file}) has no return value", function.name);
-            return Err(error(message).at(self.token));
-        }
-        Ok(Selected::new(Spot::ReturnValue, prototype.return_type))
     }
 
     /// `$CONSTANT` of any enumeration.

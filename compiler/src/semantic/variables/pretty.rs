@@ -14,7 +14,7 @@ use super::{Resolver, Value, build};
 use crate::ir::arena::IndexVec;
 use crate::ir::{
     self, CompareOperator, Conversion, Expr, ExprKind, FunctionBody, Local, LocalId, PrintPiece,
-    Stmt, StmtKind, Type,
+    Space, Stmt, StmtKind, Type,
 };
 
 /// Structs inside structs at most.
@@ -39,8 +39,10 @@ impl Resolver<'_> {
         let inside = build::long(self.at, ExprKind::Local(parameter));
         let (argument, spot) = match &selected.spot {
             Spot::Memory(address) => (address.clone(), Spot::Memory(inside)),
-            Spot::Unavailable(_) | Spot::Pointee(..) | Spot::Pieces(_) => {
-                return self.pretty_of_parts(selected);
+            Spot::Unavailable(reason) => return Err(self.unavailable(reason)),
+            // The printer takes what it needs from where it is.
+            Spot::Pointee(..) | Spot::Pieces(_) | Spot::Bytes(_) => {
+                (build::number(self.at, 0), selected.spot.clone())
             }
             _ => (self.scalar(&selected, 8, false)?, Spot::Value(inside)),
         };
@@ -53,23 +55,6 @@ impl Resolver<'_> {
         self.print(&inner, levels, true, &mut pieces)?;
         let text = build::sprint(self.at, pieces);
         Ok(self.printer(text, argument, "ERROR"))
-    }
-
-    /// Values in several registers and pointers without values.
-    fn pretty_of_parts(&mut self, selected: Selected) -> Result<Expr, Diagnostic> {
-        if let Spot::Unavailable(reason) = &selected.spot {
-            return Err(self.unavailable(reason));
-        }
-        let bare = self.bare(selected.ty.id)?;
-        let word = self.scalar(&selected, 8, false)?;
-        let whole = Selected {
-            spot: Spot::Value(word),
-            ..selected
-        };
-        if self.shape(&bare).is_some() {
-            return self.pretty_text(whole, Depth::Shallow);
-        }
-        Err(self.unavailable("it is spread over several places"))
     }
 
     /// A function `try { return text } catch { return otherwise }`, called.
@@ -133,8 +118,8 @@ impl Resolver<'_> {
             return Ok(());
         }
         let ty = self.settled(selected.ty)?;
-        if let Some((element, rest)) = self.array_rest(ty)? {
-            return self.print_array(selected, element, rest.len(), levels, is_top, pieces);
+        if let Some((element, _)) = self.array_rest(ty)? {
+            return self.print_array(selected, element, levels, is_top, pieces);
         }
         let bare = self.bare(ty.id)?;
         match &bare.kind {
@@ -179,17 +164,7 @@ impl Resolver<'_> {
         levels: usize,
         pieces: &mut Vec<PrintPiece>,
     ) -> Result<(), Diagnostic> {
-        let size = self.cx.session.target.size_of(member.type_id).unwrap_or(0);
-        let size = member
-            .bit_field
-            .map_or(size, |field| u64::from(field.storage_size));
-        let spot = self.part(outer.spot.clone(), member.byte_offset, size);
-        let inner = Selected {
-            spot,
-            ty: CType::of(member.type_id),
-            bits: member.bit_field,
-            is_pointee: false,
-        };
+        let inner = self.member_part(outer.spot.clone(), member);
         if member.name.is_empty() {
             let bare = self.bare(member.type_id)?;
             let word = match &bare.kind {
@@ -277,8 +252,15 @@ impl Resolver<'_> {
                 encoding: Encoding::SignedChar | Encoding::UnsignedChar,
                 ..
             } => {
+                // A literal that the compiler has optimized away.
+                if let Spot::Pointee(pointee, 0) = &selected.spot
+                    && let Spot::Bytes(bytes) = pointee.as_ref()
+                {
+                    self.print_bytes(bytes, pieces);
+                    return Ok(());
+                }
                 match self.scalar_or_unknown(selected)? {
-                    Some(address) => self.print_string(address, pieces),
+                    Some(address) => self.print_string(address, 0, pieces),
                     None => text(pieces, "?"),
                 }
                 Ok(())
@@ -303,7 +285,6 @@ impl Resolver<'_> {
         &mut self,
         selected: &Selected,
         element: TypeId,
-        dimensions: usize,
         levels: usize,
         is_top: bool,
         pieces: &mut Vec<PrintPiece>,
@@ -321,10 +302,13 @@ impl Resolver<'_> {
             }
         );
         match &selected.spot {
-            Spot::Memory(address) if is_text && dimensions >= 1 => {
+            Spot::Memory(address) if is_text => {
                 let address = address.clone();
-                self.print_string(address, pieces);
+                // An array that is full has no NUL at its end.
+                let size = self.cx.session.target.size_of(selected.ty.id).unwrap_or(0);
+                self.print_string(address, u32::try_from(size).unwrap_or(0), pieces);
             }
+            Spot::Bytes(bytes) if is_text => self.print_bytes(bytes, pieces),
             _ => {
                 text(pieces, "[");
                 let first = Selected {
@@ -343,30 +327,51 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// `"text"`, or the address if nothing can be read there.
-    fn print_string(&mut self, address: Expr, pieces: &mut Vec<PrintPiece>) {
+    /// `"text"` that is known here and now.
+    fn print_bytes(&self, bytes: &[u8], pieces: &mut Vec<PrintPiece>) {
+        let end = bytes.iter().position(|byte| *byte == 0);
+        let bytes = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+        let value = Expr {
+            kind: ExprKind::String(bytes.to_vec()),
+            ty: Type::String,
+            at: self.at,
+        };
+        text(pieces, "\"");
+        pieces.push(build::piece(Conversion::String, true, value));
+        text(pieces, "\"");
+    }
+
+    /// `"text"` of `limit` bytes at most, any number if 0, or the address if nothing can be
+    /// read there.
+    fn print_string(&mut self, address: Expr, limit: u32, pieces: &mut Vec<PrintPiece>) {
         let at = self.at;
         let parameter: LocalId = ir::arena::EntityId::new(0);
         let inside = || build::long(at, ExprKind::Local(parameter));
-        let memory = ExprKind::MemoryString {
-            space: self.space(),
-            address: Box::new(inside()),
-            limit: 0,
+        let quoted = |space| {
+            let kind = ExprKind::MemoryString {
+                space,
+                address: Box::new(inside()),
+                limit,
+            };
+            let ty = Type::String;
+            let memory = Expr { kind, ty, at };
+            let quoted = vec![
+                build::literal("\""),
+                build::piece(Conversion::String, true, memory),
+                build::literal("\""),
+            ];
+            build::sprint(at, quoted)
         };
-        let memory = Expr {
-            kind: memory,
-            ty: Type::String,
-            at,
-        };
-        let quoted = vec![
-            build::literal("\""),
-            build::piece(Conversion::String, false, memory),
-            build::literal("\""),
-        ];
-        let quoted = build::sprint(at, quoted);
         let plain = vec![build::piece(Conversion::HexLower, true, inside())];
         let plain = build::sprint(at, plain);
-        let call = self.guarded(quoted, address, plain);
+        let call = match self.space() {
+            Space::User => self.guarded(quoted(Space::User), address, plain),
+            // Much of the kernel's text is the caller's, in user space.
+            Space::Kernel => {
+                let otherwise = self.guarded(quoted(Space::User), inside(), plain);
+                self.guarded(quoted(Space::Kernel), address, otherwise)
+            }
+        };
         pieces.push(build::piece(Conversion::String, false, call));
     }
 

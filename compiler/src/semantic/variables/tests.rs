@@ -19,6 +19,7 @@ use crate::target::FixtureTarget;
 struct Collect {
     functions: Vec<ir::Function>,
     saved: Vec<ir::Expr>,
+    warnings: Vec<String>,
 }
 
 impl Emit for Collect {
@@ -29,9 +30,17 @@ impl Emit for Collect {
         self.functions.push(function);
         EntityId::new(self.functions.len() - 1)
     }
-    fn saved(&mut self, entry_value: ir::Expr) -> usize {
+    fn saved(&mut self, entry_value: ir::Expr) -> ir::Expr {
+        let kind = match entry_value.ty {
+            ir::Type::String => ExprKind::SavedString(self.saved.len()),
+            _ => ExprKind::Saved(self.saved.len()),
+        };
+        let (ty, at) = (entry_value.ty, entry_value.at);
         self.saved.push(entry_value);
-        self.saved.len() - 1
+        ir::Expr { kind, ty, at }
+    }
+    fn warn(&mut self, message: String, _at: Span) {
+        self.warnings.push(message);
     }
 }
 
@@ -276,7 +285,7 @@ fn messages() {
         ("&$file->mode", "cannot take the address of a bit field"),
         (
             "$gone",
-            "not accessible at this address (pc: 0x1000) [man error::dwarf]",
+            "not accessible at this address (pc: 0x1000): optimized out [man error::dwarf]",
         ),
         (
             "@cast(1, \"struct none\")->x",
