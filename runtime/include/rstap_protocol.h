@@ -66,8 +66,8 @@ enum rst_hello_flags {
  *   kind=skipped reason=reentrant|overload|low-stack|nmi|state|memory count=3 probe=NAME
  *   kind=missed-returns count=3 probe=NAME
  *   kind=missed-kprobes count=3 probe=NAME
- *   kind=lost-output bytes=123 messages=4
- *   kind=truncated-strings count=5
+ *   kind=lost-output bytes=123 messages=4 probe=NAME	(without probe: overwritten by the flight recorder)
+ *   kind=truncated-strings count=5 probe=NAME
  *   kind=full-map map=NAME count=5
  *   kind=short-map map=NAME count=5	(memory for long texts had not grown in time)
  *   kind=probe hits=9 minimum=1 average=2 maximum=3 index=0 probe=NAME   (cycles; -t and --monitor)

@@ -27,12 +27,11 @@ static void add_probe(struct rst_text *t, const struct rst_probe *probe)
 
 /* ---- lines about the whole session: steps 0 to SESSION_LINES - 1 ----------------------- */
 
-#define SESSION_LINES	6
+#define SESSION_LINES	5
 
 static void session_line(struct rst_text *t, unsigned int line)
 {
-	uint64_t messages, bytes, total = 0;
-	unsigned int cpu;
+	uint64_t messages, bytes;
 
 	switch (line) {
 	case 0:
@@ -45,23 +44,17 @@ static void session_line(struct rst_text *t, unsigned int line)
 				   atomic64_read(&rst_suppressed_count));
 		break;
 	case 2:
-		rst_transport_losses(&messages, &bytes);
+		rst_transport_overwritten(&messages, &bytes);
 		if (messages) {
 			add_number(t, "kind=lost-output bytes=", bytes);
 			add_number(t, " messages=", messages);
 		}
 		break;
 	case 3:
-		for_each_possible_cpu(cpu)
-			total += per_cpu_ptr(rst_cpus, cpu)->truncated;
-		if (total)
-			add_number(t, "kind=truncated-strings count=", total);
-		break;
-	case 4:
 		if (rst_control_lost())
 			add_number(t, "kind=lost-messages count=", rst_control_lost());
 		break;
-	case 5:
+	case 4:
 		add_number(t, "kind=memory bytes=", rst_allocated_bytes());
 		add_number(t, " cpus=", num_possible_cpus());
 		break;
@@ -94,6 +87,38 @@ static void skip_line(struct rst_text *t, const struct rst_probe_state *state,
 	rst_text_add(t, "kind=skipped reason=");
 	rst_text_add(t, skip_names[reason]);
 	add_number(t, " count=", total);
+	add_probe(t, state->probe);
+}
+
+static void truncated_line(struct rst_text *t, const struct rst_probe_state *state)
+{
+	uint64_t total = 0;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		total += per_cpu_ptr(rst_cpus, cpu)->counters[state->index].truncated;
+	if (!total)
+		return;
+	add_number(t, "kind=truncated-strings count=", total);
+	add_probe(t, state->probe);
+}
+
+static void lost_line(struct rst_text *t, const struct rst_probe_state *state)
+{
+	uint64_t messages = 0, bytes = 0;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct rst_counters *counters =
+			&per_cpu_ptr(rst_cpus, cpu)->counters[state->index];
+
+		messages += counters->lost_messages;
+		bytes += counters->lost_bytes;
+	}
+	if (!messages)
+		return;
+	add_number(t, "kind=lost-output bytes=", bytes);
+	add_number(t, " messages=", messages);
 	add_probe(t, state->probe);
 }
 
@@ -135,7 +160,7 @@ static void hits_line(struct rst_text *t, const struct rst_probe_state *state)
 	add_probe(t, state->probe);
 }
 
-#define PROBE_LINES	(RST_SKIP_REASONS + 3)
+#define PROBE_LINES	(RST_SKIP_REASONS + 5)
 
 static void probe_line(struct rst_text *t, struct rst_probe_state *state, unsigned int line)
 {
@@ -147,6 +172,10 @@ static void probe_line(struct rst_text *t, struct rst_probe_state *state, unsign
 		missed_line(t, state, "kind=missed-returns",
 			    state->probe->kind == RST_PROBE_USER_RETURN ? &rst_uprobe_mechanism :
 									  &rst_return_mechanism);
+	else if (line == RST_SKIP_REASONS + 2)
+		truncated_line(t, state);
+	else if (line == RST_SKIP_REASONS + 3)
+		lost_line(t, state);
 	else
 		hits_line(t, state);
 }

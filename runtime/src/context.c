@@ -53,7 +53,8 @@ void *rst_allocate(unsigned long size)
 	size += sizeof(*a);
 	if (!rst_memory_charge(size))
 		return NULL;
-	a = kvzalloc(size, GFP_KERNEL);
+	/* a script that wants too much fails; no program is killed to please it */
+	a = kvzalloc(size, GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!a) {
 		rst_memory_uncharge(size);
 		return NULL;
@@ -341,7 +342,8 @@ static void account(struct rst_cpu *cpu, struct rst_counters *counters)
 	/* hits may be rare: the threshold is for one interval, and more have passed */
 	intervals = (now - cpu->interval_start) / rst_limits.overload_interval;
 	if (cpu->interval_start && cpu->interval_cycles / intervals > rst_limits.overload_threshold) {
-		char buffer[160];
+		const struct rst_probe *probe = cpu->context.probe;
+		char buffer[512];
 		struct rst_text t = { .start = buffer, .size = sizeof(buffer) };
 
 		rst_text_add(&t, "probe overhead (");
@@ -350,7 +352,10 @@ static void account(struct rst_cpu *cpu, struct rst_counters *counters)
 		rst_text_add_decimal(&t, rst_limits.overload_threshold);
 		rst_text_add(&t, " cycles) in last ");
 		rst_text_add_decimal(&t, now - cpu->interval_start);
-		rst_text_add(&t, " cycles");
+		rst_text_add(&t, " cycles, last in probe ");
+		rst_text_add(&t, probe->name);
+		rst_text_add(&t, " at ");
+		rst_text_add(&t, probe->script_location);
 		counters->skipped[RST_SKIP_OVERLOAD]++;
 		rst_session_fail(buffer, t.length);
 	}
@@ -426,7 +431,7 @@ void rst_scratch_exhausted(struct rst_context *c)
 
 void rst_count_truncation(struct rst_context *c)
 {
-	rst_cpu_of(c)->truncated++;
+	rst_cpu_of(c)->counters[c->probe->index].truncated++;
 }
 
 void rst_report_error(struct rst_context *c)

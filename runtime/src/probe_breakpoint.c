@@ -46,6 +46,21 @@ static int breakpoint_arm_one(struct rst_probe_state *state)
 	return 0;
 }
 
+static void breakpoint_remove(struct rst_probe_state *state)
+{
+	unregister_wide_hw_breakpoint((struct perf_event *__percpu *)(unsigned long)state->mechanism);
+	state->mechanism = NULL;
+}
+
+/* The debug register is free for others meanwhile, who may keep it. */
+static int breakpoint_set(struct rst_probe_state *state, bool on)
+{
+	if (on)
+		return breakpoint_arm_one(state);
+	breakpoint_remove(state);
+	return 0;
+}
+
 static int breakpoint_arm(void)
 {
 	struct rst_probe_state *state;
@@ -67,17 +82,17 @@ static void breakpoint_disarm(void)
 	struct rst_probe_state *state;
 
 	rst_for_each_probe(state) {
-		if (state->probe->kind != RST_PROBE_BREAKPOINT || !state->mechanism)
+		if (state->probe->kind != RST_PROBE_BREAKPOINT)
 			continue;
-		unregister_wide_hw_breakpoint(
-			(struct perf_event *__percpu *)(unsigned long)state->mechanism);
-		state->mechanism = NULL;
+		if (state->mechanism)
+			breakpoint_remove(state);
 		state->is_armed = false;
 	}
 }
 
 const struct rst_mechanism rst_breakpoint_mechanism = {
 	.name = "breakpoint",
+	.set = breakpoint_set,
 	.arm = breakpoint_arm,
 	.disarm = breakpoint_disarm,
 };

@@ -70,6 +70,16 @@ static int netfilter_arm(void)
 	return 0;
 }
 
+static int netfilter_set(struct rst_probe_state *state, bool on)
+{
+	struct netfilter_probe *this = state->mechanism;
+
+	if (on)
+		return nf_register_net_hook(&init_net, &this->operations);
+	nf_unregister_net_hook(&init_net, &this->operations);
+	return 0;
+}
+
 static void netfilter_disarm(void)
 {
 	struct rst_probe_state *state;
@@ -80,7 +90,8 @@ static void netfilter_disarm(void)
 
 		if (state->probe->kind != RST_PROBE_NETFILTER || !this)
 			continue;
-		nf_unregister_net_hook(&init_net, &this->operations);
+		if (!state->is_off)
+			nf_unregister_net_hook(&init_net, &this->operations);
 		any = true;
 	}
 	if (!any)
@@ -98,6 +109,7 @@ static void netfilter_disarm(void)
 
 const struct rst_mechanism rst_netfilter_mechanism = {
 	.name = "netfilter",
+	.set = netfilter_set,
 	.arm = netfilter_arm,
 	.disarm = netfilter_disarm,
 };

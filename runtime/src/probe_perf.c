@@ -4,6 +4,7 @@
  * is or comes online, or one that follows a process. Hardware events overflow
  * in an NMI.
  */
+#include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/perf_event.h>
 #include <linux/pid.h>
@@ -33,6 +34,7 @@ static struct perf_event *create_event(struct rst_probe_state *state, int cpu,
 		.type = probe->perf_type,
 		.config = probe->perf_config,
 		.size = sizeof(attributes),
+		.disabled = state->is_off,
 	};
 
 	if (probe->perf_is_frequency) {
@@ -106,6 +108,31 @@ static void follow_process(struct rst_probe_state *state)
 	state->is_armed = true;
 }
 
+static void perf_switch(struct perf_event *event, bool on)
+{
+	if (on)
+		perf_event_enable(event);
+	else
+		perf_event_disable(event);
+}
+
+static int perf_set(struct rst_probe_state *state, bool on)
+{
+	struct perf_probe *this = state->mechanism;
+	unsigned int cpu;
+
+	if (this->task_event)
+		perf_switch(this->task_event, on);
+	/* no CPU comes or goes between here and its new event */
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		if (this->events[cpu])
+			perf_switch(this->events[cpu], on);
+	state->is_off = !on;
+	cpus_read_unlock();
+	return 0;
+}
+
 static int perf_arm(void)
 {
 	struct rst_probe_state *state;
@@ -162,6 +189,7 @@ static void perf_disarm(void)
 
 const struct rst_mechanism rst_perf_mechanism = {
 	.name = "perf",
+	.set = perf_set,
 	.arm = perf_arm,
 	.disarm = perf_disarm,
 };

@@ -123,6 +123,7 @@ static struct source {
 	const char *name;
 	void *function;
 	unsigned int events;
+	bool is_armed;
 	struct tracepoint *tracepoint;
 } sources[] = {
 	{ "sched_process_exec", on_exec, 1 << RST_TASK_BEGIN },
@@ -130,17 +131,61 @@ static struct source {
 	{ "sys_exit", on_syscall_return, 1 << RST_TASK_SYSCALL_RETURN },
 };
 
-static unsigned int wanted_events;
-
-static void task_attach(struct tracepoint *tracepoint, void *unused)
+static void find_tracepoint(struct tracepoint *tracepoint, void *unused)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sources); i++)
-		if (!strcmp(tracepoint->name, sources[i].name) &&
-		    (sources[i].events & wanted_events) &&
-		    !tracepoint_probe_register(tracepoint, sources[i].function, NULL))
+		if (!strcmp(tracepoint->name, sources[i].name))
 			sources[i].tracepoint = tracepoint;
+}
+
+/* The events of all probes that are not off. */
+static unsigned int events_wanted(void)
+{
+	struct rst_probe_state *state;
+	unsigned int events = 0;
+
+	rst_for_each_probe(state)
+		if (task_belongs(state) && state->mechanism && !state->is_off)
+			events |= 1u << state->probe->task_event;
+	return events;
+}
+
+/* Sets the hooks that these events need and takes out the others. */
+static void set_hooks(unsigned int events)
+{
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
+		bool wanted = hooks[i].events & events;
+
+		if (wanted && !hooks[i].is_armed) {
+			/* what the last time left in it */
+			hooks[i].kprobe.addr = NULL;
+			hooks[i].kprobe.flags = 0;
+			hooks[i].is_armed = register_kprobe(&hooks[i].kprobe) == 0;
+		} else if (!wanted && hooks[i].is_armed) {
+			unregister_kprobe(&hooks[i].kprobe);
+			hooks[i].is_armed = false;
+		}
+	}
+	for (i = 0; i < ARRAY_SIZE(sources); i++) {
+		struct source *source = &sources[i];
+		bool wanted = source->events & events;
+
+		if (wanted && !source->is_armed && source->tracepoint) {
+			source->is_armed = tracepoint_probe_register(source->tracepoint,
+								     source->function, NULL) == 0;
+		} else if (!wanted && source->is_armed) {
+			tracepoint_probe_unregister(source->tracepoint, source->function, NULL);
+			source->is_armed = false;
+			any = true;
+		}
+	}
+	if (any)
+		tracepoint_synchronize_unregister();
 }
 
 static int prepare(struct rst_probe_state *state)
@@ -170,7 +215,7 @@ static bool has_source(int event)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sources); i++)
-		if ((sources[i].events & 1u << event) && sources[i].tracepoint)
+		if ((sources[i].events & 1u << event) && sources[i].is_armed)
 			return true;
 	for (i = 0; i < ARRAY_SIZE(hooks); i++)
 		if ((hooks[i].events & 1u << event) && hooks[i].is_armed)
@@ -178,12 +223,21 @@ static bool has_source(int event)
 	return false;
 }
 
+static int task_set(struct rst_probe_state *state, bool on)
+{
+	state->is_off = !on;
+	set_hooks(events_wanted());
+	if (!on || has_source(state->probe->task_event))
+		return 0;
+	state->is_off = true;
+	return -ENOENT;
+}
+
 static int task_arm(void)
 {
 	struct rst_probe_state *state;
-	unsigned int i;
+	unsigned int events;
 
-	wanted_events = 0;
 	rst_for_each_probe(state) {
 		int error;
 
@@ -192,15 +246,12 @@ static int task_arm(void)
 		error = prepare(state);
 		if (error)
 			rst_probe_failed(state, error);
-		else
-			wanted_events |= 1u << state->probe->task_event;
 	}
-	if (!wanted_events)
+	events = events_wanted();
+	if (!events)
 		return 0;
-	for_each_kernel_tracepoint(task_attach, NULL);
-	for (i = 0; i < ARRAY_SIZE(hooks); i++)
-		if (wanted_events & hooks[i].events)
-			hooks[i].is_armed = register_kprobe(&hooks[i].kprobe) == 0;
+	for_each_kernel_tracepoint(find_tracepoint, NULL);
+	set_hooks(events);
 	rst_for_each_probe(state) {
 		if (!task_belongs(state) || !state->mechanism)
 			continue;
@@ -214,23 +265,8 @@ static int task_arm(void)
 static void task_disarm(void)
 {
 	struct rst_probe_state *state;
-	bool any = false;
-	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
-		if (hooks[i].is_armed)
-			unregister_kprobe(&hooks[i].kprobe);
-		hooks[i].is_armed = false;
-	}
-	for (i = 0; i < ARRAY_SIZE(sources); i++) {
-		if (!sources[i].tracepoint)
-			continue;
-		tracepoint_probe_unregister(sources[i].tracepoint, sources[i].function, NULL);
-		sources[i].tracepoint = NULL;
-		any = true;
-	}
-	if (any)
-		tracepoint_synchronize_unregister();
+	set_hooks(0);
 	rst_for_each_probe(state) {
 		struct task_probe *this = state->mechanism;
 
@@ -245,6 +281,7 @@ static void task_disarm(void)
 
 const struct rst_mechanism rst_task_mechanism = {
 	.name = "process",
+	.set = task_set,
 	.arm = task_arm,
 	.disarm = task_disarm,
 };

@@ -279,6 +279,35 @@ static int uprobe_attach(struct user_probe *this)
 #endif
 }
 
+/* Not waited for: see uprobe_wait(). */
+static void uprobe_detach(struct user_probe *this)
+{
+#ifdef RST_HAVE_UPROBE_NOSYNC
+	uprobe_unregister_nosync(this->uprobe, &this->consumer);
+#else
+	uprobe_unregister(this->inode, this->state->probe->offset, &this->consumer);
+#endif
+}
+
+/* After this no handler of a detached consumer runs. */
+static void uprobe_wait(void)
+{
+#ifdef RST_HAVE_UPROBE_NOSYNC
+	uprobe_unregister_sync();
+#endif
+}
+
+static int uprobe_set(struct rst_probe_state *state, bool on)
+{
+	struct user_probe *this = state->mechanism;
+
+	if (on)
+		return uprobe_attach(this);
+	uprobe_detach(this);
+	uprobe_wait();
+	return 0;
+}
+
 static int uprobe_arm_one(struct rst_probe_state *state)
 {
 	const struct rst_probe *probe = state->probe;
@@ -349,7 +378,7 @@ static int uprobe_arm(void)
 static void uprobe_disarm(void)
 {
 	struct rst_probe_state *state;
-	bool __maybe_unused any = false;
+	bool any = false;
 
 	rst_for_each_probe(state) {
 		struct user_probe *this = state->mechanism;
@@ -357,17 +386,13 @@ static void uprobe_disarm(void)
 		if (!uprobe_belongs(state) || !this || !state->is_armed)
 			continue;
 		state->is_armed = false;
+		if (state->is_off)
+			continue;
+		uprobe_detach(this);
 		any = true;
-#ifdef RST_HAVE_UPROBE_NOSYNC
-		uprobe_unregister_nosync(this->uprobe, &this->consumer);
-#else
-		uprobe_unregister(this->inode, state->probe->offset, &this->consumer);
-#endif
 	}
-#ifdef RST_HAVE_UPROBE_NOSYNC
 	if (any)
-		uprobe_unregister_sync();
-#endif
+		uprobe_wait();
 }
 
 /* After the account, which asks for lost calls. */
@@ -396,6 +421,7 @@ static uint64_t uprobe_missed(struct rst_probe_state *state)
 
 const struct rst_mechanism rst_uprobe_mechanism = {
 	.name = "user-space",
+	.set = uprobe_set,
 	.arm = uprobe_arm,
 	.disarm = uprobe_disarm,
 	.missed = uprobe_missed,

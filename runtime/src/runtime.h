@@ -54,6 +54,9 @@ struct rst_counters {
 	uint64_t cycles;
 	uint64_t minimum_cycles;
 	uint64_t maximum_cycles;
+	uint64_t truncated;		/* strings cut */
+	uint64_t lost_messages;		/* output that found no room */
+	uint64_t lost_bytes;
 	unsigned int skipped[RST_SKIP_REASONS];
 };
 
@@ -91,8 +94,8 @@ struct rst_ring {
 	struct hrtimer timer;
 	wait_queue_head_t wait;
 	struct mutex reader;
-	uint64_t lost_messages;
-	uint64_t lost_bytes;
+	uint64_t overwritten_messages;	/* flight recorder */
+	uint64_t overwritten_bytes;
 };
 
 /* Everything one CPU needs; found through the per-CPU pointer below. */
@@ -102,7 +105,6 @@ struct rst_cpu {
 	uint64_t entered;		/* cycle counter at entry, 0: this run is not measured */
 	uint64_t interval_start;	/* overload check */
 	uint64_t interval_cycles;
-	uint64_t truncated;
 	bool output_is_discarded;	/* cursor is in `discard`, the ring was full */
 	bool is_patient;		/* begin, end, error: a full ring is waited for */
 	char *discard;
@@ -288,7 +290,7 @@ unsigned int rst_account_line(char *buffer, unsigned int size, unsigned long *st
 int rst_transport_create(struct proc_dir_entry *directory);
 void rst_transport_destroy(void);
 void rst_transport_wake_all(void);
-void rst_transport_losses(uint64_t *messages, uint64_t *bytes);
+void rst_transport_overwritten(uint64_t *messages, uint64_t *bytes);
 extern bool rst_overwrites;
 extern unsigned int rst_buffer_kb;
 
@@ -312,6 +314,11 @@ bool rst_is_unloaded(const struct rst_probe *probe);
 /* Its sections are no longer where they were. */
 void rst_sections_forget(const char *module);
 void rst_relocate_destroy(void);
+
+/* ---- guru.c --------------------------------------------------------------------- */
+
+void rst_guru_prepare(void);
+void rst_guru_destroy(void);
 
 /* ---- user_stack.c --------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #include <linux/rcupdate.h>
 
 #include "runtime.h"
+#include "transport.h"
 
 int rst_state = RST_STATE_LOADED;
 struct rst_probe_state *rst_states;
@@ -75,6 +76,7 @@ int rst_session_create(void)
 	if (rst_script.initialise)
 		rst_script.initialise();
 	rst_user_files_open();
+	rst_guru_prepare();
 	return create_string_parameters();
 }
 
@@ -95,9 +97,11 @@ void rst_session_destroy(void)
 		*rst_script.stats[i].variable = NULL;
 	}
 	rst_user_files_close();
+	rst_guru_destroy();
 	rst_free(rst_states);
 	rst_states = NULL;
 	rst_relocate_destroy();
+	rst_namespace_forget();
 }
 
 /* ---- ends that come from handlers -------------------------------------------------- */
@@ -162,6 +166,18 @@ static const struct rst_mechanism *mechanism_of(const struct rst_probe_state *st
 	case RST_PROBE_TIMER:
 	case RST_PROBE_JIFFIES:
 		return &rst_timer_mechanism;
+	case RST_PROBE_PERF:
+		return &rst_perf_mechanism;
+	case RST_PROBE_USER:
+	case RST_PROBE_USER_RETURN:
+		return &rst_uprobe_mechanism;
+	case RST_PROBE_BREAKPOINT:
+		return &rst_breakpoint_mechanism;
+	case RST_PROBE_NETFILTER:
+		return &rst_netfilter_mechanism;
+	case RST_PROBE_TASK:
+	case RST_PROBE_SYSCALL:
+		return &rst_task_mechanism;
 	default:
 		return NULL;
 	}
@@ -180,11 +196,15 @@ void rst_conditions_apply(void)
 
 	rst_for_each_probe(state) {
 		bool closed = READ_ONCE(state->probe->closed);
+		int error;
 
 		if (closed == state->is_off || !rst_is_switchable(state))
 			continue;
-		if (!mechanism_of(state)->set(state, !closed))
+		error = mechanism_of(state)->set(state, !closed);
+		if (!error)
 			state->is_off = closed;
+		else if (!closed)
+			rst_probe_failed(state, error);
 	}
 }
 

@@ -60,8 +60,8 @@ static noinline void drop_oldest(struct rst_ring *ring, uint64_t wanted)
 		unsigned int payload;
 
 		ring->tail += oldest_size(ring, &payload);
-		ring->lost_messages += payload != 0;
-		ring->lost_bytes += payload;
+		ring->overwritten_messages += payload != 0;
+		ring->overwritten_bytes += payload;
 	}
 	rst_unlock(&ring->lock);
 }
@@ -148,9 +148,11 @@ void rst_output_commit(struct rst_context *c)
 	struct rst_output_header *header;
 
 	if (unlikely(cpu->output_is_discarded)) {
+		struct rst_counters *counters = &cpu->counters[c->probe->index];
+
 		cpu->output_is_discarded = false;
-		ring->lost_messages++;
-		ring->lost_bytes += length;
+		counters->lost_messages++;
+		counters->lost_bytes += length;
 		/* the gap in the sequence tells the reader */
 		atomic64_inc(&sequence);
 		output_close(o);
@@ -385,7 +387,7 @@ void rst_transport_overwrite(bool on)
 		mutex_unlock(&per_cpu_ptr(rst_cpus, cpu)->ring.reader);
 }
 
-void rst_transport_losses(uint64_t *messages, uint64_t *bytes)
+void rst_transport_overwritten(uint64_t *messages, uint64_t *bytes)
 {
 	unsigned int cpu;
 
@@ -394,8 +396,8 @@ void rst_transport_losses(uint64_t *messages, uint64_t *bytes)
 	for_each_possible_cpu(cpu) {
 		struct rst_ring *ring = &per_cpu_ptr(rst_cpus, cpu)->ring;
 
-		*messages += ring->lost_messages;
-		*bytes += ring->lost_bytes;
+		*messages += ring->overwritten_messages;
+		*bytes += ring->overwritten_bytes;
 	}
 }
 
@@ -437,7 +439,8 @@ static int ring_create(struct rst_ring *ring, unsigned long size, int node)
 		return -ENOMEM;
 	}
 	for (i = 0; i < count; i++) {
-		ring->pages[i] = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, 0);
+		ring->pages[i] = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
+							__GFP_NOWARN, 0);
 		if (!ring->pages[i])
 			return -ENOMEM;
 		ring->pages[count + i] = ring->pages[i];

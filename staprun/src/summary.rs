@@ -119,6 +119,13 @@ impl Account {
                  unexpected sequences. Try a larger buffer: -s MEGABYTES."
             ));
         }
+        for line in self.of("lost-output") {
+            let (messages, bytes) = (line.number("messages"), line.number("bytes"));
+            texts.push(match line.text("probe") {
+                "" => format!("Overwritten: {messages} messages, {bytes} bytes"),
+                probe => format!("Lost: {messages} messages, {bytes} bytes in probe {probe}"),
+            });
+        }
         if self.damaged_bytes > 0 {
             let bytes = self.damaged_bytes;
             texts.push(format!(
@@ -130,6 +137,10 @@ impl Account {
             texts.push(format!(
                 "{cut} strings were cut at the string limit (-DMAXSTRINGLEN=N)."
             ));
+        }
+        for line in self.of("truncated-strings") {
+            let count = line.number("count");
+            texts.push(format!("Strings cut: {count}{}", at_probe(line)));
         }
         for line in self.of("full-map") {
             let (map, count) = (line.text("map"), line.number("count"));
@@ -301,9 +312,12 @@ mod tests {
             "kind=errors count=1",
             "kind=skipped reason=reentrant count=3 probe=begin",
             "kind=skipped reason=nmi count=4 probe=timer.profile",
-            "kind=lost-output bytes=10 messages=2",
+            "kind=lost-output bytes=10 messages=2 probe=timer.s(1)",
+            "kind=truncated-strings count=5 probe=begin",
         ]);
         let warnings = account.warnings();
+        assert!(warnings.contains(&"Lost: 2 messages, 10 bytes in probe timer.s(1)".to_owned()));
+        assert!(warnings.contains(&"Strings cut: 5 in probe begin".to_owned()));
         assert_eq!(warnings[0], "Number of errors: 1, skipped probes: 7");
         assert_eq!(warnings[1], "Skipped due to reentrancy: 3 in probe begin");
         assert!(

@@ -343,21 +343,21 @@ impl Resolver<'_> {
         }
     }
 
-    /// Arguments of a packet filter hook. A pointer's type has no name to ask for, so it is that of
-    /// a member of `struct sk_buff`.
+    /// Arguments of a packet filter hook.
     fn kernel_object(&mut self, index: usize, name: &str) -> Result<Selected, Diagnostic> {
-        let member = match name {
+        // Pointer types have no names: these members have them.
+        let of_type = match name {
             "skb" => Some("next"),
             "in" | "out" => Some("dev"),
             _ => None,
         };
         let target = self.cx.session.target;
-        let found = member.and_then(|member| {
+        let pointer = of_type.and_then(|member| {
             let packet = target.type_by_name(ModuleId::KERNEL, "struct sk_buff");
             let found = target.member(packet.ok()??, member).ok()??;
             Some(found.member.type_id)
         });
-        let id = match found {
+        let id = match pointer {
             Some(id) => id,
             None => self.long_type()?,
         };
