@@ -625,6 +625,9 @@ int64_t rst_pgrp(void);
 int64_t rst_sid(void);
 /* struct task_struct * of a thread or process id of the initial namespace; 0: none. */
 uint64_t rst_pid_to_task(int64_t pid);
+/* struct pid_namespace * and struct user_namespace * of -N PID, else of staprun */
+uint64_t rst_pid_namespace(void);
+uint64_t rst_user_namespace(void);
 int64_t rst_target(void);	/* -x PID or the pid of -c CMD, 0 if none */
 int64_t rst_gettimeofday_ns(void);	/* realtime, NMI-safe */
 int64_t rst_monotonic_ns(void);

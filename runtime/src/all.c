@@ -24,6 +24,7 @@
 #include "regex.c"
 #include "clock.c"
 #include "task.c"
+#include "namespace.c"
 #include "symbols.c"
 #include "stack.c"
 #include "user_stack.c"

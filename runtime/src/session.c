@@ -7,6 +7,7 @@
 #include <linux/rcupdate.h>
 
 #include "runtime.h"
+#include "transport.h"
 
 int rst_state = RST_STATE_LOADED;
 struct rst_probe_state *rst_states;
@@ -100,6 +101,7 @@ void rst_session_destroy(void)
 	rst_free(rst_states);
 	rst_states = NULL;
 	rst_relocate_destroy();
+	rst_namespace_forget();
 }
 
 /* ---- ends that come from handlers -------------------------------------------------- */

@@ -49,8 +49,17 @@ impl Script {
 
     /// The content of the file with the whole expected output, if there is one.
     pub fn whole_output(&self) -> Option<String> {
+        self.beside("out")
+    }
+
+    /// The same for standard error.
+    pub fn whole_errors(&self) -> Option<String> {
+        self.beside("err")
+    }
+
+    fn beside(&self, extension: &str) -> Option<String> {
         match self.kind {
-            Kind::File => std::fs::read_to_string(self.file.with_extension("out")).ok(),
+            Kind::File => std::fs::read_to_string(self.file.with_extension(extension)).ok(),
             Kind::Section(_) => None,
         }
     }

@@ -21,10 +21,11 @@
 //! | `// TWICE: btf` | run again as if the debug files were not installed; the same is expected |
 //! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
 //!
-//! `$HERE` in `RUN` is the folder that holds the script.
+//! `$TESTS` in `RUN` is the folder `tests`.
 //!
 //! A script that never calls `exit()` and names no command runs with `-c true`. A file with the
-//! script's name and `.out` instead of `.stp` holds the whole standard output.
+//! script's name and `.out` instead of `.stp` holds the whole standard output, in `tests/ui` one with
+//! `.err` the whole standard error.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use crate::corpus::{Kind, Script};
 use crate::directives::{self, Directives, Requirement, version_numbers};
 use crate::expect::{Actual, compare, misplaced, notes};
 use crate::modules::Built;
-use crate::programs::{Programs, capture};
+use crate::programs::{Programs, capture, tests_folder};
 use crate::report::{Verdict, shown};
 
 /// The first script on a kernel compiles the runtime as well.
@@ -61,9 +61,8 @@ fn prepare(
     for module in &wanted.modules {
         modules.provide(&test.file.with_file_name(module), place, kernel)?;
     }
-    let here = test.file.parent().unwrap_or(Path::new("."));
     for option in &mut wanted.options {
-        *option = option.replace("$HERE", &here.display().to_string());
+        *option = option.replace("$TESTS", &tests_folder().display().to_string());
     }
     let source = test.source(place)?;
     let name = format!("rstap_test_{index}");
