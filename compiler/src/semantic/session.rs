@@ -143,6 +143,8 @@ pub struct Session<'a> {
     pub errors_are_dropped: Cell<bool>,
     /// Only names of probes are wanted (`-l`): of many places with one name one will do.
     pub is_listing_names: Cell<bool>,
+    /// Counters that `@perf` reads, and where.
+    counters: RefCell<HashMap<String, Span>>,
 }
 
 impl<'a> Session<'a> {
@@ -163,6 +165,7 @@ impl<'a> Session<'a> {
             synthesized: Cell::new(0),
             errors_are_dropped: Cell::new(false),
             is_listing_names: Cell::new(false),
+            counters: RefCell::default(),
         }
     }
 
@@ -287,6 +290,16 @@ impl<'a> Session<'a> {
             .borrow()
             .iter()
             .any(|unit| unit.file == place.file && unit.origin == Origin::User)
+    }
+
+    /// Remembers that `@perf` reads a counter.
+    pub fn note_counter(&self, name: &str, place: Span) {
+        self.counters.borrow_mut().insert(name.to_owned(), place);
+    }
+
+    /// The counters that `@perf` reads, and where.
+    pub fn counters(&self) -> HashMap<String, Span> {
+        self.counters.borrow().clone()
     }
 
     /// Remembers a message. Bodies are walked several times: the same warning comes again.
