@@ -124,9 +124,15 @@ const REASONS: &[(&str, &str)] = &[
         "workqueue",
         "SystemTap's own resolve to nothing on this kernel",
     ),
-    ("nfs", "not written yet"),
-    ("nfsd", "not written yet"),
-    ("sunrpc", "not written yet"),
+    (
+        "nfs",
+        "`nfs.proc*.*`, the calls to each version of server, are not written yet",
+    ),
+    (
+        "nfsd",
+        "`nfsd.proc*.*`, the calls of each version of client, are not written yet",
+    ),
+    ("sunrpc", "functions that no kernel since 5.10 has"),
     ("tty", "not written yet"),
 ];
 
