@@ -5,6 +5,7 @@
 //! something in it.
 
 mod alternate;
+mod callers;
 mod cfi;
 mod functions;
 mod index;
