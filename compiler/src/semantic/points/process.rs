@@ -38,7 +38,7 @@ fn unsupported(what: &str, hint: &str) -> Diagnostic {
 }
 
 /// The program that the front of a point names.
-fn program(request: &Request) -> Result<Program, Diagnostic> {
+pub(super) fn program(request: &Request) -> Result<Program, Diagnostic> {
     let options = &request.session.options;
     let target = request.session.target;
     let locate = |name: &str| {

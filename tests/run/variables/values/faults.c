@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* faults.c - pointers to what is not there, from every kind of context */
+/* faults.c - pointers to what is not there, from every kind of context, or not known here */
 #include <linux/errno.h>
 #include <linux/irq_work.h>
 #include <linux/mm.h>
@@ -9,6 +9,14 @@
 #include <linux/vmalloc.h>
 
 #include "values.h"
+
+/* Defined nowhere in this module. */
+static long sizes[1024];
+
+long CALLED values_forward(struct rq *rq)
+{
+	return (long)rq;
+}
 
 static void interrupt(struct irq_work *work)
 {
@@ -42,7 +50,10 @@ int values_call_fault(const char *name, long *result)
 		*result = values_pointer((void *)0x7ffff000ul);
 	else if (!strcmp(name, "command"))
 		*result = values_pointer((void *)current->mm->arg_start);
-	else if (!strcmp(name, "interrupt"))
+	else if (!strcmp(name, "forward")) {
+		memset(sizes, 1, sizeof(sizes));
+		*result = values_forward((struct rq *)sizes);
+	} else if (!strcmp(name, "interrupt"))
 		call_in_interrupt();
 	else if (!strcmp(name, "freed")) {
 		freed = vmalloc(PAGE_SIZE);
