@@ -59,12 +59,12 @@ struct Line {
 impl Line {
     fn text(self) -> String {
         let mut text = self.name;
+        if let Some(place) = self.place {
+            text.push_str(&format!(" /* pc={place} */"));
+        }
         for variable in self.variables {
             text.push(' ');
             text.push_str(&variable);
-        }
-        if let Some(place) = self.place {
-            text.push_str(&format!(" /* pc={place} */"));
         }
         text
     }
@@ -120,6 +120,14 @@ fn place(session: &Session, context: &Context) -> Option<String> {
     let Context::Code(code) = context else {
         return None;
     };
+    if code.is_user {
+        // A program counts from where it is loaded, if that may be anywhere.
+        let base = match session.target.is_position_independent(code.module) {
+            true => ".dynamic",
+            false => ".absolute",
+        };
+        return Some(format!("{base}+{:#x}", code.pc));
+    }
     let address = rstap_debuginfo::Address {
         module: code.module,
         value: code.pc,
