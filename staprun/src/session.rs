@@ -324,6 +324,8 @@ impl<'a> Session<'a> {
             Some(Signal::SIGQUIT) if self.phase == Phase::Running => {
                 return self.detach().map(Some);
             }
+            // As soon as it runs.
+            Some(Signal::SIGQUIT) if self.phase == Phase::Starting => self.plan.detach = true,
             Some(Signal::SIGUSR2) => self.switch_file(),
             Some(Signal::SIGCHLD) => self.reap(),
             _ => {}
