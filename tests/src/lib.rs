@@ -16,6 +16,7 @@ pub mod lab;
 pub mod modules;
 pub mod options;
 pub mod programs;
+pub mod published;
 pub mod report;
 pub mod run;
 pub mod ui;
