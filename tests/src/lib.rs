@@ -5,14 +5,18 @@
 //!   must point to ([`ui`]).
 //! * `tests/run/**/*.stp` are compiled here and run in a virtual machine ([`run`]); their
 //!   directives are described in [`directives`].
+//! * What `-L` says is compared with what SystemTap says ([`listing`]).
 //! * Tests of whole sessions (`guest.rs`, `session.rs`, …) are plain Rust; what they share is in
 //!   [`lab`].
 
 pub mod bench;
 pub mod corpus;
 pub mod directives;
+#[cfg(test)]
+mod documented;
 pub mod expect;
 pub mod lab;
+pub mod listing;
 pub mod modules;
 pub mod options;
 pub mod programs;
