@@ -41,8 +41,8 @@ struct Check {
 
 fn check_all(options: &Options) -> Result<ExitCode, String> {
     let programs = Programs::find()?;
-    let kernel = rstap_vm::kernels::find(options.kernel.as_deref())
-        .map_err(|error| error.to_string())?;
+    let kernel =
+        rstap_vm::kernels::find(options.kernel.as_deref()).map_err(|error| error.to_string())?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let reasons = read(&tests_folder().join("published.txt"))?;
     let known = known(&reasons);
@@ -71,9 +71,9 @@ fn judge(check: &Check, path: &str, known: Option<&str>) -> Verdict {
     };
     match (output.status.success(), known) {
         (true, None) => Verdict::Passed,
-        (true, Some(_)) => {
-            Verdict::Failed(vec!["it passes: take it off tests/published.txt".to_owned()])
-        }
+        (true, Some(_)) => Verdict::Failed(vec![
+            "it passes: take it off tests/published.txt".to_owned(),
+        ]),
         (false, Some(reason)) => Verdict::Skipped(reason.to_owned()),
         (false, None) => {
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -84,7 +84,9 @@ fn judge(check: &Check, path: &str, known: Option<&str>) -> Verdict {
 
 /// Downloads the package and unpacks it below `folder`; the folder of the examples.
 fn unpack(folder: &Path) -> Result<PathBuf, String> {
-    run(Command::new("apt-get").args(["download", PACKAGE]).current_dir(folder))?;
+    run(Command::new("apt-get")
+        .args(["download", PACKAGE])
+        .current_dir(folder))?;
     let script = format!("dpkg-deb -x {PACKAGE}_*.deb package");
     run(Command::new("sh").args(["-c", &script]).current_dir(folder))?;
     Ok(folder.join("package/usr/share/systemtap/examples"))
