@@ -4,6 +4,7 @@
 #   make demo       all set-up, then a real script on a real kernel in a virtual machine
 #   make check      all set-up, then formatting, lints, unit tests, scripts on a real kernel
 #   make bench      costs of probes in guest instructions, times of the compiler
+#   make stress     the tests of faults and loads, a hundred times as long
 #   make matrix     the scripts on the kernels of four suites
 #   make lab        the set-up alone: programs, and this suite's kernel with its debug files
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -23,7 +24,7 @@ BIN := $(abspath $(TARGET))/release
 LAB := $(BIN)/rstap-lab
 SHARE := $(DESTDIR)$(PREFIX)/share/rstap
 
-.PHONY: all demo check lint unit vm-tests bench matrix lab install clean
+.PHONY: all demo check lint unit vm-tests stress bench matrix lab install clean
 
 all:
 	$(CARGO) build --release -p rstap -p rstap-staprun
@@ -55,6 +56,11 @@ unit:
 vm-tests: all lab
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test ui --test session --test run --no-fail-fast -- $(TESTS)
+
+# The tests of faults, a hundred times as much of everything: 10,000 loads and unloads, minutes under load.
+STRESS ?= 100
+stress: all lab
+	RSTAP_BIN_DIR=$(BIN) RSTAP_STRESS=$(STRESS) $(CARGO) test -p rstap-tests --test run -- $(or $(TESTS),stress/)
 
 bench: all lab
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) run --release -p rstap-tests --bin rstap-bench -- $(BENCH)

@@ -18,7 +18,7 @@
 //! | `// STDIN: text` | standard input of the loader, a line each |
 //! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
 //! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
-//! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
+//! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, and `$STRESS`, 1 or how much more of everything is wanted |
 //!
 //! `$HERE` in `RUN` is the folder that holds the script.
 //!
