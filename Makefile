@@ -5,6 +5,7 @@
 #   make check      all set-up, then formatting, lints, unit tests, scripts on a real kernel
 #   make bench      costs of probes in guest instructions, times of the compiler
 #   make stress     the tests of faults and loads, a hundred times as long
+#   make fuzz       libFuzzer for FUZZ_SECONDS on each of FUZZ_TARGETS; new inputs go to tests/fuzz/corpus
 #   make matrix     the scripts on the kernels of four suites
 #   make lab        the set-up alone: programs, and this suite's kernel with its debug files
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -16,6 +17,9 @@ DESTDIR ?=
 SUITES ?= bullseye bookworm trixie sid
 # Scripts of `make check` and `make matrix` whose path holds this; all if empty.
 TESTS ?=
+# What `make fuzz` does (tests/fuzz/src/lib.rs).
+FUZZ_TARGETS ?= script translate elf btf stream module
+FUZZ_SECONDS ?= 600
 # Options of `make bench`.
 BENCH ?=
 
@@ -24,7 +28,7 @@ BIN := $(abspath $(TARGET))/release
 LAB := $(BIN)/rstap-lab
 SHARE := $(DESTDIR)$(PREFIX)/share/rstap
 
-.PHONY: all demo check lint unit vm-tests stress bench matrix lab install clean
+.PHONY: all demo check lint unit vm-tests stress fuzz bench matrix lab install clean
 
 all:
 	$(CARGO) build --release -p rstap -p rstap-staprun
@@ -54,8 +58,29 @@ unit:
 	if [ -f runtime/tests/Makefile ]; then $(MAKE) -C runtime/tests check; fi
 
 vm-tests: all lab
-	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest
-	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test ui --test session --test run --no-fail-fast -- $(TESTS)
+	$(LAB) deps --tests
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest --test systemd --test signing
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test cli --test ui --test session --test run --no-fail-fast -- $(TESTS)
+
+# Coverage of branches and compared values, as libFuzzer wants it; for the host's target alone,
+# so that build scripts and macros are not instrumented. The readers of files keep what they have
+# read, so a process does so many inputs and no more; the compiler wants a large stack.
+FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_FLAGS := -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 \
+	inline-8bit-counters pc-table trace-compares)
+fuzz:
+	RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --profile fuzz --target $(FUZZ_HOST) \
+		-p rstap-fuzz --features libfuzzer
+	@set -e; ulimit -s 262144; for target in $(FUZZ_TARGETS); do \
+		echo "== $$target"; mkdir -p tests/fuzz/corpus/$$target $(abspath $(TARGET))/fuzz; \
+		end=$$(($$(date +%s) + $(FUZZ_SECONDS))); \
+		while left=$$((end - $$(date +%s))) && [ $$left -gt 0 ]; do \
+			RSTAP_FUZZ_TARGET=$$target nice -n 5 $(abspath $(TARGET))/$(FUZZ_HOST)/fuzz/rstap-fuzz \
+				tests/fuzz/corpus/$$target $(wildcard tests/run tests/ui examples) \
+				-artifact_prefix=$(abspath $(TARGET))/fuzz/$$target- -dict=tests/fuzz/$$target.dict \
+				-max_total_time=$$left -runs=100000 -timeout=10 -rss_limit_mb=3000; \
+		done; \
+	done
 
 # The tests of faults, a hundred times as much of everything: 10,000 loads and unloads, minutes under load.
 STRESS ?= 100
@@ -81,7 +106,7 @@ matrix: all $(LAB)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)
-	install -m 755 $(BIN)/rstap $(BIN)/staprun $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN)/rstap $(BIN)/staprun $(BIN)/stap-merge $(DESTDIR)$(PREFIX)/bin
 	rm -rf $(SHARE)/tapsets $(SHARE)/runtime
 	cp -R tapsets $(SHARE)/tapsets
 	cp -R runtime $(SHARE)/runtime

@@ -6,16 +6,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rstap_tests::lab::kernel;
+use rstap_vm::KernelSet;
 use rstap_vm::guest::{Case, Ending, Guest, Machine, Outcome, Root};
 use rstap_vm::initramfs::PackedFile;
-use rstap_vm::{KernelSet, kernels};
-
-fn kernel() -> KernelSet {
-    let wanted = std::env::var("RSTAP_TEST_KERNEL")
-        .ok()
-        .filter(|text| !text.is_empty());
-    kernels::find(wanted.as_deref()).unwrap_or_else(|error| panic!("{error}"))
-}
 
 /// Builds the module `hello` for the kernel in `folder`.
 fn build_hello(kernel: &KernelSet, folder: &Path) -> PathBuf {

@@ -2,42 +2,16 @@
 //! Whole sessions from the command line: `--remote=vm`, interrupts, `-v`, and modules that travel.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use regex::Regex;
 
-use rstap_tests::programs::Programs;
+use rstap_tests::lab::{kernel, module, programs, rstap, success, text};
 use rstap_vm::guest::{Case, Ending, Machine, Root};
 use rstap_vm::initramfs::PackedFile;
-use rstap_vm::{KernelSet, kernels};
-
-fn programs() -> Programs {
-    Programs::find().unwrap_or_else(|problem| panic!("{problem}"))
-}
-
-fn kernel() -> KernelSet {
-    let wanted = std::env::var("RSTAP_TEST_KERNEL")
-        .ok()
-        .filter(|text| !text.is_empty());
-    kernels::find(wanted.as_deref()).unwrap_or_else(|error| panic!("{error}"))
-}
-
-/// rstap with the kernel of the tests.
-fn rstap(arguments: &[&str]) -> Command {
-    let kernel = kernel();
-    let mut command = Command::new(programs().rstap);
-    command
-        .args(["-r", &kernel.release])
-        .arg("--sysroot")
-        .arg(&kernel.sysroot)
-        .args(arguments);
-    command.stdin(Stdio::null());
-    command
-}
 
 fn remote(arguments: &[&str]) -> Command {
     let mut command = Command::new(programs().rstap);
@@ -46,30 +20,6 @@ fn remote(arguments: &[&str]) -> Command {
         .args(arguments);
     command.stdin(Stdio::null());
     command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn success(output: &Output) -> String {
-    assert!(
-        output.status.success(),
-        "{}\n{}",
-        output.status,
-        text(&output.stderr)
-    );
-    text(&output.stdout)
-}
-
-/// Compiles a script to `NAME.ko` in `folder`.
-fn module(folder: &Path, name: &str, script: &str) -> PathBuf {
-    let output = rstap(&["-p4", "-m", name, "-e", script])
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    success(&output);
-    folder.join(format!("{name}.ko"))
 }
 
 #[test]

@@ -11,6 +11,10 @@ pub const STACK_POINTER: u16 = 7;
 /// DWARF number of the frame pointer, a register that functions keep for their callers.
 pub const FRAME_POINTER: u16 = 6;
 
+/// The last DWARF number of a register that probes can read, the return address' column; behind it
+/// are those for floating point.
+pub const LAST_REGISTER: u16 = 16;
+
 /// DWARF numbers of the registers that integer arguments are passed in:
 /// rdi, rsi, rdx, rcx, r8, r9 (System V ABI for x86_64, §3.2.3).
 const ARGUMENTS: [u16; 6] = [5, 4, 1, 2, 8, 9];

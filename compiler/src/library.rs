@@ -123,7 +123,7 @@ impl<'e> TapsetLibrary<'e> {
 
     fn unreadable(&mut self, path: &Path) {
         let text = format!("cannot read tapset file '{}'", path.display());
-        self.diagnostics.push(Diagnostic::warning("W0101", text));
+        self.diagnostics.push(Diagnostic::warning("W0103", text));
     }
 }
 

@@ -625,6 +625,9 @@ int64_t rst_pgrp(void);
 int64_t rst_sid(void);
 /* struct task_struct * of a thread or process id of the initial namespace; 0: none. */
 uint64_t rst_pid_to_task(int64_t pid);
+/* struct pid_namespace * and struct user_namespace * of -N PID, else of staprun */
+uint64_t rst_pid_namespace(void);
+uint64_t rst_user_namespace(void);
 int64_t rst_target(void);	/* -x PID or the pid of -c CMD, 0 if none */
 int64_t rst_gettimeofday_ns(void);	/* realtime, NMI-safe */
 int64_t rst_monotonic_ns(void);
@@ -647,6 +650,11 @@ void rst_printk(struct rst_context *c, int64_t level, struct rst_string text);
 /* system(): staprun runs the command. */
 void rst_system(struct rst_context *c, struct rst_string command);
 uint64_t rst_random(void);
+/* Guru mode: a signal to the current process, once the handler has ended; a wait of at most a second. */
+void rst_raise(int64_t number);
+void rst_delay(struct rst_context *c, int64_t microseconds);
+void rst_panic(struct rst_string text);
+void rst_dump_stack(void);
 /* Symbol "name" or "name+0x12" of a kernel address, into scratch. flags: 1 offset and size, 2 module. */
 struct rst_string rst_symbol(struct rst_context *c, uint64_t address, unsigned int flags);
 /* Kernel call stack as hexadecimal addresses separated by blanks. */

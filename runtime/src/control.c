@@ -231,7 +231,7 @@ static int request_hello(const char *payload, unsigned int length)
 		return -EPROTO;
 	session.is_detached = false;
 	rst_transport_overwrite(words[1] & RST_HELLO_FLIGHT_RECORDER);
-	return 0;
+	return rst_namespace_default();
 }
 
 /* payload is followed by a NUL that is not counted in length */
@@ -277,6 +277,8 @@ static int request(unsigned int type, const char *payload, unsigned int length)
 		return length < 9 ? -EINVAL : rst_timezone_learn(number, payload + 8);
 	case RST_CONTROL_REMOTE:
 		return length < 9 ? -EINVAL : rst_remote_learn(number, payload + 8);
+	case RST_CONTROL_NAMESPACE:
+		return length < 8 ? -EINVAL : rst_namespace_learn(number);
 	default:
 		return -EINVAL;
 	}

@@ -315,6 +315,11 @@ bool rst_is_unloaded(const struct rst_probe *probe);
 void rst_sections_forget(const char *module);
 void rst_relocate_destroy(void);
 
+/* ---- guru.c --------------------------------------------------------------------- */
+
+void rst_guru_prepare(void);
+void rst_guru_destroy(void);
+
 /* ---- user_stack.c --------------------------------------------------------------- */
 
 void rst_user_files_open(void);

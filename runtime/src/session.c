@@ -7,6 +7,7 @@
 #include <linux/rcupdate.h>
 
 #include "runtime.h"
+#include "transport.h"
 
 int rst_state = RST_STATE_LOADED;
 struct rst_probe_state *rst_states;
@@ -75,6 +76,7 @@ int rst_session_create(void)
 	if (rst_script.initialise)
 		rst_script.initialise();
 	rst_user_files_open();
+	rst_guru_prepare();
 	return create_string_parameters();
 }
 
@@ -95,9 +97,11 @@ void rst_session_destroy(void)
 		*rst_script.stats[i].variable = NULL;
 	}
 	rst_user_files_close();
+	rst_guru_destroy();
 	rst_free(rst_states);
 	rst_states = NULL;
 	rst_relocate_destroy();
+	rst_namespace_forget();
 }
 
 /* ---- ends that come from handlers -------------------------------------------------- */

@@ -8,5 +8,10 @@ void rst_transport_overwrite(bool on);
 uint64_t rst_control_lost(void);
 int rst_timezone_learn(int64_t seconds_east, const char *name);
 int rst_remote_learn(uint64_t index, const char *uri);
+/* namespaces of this process, whose number is one of the caller's namespace */
+int rst_namespace_learn(int64_t pid);
+/* those of the caller, if none are known */
+int rst_namespace_default(void);
+void rst_namespace_forget(void);
 
 #endif /* RST_TRANSPORT_H */

@@ -121,31 +121,16 @@ impl Control {
         }
     }
 
-    /// The same file once more, for another thread.
-    ///
-    /// # Errors
-    /// No descriptor is free.
-    pub fn try_clone(&self) -> std::io::Result<Control> {
-        Ok(Control::over(self.file.try_clone()?, &self.name))
-    }
-
     /// Sends one message.
     ///
     /// # Errors
     /// What the module answered to the `write()`.
     pub fn send(&self, request: &Request<'_>) -> nix::Result<()> {
-        self.send_encoded(&request.encode().ok_or(Errno::EMSGSIZE)?)
-    }
-
-    /// Sends the bytes of one message.
-    ///
-    /// # Errors
-    /// As [`Control::send`].
-    pub fn send_encoded(&self, message: &[u8]) -> nix::Result<()> {
         /// Attempts a millisecond apart, should the module be busy.
         const ATTEMPTS: u32 = 1000;
+        let message = request.encode().ok_or(Errno::EMSGSIZE)?;
         for _ in 0..ATTEMPTS {
-            match nix::unistd::write(&self.file, message) {
+            match nix::unistd::write(&self.file, &message) {
                 Ok(_) => return Ok(()),
                 Err(Errno::EAGAIN) => std::thread::sleep(Duration::from_millis(1)),
                 Err(Errno::EINTR) => {}

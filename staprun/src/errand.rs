@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Requests that take their time: START runs the begin probes and EXIT the end
-//! probes before the `write()` comes back. A thread waits for it, so that what
-//! these probes print is read meanwhile and signals are seen.
+//! probes before the `write()` comes back. Meanwhile another thread follows what
+//! happens, so that what these probes print is read and signals are seen. The
+//! probes run in the first thread because C in scripts walks the list of
+//! processes from `current`, and other threads are not in it.
 
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::thread::JoinHandle;
 
 use nix::errno::Errno;
 
@@ -13,35 +14,22 @@ use crate::channel::Control;
 use crate::protocol::Request;
 use crate::report::{Failure, Result};
 
-/// One request on its way.
+/// One request on its way, as the other thread sees it.
 #[derive(Debug)]
 pub struct Errand {
-    thread: JoinHandle<()>,
     answer: PipeReader,
 }
 
 impl Errand {
-    /// Sends `request` as soon as `previous`, if any, is done.
+    /// An errand, and where [`carry_out`] reports to it.
     ///
     /// # Errors
-    /// No pipe or descriptor could be had.
-    pub fn start(
-        control: &Control,
-        request: &Request<'_>,
-        previous: Option<Errand>,
-    ) -> Result<Errand> {
-        let failed = |error: std::io::Error| {
+    /// No pipe could be had.
+    pub fn open() -> Result<(Errand, PipeWriter)> {
+        let (answer, report) = std::io::pipe().map_err(|error| {
             Failure::new(format!("cannot send a request to the module: {error}"))
-        };
-        let control = control.try_clone().map_err(failed)?;
-        let message = request
-            .encode()
-            .ok_or_else(|| Failure::new("a request is too long"))?;
-        let (answer, report) = std::io::pipe().map_err(failed)?;
-        let thread = std::thread::Builder::new()
-            .spawn(move || carry_out(&control, &message, previous, report))
-            .map_err(failed)?;
-        Ok(Errand { thread, answer })
+        })?;
+        Ok((Errand { answer }, report))
     }
 
     /// Waits until the request is done; call it when [`Errand::as_fd`] is
@@ -51,12 +39,14 @@ impl Errand {
     /// What the module answered to the `write()`.
     pub fn finish(mut self) -> nix::Result<()> {
         let mut number = [0; 4];
-        let answered = self.answer.read_exact(&mut number);
-        let _ = self.thread.join();
-        match i32::from_ne_bytes(number) {
-            0 if answered.is_ok() => Ok(()),
-            0 => Err(Errno::EIO),
-            number => Err(Errno::from_raw(number)),
+        match self
+            .answer
+            .read_exact(&mut number)
+            .map(|()| i32::from_ne_bytes(number))
+        {
+            Ok(0) => Ok(()),
+            Ok(number) => Err(Errno::from_raw(number)),
+            Err(_) => Err(Errno::EIO),
         }
     }
 }
@@ -67,13 +57,9 @@ impl AsFd for Errand {
     }
 }
 
-fn carry_out(control: &Control, message: &[u8], previous: Option<Errand>, mut report: PipeWriter) {
-    if let Some(previous) = previous {
-        let _ = previous.finish();
-    }
-    let number = control
-        .send_encoded(message)
-        .err()
-        .map_or(0, |errno| errno as i32);
+/// Sends the request, waits for its end, and says how it went.
+pub fn carry_out(control: &Control, request: &Request<'_>, mut report: PipeWriter) {
+    let number = control.send(request).err().map_or(0, |errno| errno as i32);
+    // Nobody who has given up waits for it.
     let _ = report.write_all(&number.to_ne_bytes());
 }

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::module::{RunningKernel, is_module_name};
@@ -217,12 +218,49 @@ pub fn loaded_rstap_modules() -> Vec<(String, u64)> {
         .collect()
 }
 
+/// The kernel's log from a moment on.
+#[derive(Debug)]
+pub struct Log(File);
+
+impl Log {
+    /// Follows the log from now on, if this user may read it.
+    #[must_use]
+    pub fn from_now() -> Option<Log> {
+        let mut file = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::libc::O_NONBLOCK)
+            .open("/dev/kmsg")
+            .ok()?;
+        file.seek(SeekFrom::End(0)).ok()?;
+        Some(Log(file))
+    }
+
+    /// The messages since then, at most eight. A read gives one record: `numbers;text`, and lines
+    /// that begin with a space (`Documentation/ABI/testing/dev-kmsg`).
+    #[must_use]
+    pub fn lines(mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut record = [0; 8192];
+        while lines.len() < 8 {
+            match self.0.read(&mut record) {
+                Ok(length) if length > 0 => {
+                    let text = String::from_utf8_lossy(record.get(..length).unwrap_or_default());
+                    let first = text.lines().next().and_then(|line| line.split_once(';'));
+                    lines.extend(first.map(|(_, text)| text.to_owned()));
+                }
+                _ => break,
+            }
+        }
+        lines
+    }
+}
+
 /// Why the kernel may refuse unsigned modules, as far as it can be told.
 #[must_use]
 pub fn lockdown_reason() -> Option<&'static str> {
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     if lockdown.contains("[integrity]") || lockdown.contains("[confidentiality]") {
-        return Some("the kernel is locked down (Secure Boot)");
+        return Some("the kernel is locked down (as with Secure Boot)");
     }
     let enforce =
         fs::read_to_string("/sys/module/module/parameters/sig_enforce").unwrap_or_default();

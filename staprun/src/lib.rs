@@ -9,6 +9,7 @@
 //! probes ([`errand`]); a second process, the [`guard`], keeps the right to
 //! unload.
 
+pub mod bulk;
 pub mod channel;
 pub mod child;
 pub mod elf;

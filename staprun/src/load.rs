@@ -92,7 +92,14 @@ pub fn insert(module: &ModuleFile, buffer_megabytes: Option<u32>) -> Result<()> 
         None => String::new(),
     };
     let parameters = CString::new(parameters).map_err(|error| Failure::new(error.to_string()))?;
-    init_module(&module.image, &parameters).map_err(|errno| refusal(module, errno))
+    let log = kernel::Log::from_now();
+    init_module(&module.image, &parameters).map_err(|errno| {
+        refusal(
+            module,
+            errno,
+            &log.map(kernel::Log::lines).unwrap_or_default(),
+        )
+    })
 }
 
 /// The text for a module of that name that is there already.
@@ -104,41 +111,54 @@ pub fn already_loaded(name: &str) -> Failure {
     ))
 }
 
-fn refusal(module: &ModuleFile, errno: Errno) -> Failure {
+/// Why the kernel refused a module; `said` are the lines of its log meanwhile.
+fn refusal(module: &ModuleFile, errno: Errno, said: &[String]) -> Failure {
     let (path, name) = (&module.path, &module.name);
+    let log = || match said {
+        [] => "the last lines of dmesg may say more".to_owned(),
+        lines => format!("the kernel says: {}", lines.join("; ")),
+    };
     let why = match errno {
         Errno::EEXIST => return already_loaded(name),
         Errno::EPERM if kernel::modules_disabled() => "loading modules was switched off until the \
              next boot (kernel.modules_disabled=1)"
             .to_owned(),
-        Errno::EKEYREJECTED | Errno::EBADMSG if module.is_signed() => format!(
-            "its signature is not valid ({}); sign it again with: rstap --sign-module",
-            errno.desc()
-        ),
-        Errno::ENOKEY if module.is_signed() => {
-            "this machine does not know the key that signed it; \
-             enroll the key's certificate (mokutil --import) and boot again"
-                .to_owned()
-        }
         Errno::EPERM | Errno::ENOKEY | Errno::EKEYREJECTED | Errno::EBADMSG => {
-            let reason = kernel::lockdown_reason()
-                .unwrap_or("root or CAP_SYS_MODULE is needed, or a security policy forbids it");
-            format!(
-                "{reason}; where modules must be signed, build it with rstap --sign-module and \
-                 enroll the key (mokutil --import)"
-            )
+            signature_problem(module, errno, said)
         }
-        Errno::ENOEXEC => "the kernel finds its format or version magic wrong; the last lines of \
-             dmesg say what, and building it again with rstap -p4 usually helps"
-            .to_owned(),
-        Errno::ENOENT => {
-            "it uses a symbol that this kernel does not have; the last lines of dmesg \
-             name it"
-                .to_owned()
-        }
+        Errno::ENOEXEC => format!(
+            "its format or version magic does not fit, and building it again with rstap -p4 \
+             usually helps; {}",
+            log()
+        ),
+        Errno::ENOENT => format!("it uses a symbol that this kernel does not have; {}", log()),
         Errno::ENOMEM => "not enough memory; a smaller buffer (-s MB) may help".to_owned(),
         Errno::EBUSY => "another module of that name is just coming or going; try again".to_owned(),
-        other => format!("{}; the last lines of dmesg may say more", other.desc()),
+        other => format!("{}; {}", other.desc(), log()),
     };
     Failure::new(format!("cannot load {path}: {why}"))
+}
+
+/// With enforced signatures the number is the same for a missing signature, an unknown key and
+/// changed contents; the kernel's log tells which.
+fn signature_problem(module: &ModuleFile, errno: Errno, said: &[String]) -> String {
+    let rule = kernel::lockdown_reason();
+    let enroll = "enroll its certificate (mokutil --import DIR/signing_key.x509) and restart";
+    let unknown_key = said.iter().any(|line| line.contains("unavailable key"));
+    match (module.is_signed(), rule) {
+        (false, Some(rule)) => format!(
+            "it is not signed, and {rule}; build it with rstap --sign-module=DIR, and if the key \
+             in DIR is new, {enroll}"
+        ),
+        (true, _) if errno == Errno::ENOKEY || unknown_key => {
+            format!("this kernel does not know the key that signed it; {enroll}")
+        }
+        (true, Some(_)) => "its signature does not fit its contents: the file was changed or cut \
+             after signing; sign it again with rstap --sign-module=DIR"
+            .to_owned(),
+        (_, None) => format!(
+            "{}; root or CAP_SYS_MODULE is needed, or a security policy forbids it",
+            errno.desc()
+        ),
+    }
 }

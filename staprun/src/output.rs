@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::libc::{O_NONBLOCK, S_IFIFO, S_IFMT, S_IFREG};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::bulk;
 use crate::framing::Message;
 use crate::monitor::Monitor;
 use crate::options::Rotation;
@@ -22,10 +23,6 @@ use crate::sys;
 const CHUNK: usize = 4096;
 /// Bytes of one write that cannot block.
 const LARGE_CHUNK: usize = 1 << 20;
-
-/// Start of each message in the files of bulk mode; SystemTap's, so that its
-/// tools can merge them.
-const BULK_MAGIC: [u8; 4] = [0xf0, 0x9f, 0xa9, 0xba];
 
 /// Where output goes.
 #[derive(Debug)]
@@ -92,14 +89,14 @@ impl Output {
     /// # Errors
     /// The file could not be created or written.
     pub fn write_bulk(&mut self, cpu: u32, message: &Message<'_>) -> io::Result<()> {
-        let Output::Bulk(bulk) = self else {
-            return Ok(());
-        };
-        let BulkFiles {
+        let Output::Bulk(BulkFiles {
             template,
             rotation,
             series,
-        } = bulk;
+        }) = self
+        else {
+            return Ok(());
+        };
         let series =
             match series.entry(cpu) {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
@@ -107,13 +104,7 @@ impl Output {
                     FileSeries::create(template, &format!("_cpu{cpu}"), *rotation)?,
                 ),
             };
-        let mut record = Vec::with_capacity(12 + message.payload.len());
-        record.extend_from_slice(&BULK_MAGIC);
-        // SystemTap's counter has 32 bits and wraps.
-        record.extend_from_slice(&(message.sequence as u32).to_ne_bytes());
-        record.extend_from_slice(&(message.payload.len() as u32).to_ne_bytes());
-        record.extend_from_slice(message.payload);
-        series.write_record(&record)
+        series.write_record(&bulk::record(message))
     }
 
     /// Goes on in a new file (`SIGUSR2`).

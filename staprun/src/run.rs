@@ -100,7 +100,6 @@ fn start(
     symbols: &[(String, u64)],
 ) -> Result<(Ending, bool)> {
     let (control, traces) = channel::open(&module.name)?;
-    let stdin = open_stdin_file(options, &module.name, reporter);
     let monitor = open_monitor_files(options, &module.name)?;
     privilege::drop_for_good()?;
     let output = open_output(options, monitor)?;
@@ -123,6 +122,11 @@ fn start(
         }
     }
     send_optional(options, &control, reporter);
+    if let Some(process) = options.namespaces {
+        control.demand(&Request::Namespace {
+            pid: i64::from(process),
+        })?;
+    }
     for (name, value) in &options.parameters {
         control.demand(&Request::Parameter { name, value })?;
     }
@@ -141,7 +145,7 @@ fn start(
         attach: false,
         detach: options.mode == Mode::LoadAndDetach,
         daemon: options.daemon,
-        stdin,
+        stdin: options.stdin.then(|| stdin_file(&module.name)),
         summary_json: options.summary_json,
     };
     reporter.step(1, || "starting".to_owned());
@@ -177,7 +181,6 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
         }
     };
     let result = (|| {
-        let stdin = open_stdin_file(options, name, reporter);
         let monitor = open_monitor_files(options, name)?;
         privilege::drop_for_good()?;
         let output = open_output(options, monitor)?;
@@ -191,7 +194,7 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
             attach: true,
             detach: false,
             daemon: options.daemon,
-            stdin,
+            stdin: options.stdin.then(|| stdin_file(name)),
             summary_json: options.summary_json,
         };
         reporter.step(1, || format!("attached to {name}"));
@@ -343,11 +346,6 @@ fn send_optional(options: &Options, control: &Control, reporter: &mut Reporter) 
     if let Some((index, uri)) = &options.remote {
         send(Request::Remote { index: *index, uri });
     }
-    if let Some(process) = options.namespaces {
-        send(Request::Namespace {
-            pid: i64::from(process),
-        });
-    }
 }
 
 /// Status and control file of a script that was built to be monitored.
@@ -388,18 +386,7 @@ fn open_output(options: &Options, monitor: Option<(File, File)>) -> Result<Outpu
     }
 }
 
-fn open_stdin_file(options: &Options, name: &str, reporter: &mut Reporter) -> Option<File> {
-    if !options.stdin {
-        return None;
-    }
-    let path = format!("{MODULES_DIRECTORY}/{name}/__stdin");
-    match OpenOptions::new().write(true).open(&path) {
-        Ok(file) => Some(file),
-        Err(error) => {
-            reporter.step(1, || {
-                format!("the script does not read stdin ({path}: {error})")
-            });
-            None
-        }
-    }
+/// The file that a script with probes of standard input makes when it starts, for everybody.
+fn stdin_file(name: &str) -> String {
+    format!("{MODULES_DIRECTORY}/{name}/__stdin")
 }

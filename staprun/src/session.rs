@@ -2,6 +2,7 @@
 //! A session: one loop over the control file, the output files, signals and
 //! stdout, from START to the last byte.
 
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::process::{Command, Stdio};
@@ -16,7 +17,7 @@ use nix::unistd::Pid;
 
 use crate::channel::{Control, Received, Trace};
 use crate::child::{self, HeldChild};
-use crate::errand::Errand;
+use crate::errand::{self, Errand};
 use crate::merge::Merger;
 use crate::monitor::Key;
 use crate::output::{self, Output};
@@ -57,8 +58,8 @@ pub struct Plan {
     pub detach: bool,
     /// Go to the background as soon as it runs (`-D`).
     pub daemon: bool,
-    /// `-i`: where the bytes of stdin go.
-    pub stdin: Option<std::fs::File>,
+    /// `-i`: the path of the file that the bytes of stdin go to.
+    pub stdin: Option<String>,
     /// `--summary=json`.
     pub summary_json: bool,
 }
@@ -84,7 +85,11 @@ pub struct Session<'a> {
     phase: Phase,
     /// START or EXIT, while the module is at it.
     errand: Option<Errand>,
+    /// The next request of that kind.
+    order: Option<Request<'static>>,
     command: Option<Pid>,
+    /// Takes what is read from stdin.
+    stdin: Option<File>,
     interrupts: u32,
     failed: bool,
     account: Account,
@@ -128,7 +133,9 @@ impl<'a> Session<'a> {
             is_drained: false,
             phase,
             errand: None,
+            order: None,
             command: None,
+            stdin: None,
             interrupts: 0,
             failed: false,
             account: Account::default(),
@@ -147,37 +154,72 @@ impl<'a> Session<'a> {
                     Failure::new(format!("cannot receive signals: {}", errno.desc()))
                 })?;
         if self.phase == Phase::Starting {
-            let start = Request::Start {
+            self.order = Some(Request::Start {
                 target: self.plan.target,
-            };
-            self.errand = Some(Errand::start(self.control, &start, None)?);
+            });
+        } else {
+            self.open_stdin();
         }
         loop {
-            self.wait(&signals)?;
+            let followed = match self.order.take() {
+                Some(order) => {
+                    let (errand, report) = Errand::open()?;
+                    self.errand = Some(errand);
+                    let control = self.control;
+                    std::thread::scope(|scope| {
+                        let follower = scope.spawn(|| self.follow(&signals));
+                        errand::carry_out(control, &order, report);
+                        follower.join()
+                    })
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                }
+                // No other thread runs now, as a fork demands.
+                None if self.phase == Phase::Running && self.plan.daemon => self
+                    .go_to_background()
+                    .map(|ending| Some((ending?, self.failed))),
+                None => self.follow(&signals),
+            };
+            if let Some(result) = followed? {
+                return Ok(result);
+            }
+        }
+    }
+
+    /// Handles what happens until the session ends, or until the errand is done or there is an
+    /// order for one.
+    fn follow(&mut self, signals: &SignalFd) -> Result<Option<(Ending, bool)>> {
+        let has_errand = self.errand.is_some();
+        loop {
+            self.wait(signals)?;
             while let Ok(Some(signal)) = signals.read_signal() {
                 if let Some(ending) = self.on_signal(signal.ssi_signo)? {
-                    return Ok((ending, self.failed));
+                    return Ok(Some((ending, self.failed)));
                 }
             }
-            if self.interrupts >= INTERRUPTS_TO_FORCE {
+            if self.interrupts >= INTERRUPTS_TO_FORCE && self.errand.is_none() {
                 self.reporter
                     .warning("interrupted again; not waiting for the end probes");
-                return Ok((Ending::Ended, true));
+                return Ok(Some((Ending::Ended, true)));
             }
             if let Some(ending) = self.on_control()? {
-                return Ok((ending, self.failed));
+                return Ok(Some((ending, self.failed)));
             }
             self.take_stdin();
             self.collect();
             if self.phase == Phase::Ended
                 && self.traces.iter().all(|trace| trace.ended)
                 && self.output.waiting() == 0
+                && self.order.is_none()
             {
                 self.finish_errand()?;
                 // The terminal is as it was before the account is printed.
                 self.output = Output::Discard;
                 self.conclude();
-                return Ok((Ending::Ended, self.failed || self.reporter.errors() > 0));
+                let failed = self.failed || self.reporter.errors() > 0;
+                return Ok(Some((Ending::Ended, failed)));
+            }
+            if self.errand.is_none() && (has_errand || self.order.is_some()) {
+                return Ok(None);
             }
         }
     }
@@ -207,7 +249,7 @@ impl<'a> Session<'a> {
             Output::Screen(monitor) => Some(monitor.deadline()),
             _ => None,
         };
-        if (self.plan.stdin.is_some() || monitor.is_some()) && self.phase == Phase::Running {
+        if (self.stdin.is_some() || monitor.is_some()) && self.phase == Phase::Running {
             descriptors.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
         }
         let gap = self.merger.deadline().filter(|_| self.is_drained);
@@ -319,14 +361,7 @@ impl<'a> Session<'a> {
         }
         self.reporter.step(1, || "stopping".to_owned());
         self.phase = Phase::Stopping;
-        match Errand::start(self.control, &Request::Exit, self.errand.take()) {
-            Ok(errand) => self.errand = Some(errand),
-            Err(failure) => {
-                self.reporter.error(&failure.to_string());
-                self.failed = true;
-                self.phase = Phase::Ended;
-            }
-        }
+        self.order = Some(Request::Exit);
     }
 
     fn detach(&mut self) -> Result<Ending> {
@@ -388,8 +423,20 @@ impl<'a> Session<'a> {
         Ok(None)
     }
 
+    /// The file is there when the probes are.
+    fn open_stdin(&mut self) {
+        let Some(path) = &self.plan.stdin else { return };
+        match File::options().write(true).open(path) {
+            Ok(file) => self.stdin = Some(file),
+            Err(error) => self.reporter.step(1, || {
+                format!("the script does not read stdin ({path}: {error})")
+            }),
+        }
+    }
+
     fn on_started(&mut self) -> Result<Option<Ending>> {
         self.reporter.step(1, || "the probes are armed".to_owned());
+        self.open_stdin();
         if self.phase == Phase::Starting {
             self.phase = Phase::Running;
         }
@@ -408,16 +455,11 @@ impl<'a> Session<'a> {
         if self.plan.detach {
             return self.detach().map(Some);
         }
-        if self.plan.daemon {
-            return self.go_to_background();
-        }
         Ok(None)
     }
 
     fn go_to_background(&mut self) -> Result<Option<Ending>> {
         let failed = |text: &str| Failure::new(format!("cannot go to the background: {text}"));
-        // No other thread may run when the process forks.
-        self.finish_errand()?;
         match crate::sys::fork_single_threaded().map_err(|errno| failed(errno.desc()))? {
             nix::unistd::ForkResult::Parent { child } => Ok(Some(Ending::InBackground(child))),
             nix::unistd::ForkResult::Child => {
@@ -458,7 +500,7 @@ impl<'a> Session<'a> {
     /// expect a byte at a time.
     fn take_stdin(&mut self) {
         let has_monitor = matches!(self.output, Output::Screen(_));
-        if self.phase != Phase::Running || !(has_monitor || self.plan.stdin.is_some()) {
+        if self.phase != Phase::Running || !(has_monitor || self.stdin.is_some()) {
             return;
         }
         let stdin = io::stdin();
@@ -475,16 +517,20 @@ impl<'a> Session<'a> {
             }
             return;
         }
-        let Some(file) = &mut self.plan.stdin else {
+        let Some(file) = &mut self.stdin else {
             return;
         };
         if count == 0 || fed.iter().any(|byte| file.write_all(&[*byte]).is_err()) {
-            self.plan.stdin = None;
+            self.stdin = None;
         }
     }
 
     /// Reads what the CPUs printed and passes on what is in order.
     fn collect(&mut self) {
+        // A module that is only loaded keeps its output for whoever attaches to it.
+        if self.plan.detach {
+            return;
+        }
         self.is_drained = self.output.waiting() < WAITING_MAXIMUM && self.read_traces();
         let now = Instant::now();
         let mut ready = Vec::new();

@@ -16,7 +16,7 @@ use nix::unistd::{ForkResult, fork};
 /// As `fork(2)`.
 pub fn fork_single_threaded() -> nix::Result<ForkResult> {
     // SAFETY: no other thread of this program exists: the only ones (errand.rs)
-    // start after the guard and the command were forked, and are waited for
+    // start after the guard and the command were forked, and have ended
     // before going to the background. So no lock of the allocator or of stdio
     // can be held by a thread that the child lacks.
     unsafe { fork() }

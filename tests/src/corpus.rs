@@ -22,6 +22,8 @@ pub struct Script {
     /// The file that it stands in.
     pub file: PathBuf,
     pub kind: Kind,
+    /// Compiled as if the kernel's debug files were not installed.
+    pub without_dwarf: bool,
 }
 
 /// Where a script comes from.
@@ -47,8 +49,17 @@ impl Script {
 
     /// The content of the file with the whole expected output, if there is one.
     pub fn whole_output(&self) -> Option<String> {
+        self.beside("out")
+    }
+
+    /// The same for standard error.
+    pub fn whole_errors(&self) -> Option<String> {
+        self.beside("err")
+    }
+
+    fn beside(&self, extension: &str) -> Option<String> {
         match self.kind {
-            Kind::File => std::fs::read_to_string(self.file.with_extension("out")).ok(),
+            Kind::File => std::fs::read_to_string(self.file.with_extension(extension)).ok(),
             Kind::Section(_) => None,
         }
     }
@@ -76,6 +87,20 @@ pub fn scripts(kind: &str) -> Result<Vec<Script>, String> {
         found.extend(split(&name, &file, &text).map_err(|problem| failed(&file, &problem))?);
     }
     Ok(found)
+}
+
+/// Scripts that say `// TWICE: btf` are given a second time, without DWARF.
+pub fn doubled(scripts: Vec<Script>) -> Vec<Script> {
+    let says_twice = |text: &str| text.lines().any(|line| line == "// TWICE: btf");
+    let both = scripts.into_iter().flat_map(|script| {
+        let second = says_twice(&script.text).then(|| Script {
+            name: format!("{} (btf)", script.name),
+            without_dwarf: true,
+            ..script.clone()
+        });
+        [Some(script), second]
+    });
+    both.flatten().collect()
 }
 
 /// The examples of a document of the source tree, named by the headings they stand under.
@@ -112,6 +137,7 @@ fn split(name: &str, file: &Path, text: &str) -> Result<Vec<Script>, String> {
                 text: String::new(),
                 file: file.to_path_buf(),
                 kind: Kind::Section(section.to_string()),
+                without_dwarf: false,
             });
         } else if let Some(script) = found.last_mut() {
             script.text.push_str(line);
@@ -127,6 +153,7 @@ fn split(name: &str, file: &Path, text: &str) -> Result<Vec<Script>, String> {
             text: text.to_string(),
             file: file.to_path_buf(),
             kind: Kind::File,
+            without_dwarf: false,
         }]);
     }
     let comment = |line: &str| line.trim().is_empty() || line.starts_with("//");
@@ -192,6 +219,7 @@ fn blocks(name: &str, file: &Path, text: &str) -> Result<Vec<Script>, String> {
                     text,
                     file: file.to_path_buf(),
                     kind: Kind::Section(section),
+                    without_dwarf: false,
                 });
             }
             (Block::Output, Some(script)) => {

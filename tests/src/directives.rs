@@ -18,12 +18,14 @@
 //! | `// STDIN: text` | standard input of the loader, a line each |
 //! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
 //! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
+//! | `// TWICE: btf` | run again as if the debug files were not installed; the same is expected |
 //! | `// SHELL: command` | run in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, and `$STRESS`, 1 or how much more of everything is wanted |
 //!
-//! `$HERE` in `RUN` is the folder that holds the script.
+//! `$TESTS` in `RUN` is the folder `tests`.
 //!
 //! A script that never calls `exit()` and names no command runs with `-c true`. A file with the
-//! script's name and `.out` instead of `.stp` holds the whole standard output.
+//! script's name and `.out` instead of `.stp` holds the whole standard output, in `tests/ui` one with
+//! `.err` the whole standard error.
 
 use std::time::Duration;
 

@@ -70,7 +70,8 @@ fn find_lines(wanted: &[Line], stdout: &str) -> Option<String> {
     None
 }
 
-fn first_difference(wanted: &str, actual: &str) -> String {
+/// Says which line differs first.
+pub fn first_difference(wanted: &str, actual: &str) -> String {
     let mut actual_lines = actual.lines();
     for (index, line) in wanted.lines().enumerate() {
         let other = actual_lines.next();

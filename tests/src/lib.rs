@@ -5,11 +5,14 @@
 //!   must point to ([`ui`]).
 //! * `tests/run/**/*.stp` are compiled here and run in a virtual machine ([`run`]); their
 //!   directives are described in [`directives`].
+//! * Tests of whole sessions (`guest.rs`, `session.rs`, …) are plain Rust; what they share is in
+//!   [`lab`].
 
 pub mod bench;
 pub mod corpus;
 pub mod directives;
 pub mod expect;
+pub mod lab;
 pub mod modules;
 pub mod options;
 pub mod programs;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rstap_vm::KernelSet;
 
-use crate::corpus::{Script, examples, scripts};
+use crate::corpus::{Script, doubled, examples, scripts};
 use crate::directives::Directives;
 use crate::modules::Built;
 use crate::options::Options;
@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
 fn run(options: &Options) -> Result<Report, String> {
     let programs = Programs::find()?;
     let kernel = rstap_vm::kernels::find(options.kernel.as_deref()).map_err(|e| e.to_string())?;
-    let mut tests = scripts("run")?;
+    let mut tests = doubled(scripts("run")?);
     for document in DOCUMENTS {
         tests.extend(examples(document)?);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Tests of passes 1 to 3: what they print, and that messages point to the right line.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use rstap_vm::KernelSet;
 
 use crate::corpus::{Script, scripts};
 use crate::directives::{self, Requirement};
-use crate::expect::{Actual, compare, misplaced, notes};
+use crate::expect::{Actual, compare, first_difference, misplaced, notes};
 use crate::options::Options;
 use crate::programs::{Programs, capture};
 use crate::report::{Report, Verdict, shown};
@@ -63,8 +64,11 @@ fn check(
             "the kernel's debug files are not here".to_string(),
         ));
     }
-    if !notes.is_empty() && wanted.status == 0 {
-        wanted.status = 1;
+    let errors = script.whole_errors();
+    let has_failed = |text: &String| text.contains("failed.  [man error::pass");
+    if wanted.status == 0 {
+        let fails = !notes.is_empty() || errors.as_ref().is_some_and(has_failed);
+        wanted.status = i32::from(fails);
     }
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let path = &script.source(folder.path())?;
@@ -93,6 +97,12 @@ fn check(
         status: output.status.code().unwrap_or(-1),
     };
     let mut problems = compare(&wanted, script.whole_output().as_deref(), &actual);
+    if let Some(wanted) = errors {
+        let actual = relative(&String::from_utf8_lossy(&actual.stderr), path);
+        if wanted != actual {
+            problems.push(first_difference(&wanted, &actual));
+        }
+    }
     problems.extend(misplaced(&notes, path, &actual.stderr));
     if problems.is_empty() {
         return Ok(Verdict::Passed);
@@ -103,4 +113,10 @@ fn check(
         actual.stdout.get(..2000).unwrap_or(&actual.stdout),
     ));
     Ok(Verdict::Failed(problems))
+}
+
+/// Standard error with the script's name instead of its path.
+fn relative(text: &str, path: &Path) -> String {
+    let folder = path.parent().unwrap_or(path).display();
+    text.replace(&format!("{folder}/"), "")
 }

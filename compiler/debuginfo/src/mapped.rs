@@ -71,12 +71,15 @@ fn map(file: &File) -> std::io::Result<&'static [u8]> {
     Ok(Box::leak(Box::new(mapping)))
 }
 
-/// Ways in which distributions compress modules (`CONFIG_MODULE_COMPRESS_*`).
+/// Ways in which distributions compress modules (`CONFIG_MODULE_COMPRESS_*`) and kernels
+/// (`CONFIG_KERNEL_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compression {
     Xz,
     Zstd,
     Gzip,
+    /// The frames of `lz4 -l`: blocks with their sizes.
+    Lz4,
 }
 
 fn compression(path: &Path) -> Option<Compression> {
@@ -115,6 +118,7 @@ pub fn kernel_in_image(path: &Path) -> Result<&'static [u8]> {
         [0x1f, 0x8b, ..] => Compression::Gzip,
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Compression::Xz,
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+        [0x02, 0x21, 0x4c, 0x18, ..] => Compression::Lz4,
         _ => {
             return Err(Error::in_file(
                 path,
@@ -147,7 +151,31 @@ fn decompress(packed: &[u8], compression: Compression) -> std::result::Result<Ve
             Ok(decoder) => decoder.take(DECOMPRESSED_LIMIT).read_to_end(&mut bytes),
             Err(error) => return Err(format!("cannot decompress (zstd): {error}")),
         },
+        Compression::Lz4 => return decompress_lz4(packed),
     };
     result.map_err(|error| format!("cannot decompress ({compression:?}): {error}"))?;
+    Ok(bytes)
+}
+
+/// The old format of lz4, which kernels are packed in: a magic number, then blocks of at most
+/// 8 MiB each with its packed size before it (`lz4_Frame_format.md`, "Legacy frame").
+fn decompress_lz4(packed: &[u8]) -> std::result::Result<Vec<u8>, String> {
+    const BLOCK: usize = 8 << 20;
+    let mut rest = packed.get(4..).unwrap_or_default();
+    let mut bytes = Vec::new();
+    let mut block = vec![0; BLOCK];
+    while let Some((size, behind)) = rest.split_first_chunk() {
+        let size = usize::try_from(u32::from_le_bytes(*size)).unwrap_or(usize::MAX);
+        let (Some(data), Some(next)) = (behind.get(..size), behind.get(size..)) else {
+            return Err("cannot decompress (lz4): it is cut off".to_owned());
+        };
+        let length = lz4_flex::block::decompress_into(data, &mut block)
+            .map_err(|error| format!("cannot decompress (lz4): {error}"))?;
+        bytes.extend_from_slice(block.get(..length).unwrap_or_default());
+        if bytes.len() as u64 > DECOMPRESSED_LIMIT {
+            return Err("cannot decompress (lz4): it is too large".to_owned());
+        }
+        rest = next;
+    }
     Ok(bytes)
 }

@@ -246,12 +246,24 @@ impl DebugInfo {
             .clone()
     }
 
+    /// The kernel's BTF out of its bootable image, where every kernel that has any keeps it.
+    fn packed_btf(&self) -> Result<Option<Btf>> {
+        let Some(kernel) = self.packed_kernel() else {
+            return Ok(None);
+        };
+        let bytes = kernel.section_data(".BTF")?;
+        match bytes.is_empty() {
+            true => Ok(None),
+            false => Btf::parse(&kernel.path, bytes, None).map(Some),
+        }
+    }
+
     fn open_btf(&self, module: &Module) -> Result<Option<Btf>> {
         match module.kind {
             ModuleKind::Binary => Ok(None),
             ModuleKind::Kernel => {
                 let Some(path) = &self.paths.btf else {
-                    return Ok(None);
+                    return self.packed_btf();
                 };
                 let bytes = mapped::contents(path)?;
                 let bytes = if bytes.starts_with(b"\x7fELF") {

@@ -130,6 +130,7 @@ impl SymbolList {
             return Err(Error::in_file(path, "addresses are hidden")
                 .hint("run as root, or write 0 to /proc/sys/kernel/kptr_restrict"));
         }
+        mark_per_cpu(&mut entries);
         Ok(SymbolList::new(entries))
     }
 
@@ -210,5 +211,21 @@ impl SymbolList {
         let last = self.by_address.get(end.checked_sub(1)?)?;
         let nearest = self.entries.get(*last as usize)?.address;
         self.exactly_at(nearest).next()
+    }
+}
+
+/// Since 6.15 the per-CPU variables of x86 are at addresses like all others, in a part of their own.
+fn mark_per_cpu(entries: &mut [Entry]) {
+    let address = |name: &str| {
+        let found = entries.iter().find(|entry| entry.name == name);
+        found.map(|entry| entry.address)
+    };
+    let (Some(start), Some(end)) = (address("__per_cpu_start"), address("__per_cpu_end")) else {
+        return;
+    };
+    for entry in entries {
+        if (start..end).contains(&entry.address) && entry.kind == SymbolKind::Object {
+            entry.kind = SymbolKind::PerCpu;
+        }
     }
 }

@@ -27,6 +27,18 @@ impl Body<'_> {
     pub fn print(&mut self, print: &Print, at: LocationId) -> Result<()> {
         let pieces = self.pieces(print, at)?;
         self.put(&pieces, "&c->output");
+        let reads_memory = |piece: &Piece| {
+            matches!(
+                piece,
+                Piece::Value {
+                    conversion: Conversion::Memory | Conversion::MemoryHex,
+                    ..
+                }
+            )
+        };
+        if pieces.iter().any(reads_memory) {
+            self.check(Some(at));
+        }
         Ok(())
     }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `-l`, `-L` and `--dump-…`: pass 2's knowledge as lines on stdout.
 
-use rstap_syntax::ast;
 use rstap_syntax::span::SourceMap;
 
 use super::passes::Passes;
 use crate::cli::Action;
 use crate::ir;
 use crate::output::say;
-use crate::semantic::list::{self, Listing, Signature};
+use crate::semantic::list::{self, Listing};
 use crate::semantic::lower::Lowering;
 use crate::semantic::points::{self, Derived};
 use crate::semantic::session::Session as Semantic;
@@ -60,7 +59,7 @@ pub fn list(passes: &Passes<'_>) -> bool {
             if *other == Action::DumpProbeAliases {
                 list::dump_aliases(&semantic, is_verbose)
             } else {
-                list::dump_functions(&semantic, &|function, _| declared(function), is_verbose)
+                list::dump_functions(&semantic, is_verbose)
             }
         }
     };
@@ -84,18 +83,4 @@ fn locals(semantic: &Semantic<'_>, derived: &Derived) -> Vec<(String, ir::Type)>
         .filter(|local| !local.name.starts_with('_'))
         .map(|local| (local.name.clone(), local.ty))
         .collect()
-}
-
-/// The types that a function says itself.
-fn declared(function: &ast::Function) -> Signature {
-    let ty = |ty: &Option<ast::Type>| {
-        ty.as_ref().map(|ty| match ty {
-            ast::Type::Long => ir::Type::Long,
-            ast::Type::String => ir::Type::String,
-        })
-    };
-    (
-        ty(&function.return_type),
-        function.params.iter().map(|param| ty(&param.ty)).collect(),
-    )
 }

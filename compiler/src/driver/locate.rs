@@ -156,7 +156,8 @@ pub fn cache() -> Result<PathBuf, String> {
 }
 
 /// More tapset folders of the user: `$XDG_DATA_HOME/rstap/tapset`, then `systemtap/tapset` below
-/// each of `$XDG_DATA_DIRS`, as SystemTap has it. Only those that exist.
+/// each of `$XDG_DATA_DIRS`, as SystemTap has it, but not where SystemTap installs its own library:
+/// ours stands for that one. Only those that exist.
 pub fn user_tapsets() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     let home = variable_path("XDG_DATA_HOME")
@@ -164,6 +165,17 @@ pub fn user_tapsets() -> Vec<PathBuf> {
     if let Some(home) = home {
         folders.push(home.join("rstap/tapset"));
     }
+    let shared = env::var_os("XDG_DATA_DIRS").unwrap_or_default();
+    folders.extend(
+        env::split_paths(&shared)
+            .filter(|folder| folder.is_absolute())
+            .filter(|folder| {
+                !["/usr/share", "/usr/local/share"]
+                    .map(Path::new)
+                    .contains(&&**folder)
+            })
+            .map(|folder| folder.join("systemtap/tapset")),
+    );
     folders.retain(|folder| folder.is_dir());
     folders
 }

@@ -21,7 +21,6 @@ pub struct Messages {
     suppress_warnings: bool,
     warnings_are_errors: bool,
     shows_all: bool,
-    is_stap: bool,
 }
 
 impl Messages {
@@ -41,7 +40,6 @@ impl Messages {
             suppress_warnings: options.suppress_warnings,
             warnings_are_errors: options.warnings_are_errors,
             shows_all: options.verbosity.iter().any(|level| *level > 0),
-            is_stap: format == ErrorFormat::Stap,
         }
     }
 
@@ -63,10 +61,6 @@ impl Messages {
                 continue;
             }
             tell!("{text}");
-            // SystemTap sets errors apart with an empty line, warnings not
-            if self.is_stap && !is_warning && !text.ends_with("\n\n") {
-                tell_line!();
-            }
         }
         errors
     }

@@ -18,6 +18,7 @@ use super::session::Session;
 use crate::build::{BuildError, BuildRequest, Cache, Plan, cache::write_whole};
 use crate::cli::Options;
 use crate::cli::options::{Privilege, ScriptSource};
+use crate::ir::ProbeKind;
 use crate::library::TapsetLibrary;
 use crate::output::{say, say_line};
 use crate::semantic::analyze::analyze;
@@ -48,6 +49,8 @@ pub struct Passes<'a> {
 pub struct Module {
     pub path: PathBuf,
     pub name: String,
+    /// It has probes of standard input, which staprun then feeds.
+    pub reads_stdin: bool,
 }
 
 /// A script of the user, parsed.
@@ -178,10 +181,13 @@ impl Passes<'_> {
             self.warn_unused_arguments(&files);
         }
         let errors = self.messages.show(&diagnostics, sources);
-        if errors > 0 {
-            let plural = if errors == 1 { "" } else { "s" };
-            tell_line!("{errors} parse error{plural}.");
-        } else if self.last_pass == 1 {
+        let without_place = |message: &&Diagnostic| message.is_error() && message.primary.is_none();
+        let placed = errors - diagnostics.iter().filter(without_place).count();
+        if placed > 0 {
+            let plural = if placed == 1 { "" } else { "s" };
+            tell_line!("{placed} parse error{plural}.");
+        }
+        if errors == 0 && self.last_pass == 1 {
             say_line!("# parse tree dump");
             for file in &files {
                 say_line!("# file {}", file.name);
@@ -415,7 +421,14 @@ impl Passes<'_> {
         if self.last_pass == 3 {
             say!("{c_source}");
         }
-        Ok(Translated { c_source, watch })
+        let reads_stdin = program.probes.iter().any(
+            |probe| matches!(&probe.kind, ProbeKind::ProcfsWrite { path, .. } if path == "__stdin"),
+        );
+        Ok(Translated {
+            c_source,
+            reads_stdin,
+            watch,
+        })
     }
 }
 
@@ -450,6 +463,7 @@ fn error_table(diagnostics: &[Diagnostic], sources: &SourceMap) -> String {
 #[derive(Debug)]
 struct Translated {
     c_source: String,
+    reads_stdin: bool,
     watch: Stopwatch,
 }
 
@@ -533,7 +547,11 @@ impl Passes<'_> {
             && let Some(path) = cache.find(&name)
         {
             self.say(4, &format!("using cached {}", path.display()));
-            return Ok(Module { path, name });
+            return Ok(Module {
+                path,
+                name,
+                reads_stdin: translated.reads_stdin,
+            });
         }
         let mut path = request.compile(plan, &name)?;
         if let Some(cache) = cache {
@@ -569,7 +587,11 @@ impl Passes<'_> {
             4,
             &format!("compiled C into \"{name}.ko\" in {}", watch.times()),
         );
-        Ok(Module { path, name })
+        Ok(Module {
+            path,
+            name,
+            reads_stdin: translated.reads_stdin,
+        })
     }
 
     /// Puts the C file into the temporary directory and says so.

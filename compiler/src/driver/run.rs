@@ -3,7 +3,6 @@
 
 use crate::output::tell_line;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -43,12 +42,12 @@ pub fn run(
     }
     let staprun = locate::staprun()?;
     let mut words = vec![staprun.display().to_string()];
-    words.extend(arguments(options, &module.path));
+    words.extend(arguments(options, module));
     if verbosity > 1 {
         tell_line!("Running {}", crate::build::command::join(&words));
     }
     let is_good = match machine {
-        Some(kernel) => in_machine(options, kernel, &words, &module.path)?,
+        Some(kernel) => in_machine(options, kernel, &words, module)?,
         None => here(&words)?,
     };
     if verbosity > 0 {
@@ -58,7 +57,7 @@ pub fn run(
 }
 
 /// staprun's words for what rstap was told, in SystemTap's order.
-pub fn arguments(options: &Options, module: &Path) -> Vec<String> {
+pub fn arguments(options: &Options, module: &Module) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut add = |letter: &str, value: Option<String>| {
         words.push(letter.to_owned());
@@ -88,6 +87,9 @@ pub fn arguments(options: &Options, module: &Path) -> Vec<String> {
     if options.bulk {
         add("-b", None);
     }
+    if module.reads_stdin && !options.flight_recorder && options.monitor.is_none() {
+        add("-i", None);
+    }
     if options.flight_recorder {
         add(if options.output.is_some() { "-D" } else { "-L" }, None);
     }
@@ -106,7 +108,7 @@ pub fn arguments(options: &Options, module: &Path) -> Vec<String> {
     if let Some(seconds) = options.monitor {
         add("-M", Some(seconds.to_string()));
     }
-    words.push(module.display().to_string());
+    words.push(module.path.display().to_string());
     words
 }
 
@@ -146,17 +148,19 @@ fn in_machine(
     options: &Options,
     kernel: &KernelSet,
     words: &[String],
-    module: &Path,
+    module: &Module,
 ) -> Result<bool, String> {
     let mut argv = words.to_vec();
-    let module = module
+    let path = module
+        .path
         .canonicalize()
-        .map_err(|error| format!("cannot find {}: {error}", module.display()))?;
+        .map_err(|error| format!("cannot find {}: {error}", module.path.display()))?;
     if let Some(last) = argv.last_mut() {
-        *last = module.display().to_string();
+        *last = path.display().to_string();
     }
     let mut request = RunRequest::new(kernel.clone(), argv);
-    request.files = vec![module];
+    request.files = vec![path];
+    request.stdin = module.reads_stdin;
     let with_kvm = options
         .remotes
         .iter()
@@ -213,9 +217,18 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> String {
+        words_for(line, false)
+    }
+
+    fn words_for(line: &str, reads_stdin: bool) -> String {
         let line = crate::cli::rc::split_words(line);
         let options = crate::cli::parse(&line).unwrap();
-        arguments(&options, Path::new("/t/m.ko")).join(" ")
+        let module = Module {
+            path: "/t/m.ko".into(),
+            name: "m".to_owned(),
+            reads_stdin,
+        };
+        arguments(&options, &module).join(" ")
     }
 
     #[test]
@@ -227,6 +240,7 @@ mod tests {
             "-v -w -o f -c ls -b -S 1,2 /t/m.ko"
         );
         assert_eq!(words("-F a.stp"), "-L -R /t/m.ko");
+        assert_eq!(words_for("a.stp", true), "-i -R /t/m.ko");
         assert_eq!(words("-F -o x a.stp"), "-o x -D -R /t/m.ko");
         assert_eq!(
             words("-x 5 -s 8 --color=never a.stp"),

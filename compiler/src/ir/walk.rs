@@ -190,7 +190,7 @@ pub fn expression_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
 }
 
 /// Calls `f` for every statement of a block, outer ones before inner ones.
-pub fn statements(block: &Block, f: &mut dyn FnMut(&Stmt)) {
+pub fn statements(block: &[Stmt], f: &mut dyn FnMut(&Stmt)) {
     for stmt in block {
         f(stmt);
         for inner in inner_blocks(stmt) {

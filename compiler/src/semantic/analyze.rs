@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Pass 2 from end to end.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rstap_syntax::diag::Diagnostic;
+use rstap_syntax::span::Span;
 
 use super::carried;
 use super::lower::{Lowering, Places};
@@ -18,17 +19,18 @@ const MAXIMUM_ROUNDS: usize = 8;
 /// Analyses the files of the session. `None` when there are errors, which are
 /// reported to the session together with the warnings.
 pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
+    report_clashes(session);
     let mut derived: Vec<Derived> = Vec::new();
     let mut done: HashSet<UnitId> = HashSet::new();
     let mut program = None;
     let mut places = Places::new();
     for _ in 0..MAXIMUM_ROUNDS {
         derive_new(session, &mut done, &mut derived);
-        if session.has_errors() {
-            return None;
-        }
+        let is_incomplete = session.has_errors();
         if derived.is_empty() {
-            session.report(Diagnostic::semantic_error("E0208", "no probes found"));
+            if !is_incomplete {
+                session.report(Diagnostic::semantic_error("E0208", "no probes found"));
+            }
             return None;
         }
         // Messages of a round that is repeated come again.
@@ -41,7 +43,9 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
             .iter()
             .all(|unit| done.contains(&unit.id) || unit.probes.is_empty())
         {
-            let new = session.take_diagnostics();
+            let mut new = session.take_diagnostics();
+            // What a probe that could not be found would have told is not known.
+            new.retain(|message| !is_incomplete || message.is_error() && message.code != "E0204");
             kept.into_iter()
                 .chain(new)
                 .for_each(|diagnostic| session.report(diagnostic));
@@ -72,6 +76,28 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
     settings(session, &mut program);
     carried::collect(session, &mut program);
     Some(program)
+}
+
+/// Files of the user's share their globals, so each name can be declared in one of them only.
+fn report_clashes(session: &Session) {
+    let mut seen: HashMap<String, (UnitId, Span)> = HashMap::new();
+    for unit in session.units() {
+        for global in unit.globals.iter().filter(|global| !global.private) {
+            let name = &global.name;
+            match seen.get(&name.name) {
+                Some((first, place)) if *first != unit.id => session.report(
+                    Diagnostic::semantic_error("E0211", "conflicting global variables")
+                        .at(name.span)
+                        .label(*place, "first declared here")
+                        .hint("declare it in one of the files, or as 'private' in both"),
+                ),
+                Some(_) => {}
+                None => {
+                    seen.insert(name.name.clone(), (unit.id, name.span));
+                }
+            }
+        }
+    }
 }
 
 /// Derives the probes of files that came in since the last time.
@@ -116,12 +142,30 @@ fn check_loops(session: &Session, program: &ir::Program, places: &Places) {
             let text = format!("variable '{name}' modified during 'foreach' iteration");
             let error = Diagnostic::semantic_error("E0209", text)
                 .hint("collect what is to change first, and change it after the loop");
-            session.report(match places.get(&stmt.at) {
+            let change = first_change(program, &foreach.body, foreach.array).unwrap_or(stmt.at);
+            session.report(match places.get(&change) {
                 Some(place) => error.at(*place),
                 None => error,
             });
         });
     }
+}
+
+/// The first statement in a loop's body that changes an array, itself or in what it calls.
+fn first_change(
+    program: &ir::Program,
+    body: &ir::Block,
+    array: ir::GlobalId,
+) -> Option<ir::LocationId> {
+    let changes = |stmt: &&ir::Stmt| {
+        optimize::arrays_changed(program, std::slice::from_ref(*stmt)).contains(&array)
+    };
+    let stmt = body.iter().find(changes)?;
+    let inner = walk::inner_blocks(stmt);
+    let within = inner
+        .into_iter()
+        .find_map(|block| first_change(program, block, array));
+    Some(within.unwrap_or(stmt.at))
 }
 
 /// Warns about assignments and expressions of the user's that nobody misses.

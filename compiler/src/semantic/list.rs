@@ -7,6 +7,7 @@ use std::rc::Rc;
 use rstap_debuginfo::{FunctionKind, ModuleId};
 use rstap_syntax::ast;
 
+use super::lower::Lowering;
 use super::points::{self, CodeContext, Context, Derived};
 use super::session::{Session, UnitId};
 use crate::ir;
@@ -222,41 +223,34 @@ pub fn dump_aliases(session: &Session, is_verbose: bool) -> String {
     lines.into_iter().collect()
 }
 
-/// Types of a function's value and parameters; `None` is unknown.
-pub type Signature = (Option<ir::Type>, Vec<Option<ir::Type>>);
-
 /// `--dump-functions`: `ansi_cursor_move:unknown (x:long, y:long)`
-pub fn dump_functions(
-    session: &Session,
-    signature_of: &dyn Fn(&ast::Function, UnitId) -> Signature,
-    is_verbose: bool,
-) -> String {
+pub fn dump_functions(session: &Session, is_verbose: bool) -> String {
     load_all(session);
-    let mut lines = BTreeSet::new();
+    let mut functions = Vec::new();
     for unit in session.units() {
         for function in &unit.functions {
-            let name = &function.name.name;
-            if function.private || (is_private(name) && !is_verbose) {
-                continue;
+            if !function.private && (is_verbose || !is_private(&function.name.name)) {
+                functions.push((Rc::clone(function), unit.id));
             }
-            let (value, parameters) = signature_of(function, unit.id);
-            let word = |ty: Option<ir::Type>| ty.map_or("unknown", type_word);
-            let parameters: Vec<String> = function
-                .params
-                .iter()
-                .enumerate()
-                .map(|(index, parameter)| {
-                    let ty = parameters.get(index).copied().flatten();
-                    format!("{}:{}", parameter.name.name, word(ty))
-                })
-                .collect();
-            let tags = tags(function, is_verbose);
-            lines.insert(format!(
-                "{name}:{} ({}){tags}\n",
-                word(value),
-                parameters.join(", ")
-            ));
         }
+    }
+    let signatures = Lowering::new(session).signatures(&functions);
+    let word = |ty: Option<ir::Type>| ty.map_or("unknown", type_word);
+    let mut lines = BTreeSet::new();
+    for ((function, _), (value, types)) in functions.iter().zip(signatures) {
+        let parameters: Vec<String> = function
+            .params
+            .iter()
+            .zip(types)
+            .map(|(parameter, ty)| format!("{}:{}", parameter.name.name, word(ty)))
+            .collect();
+        lines.insert(format!(
+            "{}:{} ({}){}\n",
+            function.name.name,
+            word(value),
+            parameters.join(", "),
+            tags(function, is_verbose)
+        ));
     }
     lines.into_iter().collect()
 }

@@ -472,10 +472,10 @@ fn remove_functions(program: &mut Program) {
 }
 
 /// Arrays that a block changes, also through the functions it calls.
-pub fn arrays_changed(program: &Program, block: &Block) -> HashSet<GlobalId> {
+pub fn arrays_changed(program: &Program, block: &[Stmt]) -> HashSet<GlobalId> {
     let mut changed = HashSet::new();
     let mut seen = HashSet::new();
-    let mut waiting: Vec<&Block> = vec![block];
+    let mut waiting: Vec<&[Stmt]> = vec![block];
     while let Some(block) = waiting.pop() {
         walk::statements(block, &mut |stmt| match &stmt.kind {
             StmtKind::DeleteGlobal(id) | StmtKind::DeleteElement { array: id, .. } => {

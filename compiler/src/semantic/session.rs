@@ -286,9 +286,12 @@ impl<'a> Session<'a> {
             .any(|unit| unit.file == place.file && unit.origin == Origin::User)
     }
 
-    /// Remembers a message.
+    /// Remembers a message. Bodies are walked several times: the same warning comes again.
     pub fn report(&self, diagnostic: Diagnostic) {
-        self.diagnostics.borrow_mut().push(diagnostic);
+        let mut diagnostics = self.diagnostics.borrow_mut();
+        if diagnostic.is_error() || !diagnostics.contains(&diagnostic) {
+            diagnostics.push(diagnostic);
+        }
     }
 
     pub fn has_errors(&self) -> bool {
@@ -297,7 +300,10 @@ impl<'a> Session<'a> {
 
     /// Takes the messages so far.
     pub fn take_diagnostics(&self) -> Vec<Diagnostic> {
-        std::mem::take(&mut self.diagnostics.borrow_mut())
+        let mut diagnostics = std::mem::take(&mut *self.diagnostics.borrow_mut());
+        // A type that nothing decides is often due to another error: that one comes first.
+        diagnostics.sort_by_key(|diagnostic| diagnostic.code == "E0204");
+        diagnostics
     }
 
     /// `identifier 'x' at FILE:LINE:COLUMN`: how errors name a token.

@@ -93,6 +93,9 @@ fn scripts() -> Vec<String> {
     paths
         .iter()
         .filter_map(|path| std::fs::read_to_string(path).ok())
+        // A file may hold several scripts.
+        .map(|text| text.replace("\n//// ", "\n\0// "))
+        .flat_map(|text| text.split('\0').map(str::to_owned).collect::<Vec<_>>())
         .collect()
 }
 

@@ -61,7 +61,8 @@ pub struct Diagnostic {
     pub category: Category,
     /// One line without a full stop.
     pub message: String,
-    /// Where. `None` when there is no such place.
+    /// Where. `None` when there is no such place; a parse error is then a sentence about the
+    /// whole file.
     pub primary: Option<Span>,
     /// What stands at the primary place.
     pub token: TokenRole,

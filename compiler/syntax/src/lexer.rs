@@ -180,6 +180,7 @@ pub fn lex(sources: &mut SourceMap, file: FileId, options: LexOptions<'_>) -> Le
         sources,
         options,
         out: Lexed::default(),
+        in_open_string: false,
     };
     lexer.file(file, ExpansionId::NONE);
     lexer.out
@@ -189,6 +190,9 @@ struct Lexer<'a> {
     sources: &'a mut SourceMap,
     options: LexOptions<'a>,
     out: Lexed,
+    /// A string without end was reported in this item. The closing quote of a string over
+    /// several lines looks like an opening one and is not worth another message.
+    in_open_string: bool,
 }
 
 impl Lexer<'_> {
@@ -228,8 +232,14 @@ impl Lexer<'_> {
             TokenKind::Keyword if word == "private" && self.options.private_is_name => {
                 kind = TokenKind::Identifier;
             }
+            TokenKind::Keyword if matches!(word, "probe" | "function" | "global") => {
+                self.in_open_string = false;
+            }
             TokenKind::Junk if word.starts_with('"') => {
-                self.junk("E0102", "Could not find matching closing quote", span);
+                if !self.in_open_string {
+                    self.junk("E0102", "Could not find matching closing quote", span);
+                }
+                self.in_open_string = true;
                 kind = TokenKind::String;
             }
             TokenKind::Junk if word.starts_with("%{") => {

@@ -14,7 +14,7 @@ mod operator;
 mod statement;
 
 use crate::ast::{File, Item};
-use crate::diag::Diagnostic;
+use crate::diag::{Category, Diagnostic, Severity, TokenRole};
 use crate::environment::Environment;
 use crate::lexer::{Token, TokenKind};
 use crate::preproc::{self, LibraryMacros};
@@ -47,8 +47,18 @@ pub fn parse_script(
     let items = if out.exhausted {
         Vec::new()
     } else if out.tokens.is_empty() && diagnostics.is_empty() && !environment.tapset {
-        let text = format!("Input file '{name}' is empty after preprocessing.");
-        diagnostics.push(Diagnostic::parse_error("E0140", text, Span::new(id, 0, 0)).at_end());
+        let when = if out.empty {
+            ""
+        } else {
+            " after preprocessing"
+        };
+        let text = format!("Input file '{name}' is empty{when}.");
+        diagnostics.push(Diagnostic::new(
+            "E0140",
+            Severity::Error,
+            Category::Parse,
+            text,
+        ));
         Vec::new()
     } else {
         parse_items(sources, id, environment, &out.tokens, &mut diagnostics)
@@ -108,18 +118,21 @@ fn parse_items(
     let mut items = Vec::new();
     let mut start = 0;
     let mut errors = 0;
+    let earlier = diagnostics.len();
     while start < tokens.len() {
         let end = item_end(sources, tokens, start);
         let slice = tokens.get(start..end).unwrap_or_default();
-        let last = end == tokens.len();
+        let next = tokens.get(end).copied();
         let parsed = encode::encode(sources, slice).and_then(|encoded| {
-            let pair = grammar::parse(sources, file, &encoded, last)?;
+            let pair = grammar::parse(sources, file, &encoded, next)?;
             item::Builder::new(sources, environment, &encoded).item(pair)
         });
         match parsed {
             Ok(found) => {
-                diagnostics.extend(found.iter().filter_map(|item| duplicate(&items, item)));
-                items.extend(found);
+                for item in found {
+                    diagnostics.extend(duplicate(&items, &item));
+                    items.push(item);
+                }
                 start = end;
             }
             Err(failure) => {
@@ -128,7 +141,9 @@ fn parse_items(
                     let seen = |token: &Token| token.span == span;
                     slice.iter().rposition(seen).map(|index| start + index)
                 });
-                diagnostics.push(*failure);
+                if !is_explained(sources, tokens, start, &failure, diagnostics.get(..earlier)) {
+                    diagnostics.push(*failure);
+                }
                 errors += 1;
                 if errors == MAX_ERRORS {
                     break;
@@ -140,6 +155,30 @@ fn parse_items(
         }
     }
     items
+}
+
+/// Whether an earlier error, of a token or a macro, stands between the item's beginning and the
+/// place where it went wrong: then it is the cause, and one message is enough.
+fn is_explained(
+    sources: &SourceMap,
+    tokens: &[Token],
+    start: usize,
+    failure: &Diagnostic,
+    earlier: Option<&[Diagnostic]>,
+) -> bool {
+    let offset = |span: Span| sources.outermost(span).start;
+    let before = start.checked_sub(1).and_then(|index| tokens.get(index));
+    let from = before.map_or(0, |token| offset(token.span) + 1);
+    let to = match failure.token {
+        TokenRole::EndOfFile => u32::MAX,
+        _ => failure.primary.map_or(u32::MAX, offset),
+    };
+    earlier
+        .unwrap_or_default()
+        .iter()
+        .filter(|earlier| earlier.is_error())
+        .filter_map(|earlier| earlier.primary)
+        .any(|span| (from..=to).contains(&offset(span)))
 }
 
 /// The place behind the item that begins at `tokens[start]`: before the next word that begins

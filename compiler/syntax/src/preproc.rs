@@ -95,6 +95,8 @@ pub(crate) struct Preprocessed {
     pub tokens: Vec<Token>,
     pub diagnostics: Vec<Diagnostic>,
     pub used_args: Vec<usize>,
+    /// The file has no token at all.
+    pub empty: bool,
     /// A limit was hit: the tokens end too early.
     pub exhausted: bool,
 }
@@ -178,6 +180,7 @@ fn run(
         tokens: preprocessor.tokens,
         diagnostics: preprocessor.diagnostics,
         used_args: lexed.used_args.into_iter().collect(),
+        empty: lexed.tokens.is_empty(),
         exhausted: preprocessor.exhausted,
     };
     (out, preprocessor.local)
@@ -185,6 +188,8 @@ fn run(
 
 /// The parameters that `@name` may mean, and the expansion that tokens belong to.
 struct Scope<'a> {
+    /// Macro whose body this is; empty for the file.
+    name: &'a str,
     params: &'a [String],
     args: &'a [&'a [Token]],
     /// Where the arguments were written.
@@ -195,11 +200,17 @@ struct Scope<'a> {
 
 impl Scope<'_> {
     const FILE: Scope<'static> = Scope {
+        name: "",
         params: &[],
         args: &[],
         caller: None,
         expansion: ExpansionId::NONE,
     };
+
+    /// Whether this is the body of a macro, or called from there.
+    fn is_inside(&self, name: &str) -> bool {
+        self.name == name || self.caller.is_some_and(|caller| caller.is_inside(name))
+    }
 }
 
 struct Preprocessor<'a, 'e> {
@@ -304,11 +315,7 @@ impl Preprocessor<'_, '_> {
     fn limit(&mut self, span: Span, text: String) {
         if !self.exhausted {
             self.exhausted = true;
-            self.report(
-                Diagnostic::parse_error("E0119", text, span)
-                    .blame()
-                    .hint("look for a macro that calls itself"),
-            );
+            self.report(Diagnostic::parse_error("E0119", text, span).blame());
         }
     }
 

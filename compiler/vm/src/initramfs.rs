@@ -38,6 +38,8 @@ pub struct Contents<'a> {
     pub files: &'a [PackedFile],
     /// Use the host's files as the root file system, through virtiofs.
     pub host_root: bool,
+    /// The layer above the host's files is on a disk.
+    pub layer: bool,
     /// `name='value'` lines that the agent reads.
     pub settings: String,
 }
@@ -46,9 +48,12 @@ pub struct Contents<'a> {
 const CHANNEL: &[&str] = &["virtio_pci", "virtio_console"];
 /// Modules for the host's files.
 const HOST_FILES: &[&str] = &["virtiofs", "overlay"];
+/// Modules for a disk with a layer above them.
+const LAYER: &[&str] = &["virtio_blk", "ext4"];
 
 const INIT: &str = include_str!("guest/init.sh");
 const AGENT: &str = include_str!("guest/agent.sh");
+const AGENT_UNIT: &str = include_str!("guest/rstap-agent.service");
 
 /// Builds the archive. It is not compressed: unpacking costs more under emulation than reading.
 pub fn build(contents: &Contents) -> Result<Vec<u8>> {
@@ -66,6 +71,7 @@ pub fn build(contents: &Contents) -> Result<Vec<u8>> {
     archive.link("bin/sh", "busybox");
     archive.file("init", 0o755, INIT.as_bytes());
     archive.file("rstap/agent.sh", 0o755, AGENT.as_bytes());
+    archive.file("rstap/rstap-agent.service", 0o644, AGENT_UNIT.as_bytes());
     archive.file("rstap/settings", 0o644, contents.settings.as_bytes());
     archive.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\n");
     archive.file("etc/group", 0o644, b"root:x:0:\n");
@@ -83,6 +89,9 @@ fn add_modules(archive: &mut Archive, contents: &Contents) -> Result<()> {
     let mut names: Vec<&str> = CHANNEL.to_vec();
     if contents.host_root {
         names.extend(HOST_FILES);
+    }
+    if contents.layer {
+        names.extend(LAYER);
     }
     names.extend(contents.modules.iter().map(String::as_str));
     archive.folder("rstap/modules");

@@ -96,7 +96,7 @@ fn bulk_files_are_made_for_each_cpu_with_systemtaps_frames() {
     assert_eq!(folder.names(), ["out_cpu0", "out_cpu3"]);
     let bytes = std::fs::read(folder.0.join("out_cpu3")).expect("read");
     let expected = [
-        &BULK_MAGIC[..],
+        &crate::bulk::MAGIC[..],
         &7u32.to_ne_bytes(),
         &4u32.to_ne_bytes(),
         &b"text"[..],

@@ -15,7 +15,10 @@ struct Job {
     title: &'static str,
     systemtap: &'static str,
     limit: f64,
-    /// Arguments of rstap; `{}` becomes a number that was not used before.
+    /// Megabytes, where no debug file is read.
+    memory: Option<u64>,
+    /// Arguments of rstap; `{}` becomes a number that was not used before, `{long}` the path of a
+    /// script of 5,000 lines.
     arguments: &'static [&'static str],
     /// The number stays the same, so that the cache has the result.
     cached: bool,
@@ -31,15 +34,26 @@ const JOBS: &[Job] = &[
         title: "-p4 of hello world, new script",
         systemtap: "1.73 s",
         limit: 0.10,
+        memory: None,
         arguments: &["-p4", "-e", "probe begin { println(\"hello {}\") exit() }"],
         cached: false,
         first: false,
     },
     Job {
         title: "-p2 of hello world",
-        systemtap: "",
-        limit: 0.03,
+        systemtap: "0.24 s, 99 MB",
+        limit: 0.015,
+        memory: Some(60),
         arguments: &["-p2", "-e", "probe begin { println(\"hello {}\") exit() }"],
+        cached: false,
+        first: false,
+    },
+    Job {
+        title: "-p2 of 5,000 lines",
+        systemtap: "",
+        limit: 0.15,
+        memory: Some(60),
+        arguments: &["-p2", "{long}"],
         cached: false,
         first: false,
     },
@@ -47,6 +61,7 @@ const JOBS: &[Job] = &[
         title: "-p4 with two DWARF function probes and $file$$",
         systemtap: "2.75 s",
         limit: 0.25,
+        memory: None,
         arguments: &["-p4", "-e", TWO_PROBES],
         cached: false,
         first: false,
@@ -55,6 +70,7 @@ const JOBS: &[Job] = &[
         title: "the same again, cached",
         systemtap: "0.15 s",
         limit: 0.02,
+        memory: None,
         arguments: &["-p4", "-e", TWO_PROBES],
         cached: true,
         first: false,
@@ -63,6 +79,7 @@ const JOBS: &[Job] = &[
         title: "first script ever on a kernel",
         systemtap: "9.2 s",
         limit: 3.0,
+        memory: None,
         arguments: &["-p4", "-e", "probe begin { println(\"hello {}\") exit() }"],
         cached: false,
         first: true,
@@ -71,6 +88,7 @@ const JOBS: &[Job] = &[
         title: "-l 'kernel.function(\"*\")'",
         systemtap: "97 s, 1.3 GB",
         limit: 1.0,
+        memory: None,
         arguments: &["-l", "kernel.function(\"*\")"],
         cached: false,
         first: false,
@@ -79,6 +97,7 @@ const JOBS: &[Job] = &[
         title: "-L 'kernel.function(\"vfs_*\")'",
         systemtap: "0.39 s",
         limit: 0.1,
+        memory: None,
         arguments: &["-L", "kernel.function(\"vfs_*\")"],
         cached: false,
         first: false,
@@ -87,6 +106,7 @@ const JOBS: &[Job] = &[
         title: "-L 'kernel.trace(\"*\")'",
         systemtap: "0.36 s",
         limit: 0.1,
+        memory: None,
         arguments: &["-L", "kernel.trace(\"*\")"],
         cached: false,
         first: false,
@@ -95,6 +115,7 @@ const JOBS: &[Job] = &[
         title: "-L 'syscall.*'",
         systemtap: "1.45 s",
         limit: 0.3,
+        memory: None,
         arguments: &["-L", "syscall.*"],
         cached: false,
         first: false,
@@ -113,6 +134,9 @@ pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Resu
         .prefix("rstap-bench-")
         .tempdir()
         .map_err(|error| format!("cannot create a temporary folder: {error}"))?;
+    let long = place.path().join("long.stp");
+    std::fs::write(&long, long_script())
+        .map_err(|error| format!("cannot write {}: {error}", long.display()))?;
     println!("Times on this machine, warm, median of {RUNS}\n");
     let mut rows = vec![
         [
@@ -130,13 +154,16 @@ pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Resu
         let mut cells = vec![
             format!("`{}`", job.title),
             job.systemtap.to_string(),
-            format!("≤ {} s", job.limit),
+            match job.memory {
+                Some(megabytes) => format!("≤ {} s, {megabytes} MB", job.limit),
+                None => format!("≤ {} s", job.limit),
+            },
         ];
         match measure(job, programs, kernel, place.path()) {
             Ok((seconds, kilobytes)) => cells.extend([
                 format!("{seconds:.3} s"),
                 format!("{} MB", kilobytes / 1024),
-                if seconds <= job.limit {
+                if seconds <= job.limit && job.memory.is_none_or(|most| kilobytes <= most * 1024) {
                     "reached"
                 } else {
                     "over"
@@ -152,6 +179,29 @@ pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Resu
     }
     print_table(&rows);
     Ok(())
+}
+
+/// 500 functions of ten lines, as long scripts have them, and a probe that calls them all.
+fn long_script() -> String {
+    let mut text = String::from("global hits, sizes\n");
+    let mut calls = String::new();
+    for number in 0..500 {
+        text.push_str(&format!(
+            "function step_{number}(key, size) {{\n\
+             \tif (size > {number} && key != \"\") {{\n\
+             \t\thits[key, size]++\n\
+             \t\tsizes[key] <<< size * {number} + (size >> 3)\n\
+             \t}} else\n\
+             \t\thits[sprintf(\"%s-%d\", key, size), {number}] += size\n\
+             \tfor (i = 0; i < 3; i++)\n\
+             \t\tsize += i ? size : -i\n\
+             \treturn size % 97\n\
+             }}\n"
+        ));
+        calls.push_str(&format!(" n += step_{number}(\"k\", n)"));
+    }
+    text.push_str(&format!("probe begin {{ n = 1{calls} println(n) }}\n"));
+    text
 }
 
 /// The median time in seconds and the largest memory in kB.
@@ -174,7 +224,12 @@ fn measure(
             .arg("--sysroot")
             .arg(&kernel.sysroot);
         for argument in job.arguments {
-            command.arg(argument.replace("{}", &number.to_string()));
+            let long = place.join("long.stp").display().to_string();
+            command.arg(
+                argument
+                    .replace("{}", &number.to_string())
+                    .replace("{long}", &long),
+            );
         }
         if job.first {
             let cache = place.join(format!("cache-{index}"));
@@ -253,6 +308,11 @@ fn peak_memory(status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_long_script_has_five_thousand_lines() {
+        assert_eq!(long_script().lines().count(), 5002);
+    }
 
     #[test]
     fn peak_memory_is_read_from_the_status() {

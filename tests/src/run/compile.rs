@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! The part of a test that happens here: passes 1 to 4, and helper programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::corpus::{Kind, Script};
 use crate::directives::{self, Directives, Requirement, version_numbers};
 use crate::expect::{Actual, compare, misplaced, notes};
 use crate::modules::Built;
-use crate::programs::{Programs, capture};
+use crate::programs::{Programs, capture, tests_folder};
 use crate::report::{Verdict, shown};
 
 /// The first script on a kernel compiles the runtime as well.
@@ -61,9 +61,8 @@ fn prepare(
     for module in &wanted.modules {
         modules.provide(&test.file.with_file_name(module), place, kernel)?;
     }
-    let here = test.file.parent().unwrap_or(Path::new("."));
     for option in &mut wanted.options {
-        *option = option.replace("$HERE", &here.display().to_string());
+        *option = option.replace("$TESTS", &tests_folder().display().to_string());
     }
     let source = test.source(place)?;
     let name = format!("rstap_test_{index}");
@@ -79,6 +78,9 @@ fn prepare(
         .arg(&source)
         .args(&wanted.arguments)
         .current_dir(place);
+    if test.without_dwarf {
+        command.env("SYSTEMTAP_DEBUGINFO_PATH", symbols_alone(kernel, place)?);
+    }
     let output = capture(&mut command, LIMIT)?;
     if !output.status.success() {
         let actual = Actual {
@@ -111,6 +113,22 @@ fn prepare(
         strict,
         compiled_in: start.elapsed(),
     }))
+}
+
+/// A folder of debug files that has the list of symbols only, which a running kernel tells itself.
+fn symbols_alone(kernel: &KernelSet, place: &Path) -> Result<PathBuf, String> {
+    let folder = place.join("no-debug-files");
+    let file = format!("boot/System.map-{}", kernel.release);
+    let list = kernel.sysroot.join("usr/lib/debug").join(&file);
+    let link = || {
+        std::fs::create_dir_all(folder.join("boot"))?;
+        match list.is_file() {
+            true => std::os::unix::fs::symlink(&list, folder.join(&file)),
+            false => Ok(()),
+        }
+    };
+    link().map_err(|error| format!("cannot link {}: {error}", list.display()))?;
+    Ok(folder)
 }
 
 /// A script that does not compile passes only if it says that it must not.

@@ -4,7 +4,9 @@
 //! machine is run on symbols instead of numbers. Branches run both ways and
 //! meet in a `Select`.
 
-use gimli::{AttributeValue, Expression, Operation, Reader as _, UnitOffset, constants as dw};
+use gimli::{
+    AttributeValue, DieReference, Expression, Operation, Reader as _, UnitOffset, constants as dw,
+};
 
 use super::cfi::Cfa;
 use super::unit::{Entry, Unit};
@@ -441,8 +443,8 @@ impl Machine<'_> {
             }
             Operation::Uninitialized => {}
             Operation::Bra { .. } | Operation::Skip { .. } | Operation::Piece { .. } => {}
+            Operation::Call { offset } => return self.call(offset, stack),
             Operation::PushObjectAddress
-            | Operation::Call { .. }
             | Operation::VariableValue { .. }
             | Operation::ParameterRef { .. }
             | Operation::WasmLocal { .. }
@@ -452,6 +454,49 @@ impl Machine<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// `DW_OP_call2`, `call4` and `call_ref`: the location of another entry, computed on this
+    /// stack. An entry without a location changes nothing.
+    fn call(&self, callee: DieReference<usize>, stack: &mut Stack) -> Lowered<Option<Location>> {
+        let nesting = self.context.nesting + 1;
+        if nesting > NESTING {
+            return Err("location expressions are nested too deeply".into());
+        }
+        let offset = match callee {
+            DieReference::UnitRef(offset) => self.context.unit.global(offset),
+            DieReference::DebugInfoRef(offset) => offset.0 as u64,
+        };
+        let file = self.context.file;
+        let failed = |error: crate::error::Error| error.to_string();
+        let unit = file.unit_of(offset).map_err(failed)?;
+        let entry = unit.entry(offset).map_err(malformed)?;
+        let Some(AttributeValue::Exprloc(expression)) = entry.attr_value(dw::DW_AT_location) else {
+            return Ok(None);
+        };
+        let machine = Machine {
+            context: Context {
+                unit,
+                nesting,
+                ..self.context
+            },
+            bytes: expression.0,
+            encoding: unit.unit.encoding(),
+            fuel: 0,
+        };
+        let mut rest = expression.0;
+        let mut ended = None;
+        while !rest.is_empty() {
+            let operation = Operation::parse(&mut rest, machine.encoding).map_err(malformed)?;
+            ended = match operation {
+                Operation::Bra { .. } | Operation::Skip { .. } | Operation::Piece { .. } => {
+                    return Err("its location calls a part that branches".into());
+                }
+                _ if ended.is_some() => return Err("operation after the end of a location".into()),
+                operation => machine.step(operation, stack)?,
+            };
+        }
+        Ok(ended)
     }
 
     fn entry_value(&self, expression: Slice) -> Lowered<Expr> {

@@ -210,13 +210,11 @@ impl DwarfFile {
             let Ok(unit) = self.unit(position) else {
                 continue;
             };
-            let Ok(mut ranges) = self.dwarf.unit_ranges(&unit.unit) else {
+            let Ok(root) = unit.unit.entry(unit.unit.header.root_offset()) else {
                 continue;
             };
-            while let Ok(Some(range)) = ranges.next() {
-                if range.begin != 0 && range.begin < range.end {
-                    found.push((range.begin, range.end, position as u32));
-                }
+            for range in unit.ranges(&self.dwarf, &root) {
+                found.push((range.begin, range.end, position as u32));
             }
         }
         found.sort_unstable();

@@ -186,6 +186,13 @@ impl Unit {
     /// removed (ranges at 0) is left out.
     pub fn ranges(&self, dwarf: &gimli::Dwarf<Slice>, entry: &Entry) -> Vec<AddressRange> {
         let mut found = Vec::new();
+        // gimli adds the two without looking.
+        if let Some(AttributeValue::Udata(size)) = entry.attr_value(gimli::DW_AT_high_pc)
+            && let Some(begin) = self.address(dwarf, entry, gimli::DW_AT_low_pc)
+            && begin.checked_add(size).is_none()
+        {
+            return found;
+        }
         let Ok(mut ranges) = dwarf.die_ranges(&self.unit, entry) else {
             return found;
         };

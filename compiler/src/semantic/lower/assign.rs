@@ -121,7 +121,7 @@ impl Lowering<'_, '_> {
                     if !self.set_arity(global, 0, target.token) {
                         return None;
                     }
-                    self.globals[global].is_written = true;
+                    self.writes(global, target.token);
                     let ty = self.globals[global].value;
                     let place = ir::Place::Global(global_id(global));
                     return Some(PlaceInfo {
@@ -144,7 +144,7 @@ impl Lowering<'_, '_> {
             } if state.lookup(&array.name).is_none() => {
                 let global = self.array(state, array, indexes.len())?;
                 let keys: Option<Vec<_>> = self.keys(state, global, indexes).into_iter().collect();
-                self.globals[global].is_written = true;
+                self.writes(global, target.token);
                 let ty = self.globals[global].value;
                 let place = ir::Place::Element(global_id(global), keys?);
                 Some(PlaceInfo {
@@ -161,9 +161,9 @@ impl Lowering<'_, '_> {
             | ast::ExprKind::Register { .. } => self.target_place(state, target),
             ast::ExprKind::Index {
                 base: ast::Indexable::Array(array),
-                ..
+                indexes,
             } => {
-                self.array_local(array);
+                self.array_local(array, indexes.len());
                 None
             }
             _ => {

@@ -220,6 +220,6 @@ impl Emit for BodyEmit<'_, '_, '_> {
     }
 
     fn warn(&mut self, message: String, at: Span) {
-        self.lowering.warn(message, at);
+        self.lowering.warn("W0205", message, at);
     }
 }

@@ -26,7 +26,7 @@ impl Lowering<'_, '_> {
         token: Span,
     ) -> Lowered {
         if state.in_condition {
-            let text = "probe condition must not call functions";
+            let text = "probe condition must not reference function";
             self.error(Diagnostic::semantic_error("E0230", text).at(token));
             return self.nothing(token);
         }
@@ -147,7 +147,7 @@ impl Lowering<'_, '_> {
     }
 
     /// The number of a function as it is called from here.
-    fn function_instance(
+    pub(super) fn function_instance(
         &mut self,
         state: &BodyState,
         function: &Rc<ast::Function>,

@@ -9,9 +9,9 @@ use rstap_syntax::span::Span;
 use super::super::infer::Ty;
 use super::super::points::{CodeContext, Context};
 use super::super::variables::{self, VariableCx};
-use super::Lowering;
 use super::body::{BodyEmit, BodyState};
 use super::stmt::global_id;
+use super::{Lowering, mismatch_error};
 use crate::ir;
 
 /// A lowered expression with its type and, if it is a C value, its C type.
@@ -90,6 +90,17 @@ impl Lowering<'_, '_> {
         }
         if value.expr.ty == ir::Type::Void && self.is_final {
             self.unresolved(expr.token);
+        }
+        // What `x++` or `x += 1` gives is a use of the variable's old value.
+        if let ir::ExprKind::Step { place, .. }
+        | ir::ExprKind::Assign {
+            place,
+            operator: Some(_),
+            ..
+        } = &value.expr.kind
+            && let ir::Place::Global(id) | ir::Place::Element(id, _) = place
+        {
+            self.globals[ir::arena::EntityId::index(*id)].is_read = true;
         }
         value
     }
@@ -508,14 +519,26 @@ impl Lowering<'_, '_> {
         otherwise: &ast::Expr,
         token: Span,
     ) -> Lowered {
+        let asks = asks_target(condition);
         let condition = self.long(state, condition);
         if let ir::ExprKind::Number(number) = condition.kind {
-            return self.expr_or_void(state, if number != 0 { then } else { otherwise });
+            let (taken, dropped) = if number != 0 {
+                (then, otherwise)
+            } else {
+                (otherwise, then)
+            };
+            let taken = self.expr_or_void(state, taken);
+            // What `@defined` rules out need not make sense on this kernel; all else must.
+            if !asks {
+                let dropped_ty = self.expr_or_void(state, dropped).ty;
+                self.unify(dropped_ty, taken.ty, dropped.token);
+            }
+            return taken;
         }
         let other_token = otherwise.token;
         let then = self.expr(state, then);
         let otherwise = self.expr(state, otherwise);
-        self.unify(then.ty, otherwise.ty, other_token);
+        self.unify(otherwise.ty, then.ty, other_token);
         let ty = if self.types.get(then.ty).is_some() {
             then.ty
         } else {
@@ -546,17 +569,17 @@ impl Lowering<'_, '_> {
         if let Some(global) = self.global(&array.name, state.unit) {
             return self.set_arity(global, arity, array.span).then_some(global);
         }
-        self.array_local(array);
+        self.array_local(array, arity);
         None
     }
 
     /// Reports an array that is no global.
-    pub(super) fn array_local(&mut self, array: &ast::Ident) {
-        let mut error = Diagnostic::semantic_error(
-            "E0205",
-            "array locals not supported, missing global declaration?",
-        )
-        .at(array.span);
+    pub(super) fn array_local(&mut self, array: &ast::Ident, arity: usize) {
+        let text = format!(
+            "unresolved arity-{arity} global array {}, missing global declaration?",
+            array.name
+        );
+        let mut error = Diagnostic::semantic_error("E0205", text).at(array.span);
         let names: Vec<String> = self
             .globals
             .iter()
@@ -579,10 +602,13 @@ impl Lowering<'_, '_> {
     ) -> Vec<Option<ir::Expr>> {
         let types = self.globals[global].keys.clone();
         let mut keys = Vec::with_capacity(indexes.len());
-        for (index, key) in indexes.iter().zip(types) {
+        for (number, (index, key)) in indexes.iter().zip(types).enumerate() {
             keys.push(index.as_ref().map(|index| {
                 let value = self.expr(state, index);
-                self.unify(key, value.ty, index.token);
+                if let Err(mismatch) = self.types.unify(key, value.ty, index.token) {
+                    let whose = format!("index {number} ");
+                    self.error(mismatch_error(mismatch, &whose, index.token));
+                }
                 match self.types.get(key) {
                     Some(ir::Type::Stat) => {
                         let text = "a statistic cannot be an array index";
@@ -663,7 +689,7 @@ impl Lowering<'_, '_> {
                 let keys: Option<Vec<_>> = self.keys(state, global, indexes).into_iter().collect();
                 let Some(keys) = keys else {
                     let text = "wildcards are for 'in', foreach and delete";
-                    self.error(Diagnostic::semantic_error("E0234", text).at(token));
+                    self.error(Diagnostic::semantic_error("E0139", text).at(token));
                     return self.nothing(token);
                 };
                 self.globals[global].is_read = true;
@@ -750,4 +776,16 @@ fn fold_comparison(
         ir::CompareOperator::Greater => ordering.is_gt(),
         ir::CompareOperator::GreaterOrEqual => ordering.is_ge(),
     })
+}
+
+/// Whether an expression depends on what the kernel or program has.
+fn asks_target(expr: &ast::Expr) -> bool {
+    let mut asks = false;
+    super::super::visit::expression(expr, &mut |expr| {
+        asks |= matches!(
+            expr.kind,
+            ast::ExprKind::Defined(_) | ast::ExprKind::Probewrite(_)
+        );
+    });
+    asks
 }

@@ -33,7 +33,7 @@ use crate::ir;
 const MAXIMUM_WALKS: usize = 64;
 
 /// A declaration of a function and the file that it is in.
-type Overload = (Rc<ast::Function>, UnitId);
+pub type Overload = (Rc<ast::Function>, UnitId);
 
 /// A function as called from one kind of place. Functions that use `$variables`
 /// are made once for each probe that calls them.
@@ -133,24 +133,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
 
     /// The same, with the tokens that the program's locations stand for.
     pub fn run_with_places(mut self, probes: &[Derived]) -> (ir::Program, Places) {
-        self.probe_locals.resize_with(probes.len(), HashMap::new);
-        for _ in 0..MAXIMUM_WALKS {
-            let before = (
-                self.types.changes(),
-                self.functions.len(),
-                self.globals.len(),
-            );
-            self.walk(probes);
-            if before
-                == (
-                    self.types.changes(),
-                    self.functions.len(),
-                    self.globals.len(),
-                )
-            {
-                break;
-            }
-        }
+        self.settle(probes);
         self.is_final = true;
         self.walk(probes);
         self.finish()
@@ -158,24 +141,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
 
     /// Types of the variables that a probe's bodies set at their outermost level: what `-L` shows of an alias.
     pub fn locals_of(mut self, probe: &Derived) -> Vec<(String, ir::Type)> {
-        self.probe_locals.push(HashMap::new());
-        for _ in 0..MAXIMUM_WALKS {
-            let before = (
-                self.types.changes(),
-                self.functions.len(),
-                self.globals.len(),
-            );
-            self.walk(std::slice::from_ref(probe));
-            if before
-                == (
-                    self.types.changes(),
-                    self.functions.len(),
-                    self.globals.len(),
-                )
-            {
-                break;
-            }
-        }
+        self.settle(std::slice::from_ref(probe));
         let mut locals = Vec::new();
         for body in &probe.bodies {
             let mut names = Vec::new();
@@ -190,6 +156,48 @@ impl<'s, 'a> Lowering<'s, 'a> {
             }
         }
         locals
+    }
+
+    /// Types of values and parameters of functions, as far as their bodies tell; `None` is unknown.
+    pub fn signatures(
+        mut self,
+        functions: &[Overload],
+    ) -> Vec<(Option<ir::Type>, Vec<Option<ir::Type>>)> {
+        let indexes: Vec<usize> = functions
+            .iter()
+            .map(|(function, unit)| {
+                self.function_instance(&BodyState::bare(*unit), function, *unit)
+            })
+            .collect();
+        self.settle(&[]);
+        indexes
+            .into_iter()
+            .filter_map(|index| self.functions.get(index))
+            .map(|info| {
+                let types = &mut self.types;
+                let parameters = info.parameters.iter().map(|ty| types.get(*ty)).collect();
+                (types.get(info.returns), parameters)
+            })
+            .collect()
+    }
+
+    /// Walks until nothing new is learnt.
+    fn settle(&mut self, probes: &[Derived]) {
+        self.probe_locals.resize_with(probes.len(), HashMap::new);
+        for _ in 0..MAXIMUM_WALKS {
+            let known = |this: &Self| {
+                (
+                    this.types.changes(),
+                    this.functions.len(),
+                    this.globals.len(),
+                )
+            };
+            let before = known(self);
+            self.walk(probes);
+            if before == known(self) {
+                break;
+            }
+        }
     }
 
     /// One pass over all bodies that are reached.
@@ -488,19 +496,35 @@ impl<'s, 'a> Lowering<'s, 'a> {
     }
 
     /// A warning, once, in the walk that counts.
-    fn warn(&mut self, message: String, at: Span) {
+    fn warn(&mut self, code: &'static str, message: String, at: Span) {
         if self.is_final
             && self.session.is_users(at)
             && self.warned.insert(format!("{message} {at:?}"))
         {
             self.session
-                .report(Diagnostic::warning("W0201", message).at(at));
+                .report(Diagnostic::warning(code, message).at(at));
+        }
+    }
+
+    /// Notes that a global is written to. That a script writes to one of the library is rarely
+    /// meant: its author took the name for a free one.
+    fn writes(&mut self, global: usize, at: Span) {
+        self.globals[global].is_written = true;
+        let info = &self.globals[global];
+        if self.session.unit(info.unit).origin == Origin::Library {
+            let name = info.declaration.name.clone();
+            let place = self.session.sources.borrow().location(name.span);
+            let text = format!(
+                "global variable '{}' of the tapset library ({place}) is overwritten",
+                name.name
+            );
+            self.warn("W0204", text, at);
         }
     }
 
     fn unify(&mut self, left: Ty, right: Ty, at: Span) {
         if let Err(mismatch) = self.types.unify(left, right, at) {
-            self.error(mismatch_error(mismatch, at));
+            self.error(mismatch_error(mismatch, "", at));
         }
     }
 
@@ -556,18 +580,20 @@ impl<'s, 'a> Lowering<'s, 'a> {
             Some((known, _)) if known == arity => true,
             Some((known, place)) => {
                 let name = self.globals[global].declaration.name.name.clone();
-                let message = match (known, arity) {
-                    (0, _) => format!("inconsistent arity: scalar '{name}' used as an array"),
-                    (_, 0) => format!("inconsistent arity: array '{name}' used as a scalar"),
+                let note = match (known, arity) {
+                    (0, _) => format!("scalar '{name}' used as an array"),
+                    (_, 0) => format!("array '{name}' used as a scalar"),
                     _ => format!(
-                        "inconsistent arity: array '{name}' has {known} index{}, not {arity}",
+                        "array '{name}' has {known} index{}, not {arity}",
                         if known == 1 { "" } else { "es" }
                     ),
                 };
+                let text = format!("inconsistent arity ({known} vs {arity})");
                 self.error(
-                    Diagnostic::semantic_error("E0203", message)
+                    Diagnostic::semantic_error("E0203", text)
                         .at(at)
-                        .label(place, "arity was first inferred here"),
+                        .note(note)
+                        .label(place, format!("arity {known} first inferred here")),
                 );
                 false
             }
@@ -613,6 +639,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
             };
             let similar = self.similar_variables(name, state.names());
             self.warn(
+                "W0201",
                 format!("never-assigned local variable '{name}'{similar}"),
                 *place,
             );
@@ -652,22 +679,24 @@ impl<'s, 'a> Lowering<'s, 'a> {
                 let name = declaration.name.name.clone();
                 let similar = self.similar_variables(&name, std::iter::empty());
                 let text = format!("never-assigned global variable '{name}'{similar}");
-                self.warn(text, declaration.name.span);
+                self.warn("W0201", text, declaration.name.span);
             }
         }
     }
 }
 
-/// `type mismatch (long)` with the place where the other type came from.
-fn mismatch_error(mismatch: Mismatch, at: Span) -> Diagnostic {
+/// `type mismatch (long)` with the place where the other type came from; `whose` is empty or
+/// `index 0 ` for an array's key.
+fn mismatch_error(mismatch: Mismatch, whose: &str, at: Span) -> Diagnostic {
     let wanted = type_name(mismatch.wanted);
     let inferred = type_name(mismatch.inferred);
     let Some(place) = mismatch.inferred_at else {
-        let text = format!("type mismatch: expected {wanted} but found {inferred}");
+        let text = format!("{whose}type mismatch: expected {wanted} but found {inferred}");
         return Diagnostic::semantic_error("E0201", text).at(at);
     };
-    let first = format!("type was first inferred here ({inferred})");
-    Diagnostic::semantic_error("E0201", format!("type mismatch ({wanted})"))
+    let of = if whose.is_empty() { "" } else { "of " };
+    let first = format!("type {of}{whose}was first inferred here ({inferred})");
+    Diagnostic::semantic_error("E0201", format!("{whose}type mismatch ({wanted})"))
         .at(at)
         .caused_by(Diagnostic::semantic_error("E0202", first).at(place))
 }

@@ -75,7 +75,7 @@ impl Lowering<'_, '_> {
         let Some((stat, global)) = self.stat_place(state, target) else {
             return self.nothing(token);
         };
-        self.globals[global].is_written = true;
+        self.writes(global, token);
         let at = self.location(token);
         Lowered::new(
             ir::Expr {
@@ -116,7 +116,7 @@ impl Lowering<'_, '_> {
     fn variance(&mut self, global: usize, shift: i64, at: Span) {
         if !(0..=62).contains(&shift) {
             let text = "bit shift of @variance must be between 0 and 62";
-            self.error(Diagnostic::semantic_error("E0221", text).at(at));
+            self.error(Diagnostic::semantic_error("E0146", text).at(at));
             return;
         }
         let info = &mut self.globals[global];

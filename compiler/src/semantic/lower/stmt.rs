@@ -31,7 +31,11 @@ impl Lowering<'_, '_> {
                 if is_constant(&value.expr) && !self.session.options.unoptimized {
                     // What has an error stands there as a number.
                     if self.errors.is_empty() {
-                        self.warn("Eliding side-effect-free expression".to_owned(), expr.token);
+                        self.warn(
+                            "W0203",
+                            "Eliding side-effect-free expression".to_owned(),
+                            expr.token,
+                        );
                     }
                     return;
                 }
@@ -176,7 +180,7 @@ impl Lowering<'_, '_> {
     ) -> Option<ir::StmtKind> {
         let Owner::Function(index) = state.owner else {
             self.error(
-                Diagnostic::semantic_error("E0211", "found 'return' not in function context")
+                Diagnostic::semantic_error("E0137", "found 'return' not in function context")
                     .at(span),
             );
             return None;
@@ -198,7 +202,7 @@ impl Lowering<'_, '_> {
                 if state.lookup(name).is_none()
                     && let Some(global) = self.global(name, state.unit)
                 {
-                    self.globals[global].is_written = true;
+                    self.writes(global, target.token);
                     return Some(ir::StmtKind::DeleteGlobal(global_id(global)));
                 }
                 let (id, _) = self.local(state, name);
@@ -211,7 +215,7 @@ impl Lowering<'_, '_> {
             } => {
                 let global = self.array(state, array, indexes.len())?;
                 let keys = self.keys(state, global, indexes);
-                self.globals[global].is_written = true;
+                self.writes(global, target.token);
                 Some(ir::StmtKind::DeleteElement {
                     array: global_id(global),
                     keys,
@@ -383,7 +387,7 @@ impl Lowering<'_, '_> {
         state.written.insert(id);
         let value = self.globals[global].value;
         self.unify(ty, value, name.span);
-        self.globals[global].is_written = true;
+        self.writes(global, name.span);
         let at = self.location(name.span);
         let known = self.types.get(value).unwrap_or(ir::Type::Long);
         let local = ir::Expr::new(ir::ExprKind::Local(id), known, at);

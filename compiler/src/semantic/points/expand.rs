@@ -128,7 +128,7 @@ impl Expander<'_> {
             state.script = Some((show_point(point), point.span));
         }
         let resolving = || {
-            let error = Diagnostic::semantic_error("E0201", "while resolving probe point");
+            let error = Diagnostic::semantic_error("E0401", "while resolving probe point");
             match point.components.first() {
                 Some(first) => error.at(name_span(first)),
                 None => error.at(point.span),
@@ -428,7 +428,7 @@ impl Expander<'_> {
                 .find(components.get(..position).unwrap_or_default())
                 .is_empty()
         {
-            return Diagnostic::semantic_error("E0203", "invalid suffix for probe")
+            return Diagnostic::semantic_error("E0403", "invalid suffix for probe")
                 .at(name_span(component));
         }
         let names = self.names_at(components, position);
@@ -479,7 +479,7 @@ impl Expander<'_> {
             [] => message.to_owned(),
             names => format!("{message} (similar: {})", names.join(", ")),
         };
-        Diagnostic::semantic_error("E0202", message).at(name_span(component))
+        Diagnostic::semantic_error("E0402", message).at(name_span(component))
     }
 }
 

@@ -192,7 +192,7 @@ impl Request<'_> {
 
 /// A `semantic error` of this room.
 pub(crate) fn error(message: impl Into<String>) -> Diagnostic {
-    Diagnostic::semantic_error("E0210", message)
+    Diagnostic::semantic_error("E0410", message)
 }
 
 /// `no match`, with similar names if there are any.
@@ -201,12 +201,12 @@ pub(crate) fn no_match(what: &str, similar: &[&str]) -> Diagnostic {
         [] => "no match".to_owned(),
         names => format!("no match (similar {what}: {})", names.join(", ")),
     };
-    Diagnostic::semantic_error("E0211", message)
+    Diagnostic::semantic_error("E0411", message)
 }
 
 /// An error of the debug information as a message.
 pub(crate) fn from_target(error: &debuginfo::Error) -> Diagnostic {
-    let diagnostic = Diagnostic::semantic_error("E0212", error.to_string());
+    let diagnostic = Diagnostic::semantic_error("E0412", error.to_string());
     match &error.hint {
         Some(hint) => diagnostic.hint(hint.clone()),
         None => diagnostic,

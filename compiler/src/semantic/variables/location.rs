@@ -55,6 +55,9 @@ impl Resolver<'_> {
     pub(super) fn spot(&mut self, location: &Location) -> Result<Spot, Diagnostic> {
         Ok(match location {
             Location::Memory(address) => Spot::Memory(self.computed(address)?),
+            Location::Register(number) if *number > arch::LAST_REGISTER => {
+                Spot::Unavailable("it is in a floating-point register".to_owned())
+            }
             Location::Register(number) => Spot::Register(*number),
             Location::Value(value) => Spot::Value(self.computed(value)?),
             Location::Bytes(bytes) => Spot::Bytes(bytes.clone()),
@@ -84,6 +87,9 @@ impl Resolver<'_> {
         let at = self.at;
         Ok(match expr {
             LocationExpr::Constant(value) => build::number(at, value.cast_signed()),
+            LocationExpr::Register(number) if *number > arch::LAST_REGISTER => {
+                return Err(self.unavailable("it is computed from a floating-point register"));
+            }
             LocationExpr::Register(number) => build::long(at, ExprKind::Register(*number)),
             LocationExpr::EntryRegister(number) => {
                 if !self.code().is_some_and(|code| code.is_entry) {
@@ -96,9 +102,13 @@ impl Resolver<'_> {
             }
             LocationExpr::Address(address) => self.relocated(*address)?,
             LocationExpr::PerCpu(address) => {
-                let offset = match address.module {
-                    ModuleId::KERNEL => build::number(at, address.value.cast_signed()),
-                    _ => self.in_kernel(*address)?,
+                // The kernel's per-CPU variables were numbered from 0 until 6.15; now, as those of
+                // modules always have been, they are at addresses like others.
+                let is_number =
+                    address.module == ModuleId::KERNEL && address.value.cast_signed() >= 0;
+                let offset = match is_number {
+                    true => build::number(at, address.value.cast_signed()),
+                    false => self.in_kernel(*address)?,
                 };
                 build::long(at, ExprKind::PerCpu(Box::new(offset)))
             }
@@ -204,6 +214,28 @@ fn ternary(at: ir::LocationId, test: ir::Expr, then: ir::Expr, otherwise: ir::Ex
     )
 }
 
+/// A shift as DWARF means it: by 64 and more nothing is left but, of an arithmetic shift, the
+/// sign. Those of the language take the count modulo 64.
+fn shift(operator: BinaryOperator, value: ir::Expr, count: ir::Expr) -> ir::Expr {
+    let at = value.at;
+    let beyond = match operator {
+        BinaryOperator::ShiftRight => build::binary(operator, value.clone(), build::number(at, 63)),
+        _ => build::number(at, 0),
+    };
+    match count.kind {
+        ExprKind::Number(0..64) => build::binary(operator, value, count),
+        ExprKind::Number(_) => beyond,
+        _ => {
+            let bits = build::binary(
+                BinaryOperator::ShiftRightLogical,
+                count.clone(),
+                build::number(at, 6),
+            );
+            ternary(at, bits, beyond, build::binary(operator, value, count))
+        }
+    }
+}
+
 fn operation(operator: B, left: ir::Expr, right: ir::Expr) -> ir::Expr {
     let arithmetic = |operator| build::binary(operator, left.clone(), right.clone());
     let comparison = |operator| build::compare(operator, left.clone(), right.clone());
@@ -216,9 +248,9 @@ fn operation(operator: B, left: ir::Expr, right: ir::Expr) -> ir::Expr {
         B::And => arithmetic(BinaryOperator::And),
         B::Or => arithmetic(BinaryOperator::Or),
         B::Xor => arithmetic(BinaryOperator::Xor),
-        B::ShiftLeft => arithmetic(BinaryOperator::ShiftLeft),
-        B::ShiftRight => arithmetic(BinaryOperator::ShiftRightLogical),
-        B::ShiftRightArithmetic => arithmetic(BinaryOperator::ShiftRight),
+        B::ShiftLeft => shift(BinaryOperator::ShiftLeft, left, right),
+        B::ShiftRight => shift(BinaryOperator::ShiftRightLogical, left, right),
+        B::ShiftRightArithmetic => shift(BinaryOperator::ShiftRight, left, right),
         B::Equal => comparison(CompareOperator::Equal),
         B::NotEqual => comparison(CompareOperator::NotEqual),
         B::Less => comparison(CompareOperator::Less),

@@ -345,17 +345,19 @@ impl Resolver<'_> {
 
     /// Arguments of a packet filter hook.
     fn kernel_object(&mut self, index: usize, name: &str) -> Result<Selected, Diagnostic> {
-        let pointed = match name {
-            "skb" => Some("struct sk_buff*"),
-            "in" | "out" => Some("struct net_device*"),
+        // Pointer types have no names: these members have them.
+        let of_type = match name {
+            "skb" => Some("next"),
+            "in" | "out" => Some("dev"),
             _ => None,
         };
         let target = self.cx.session.target;
-        let id = match pointed {
-            Some(name) => target.type_by_name(ModuleId::KERNEL, name).ok().flatten(),
-            None => None,
-        };
-        let id = match id {
+        let pointer = of_type.and_then(|member| {
+            let packet = target.type_by_name(ModuleId::KERNEL, "struct sk_buff");
+            let found = target.member(packet.ok()??, member).ok()??;
+            Some(found.member.type_id)
+        });
+        let id = match pointer {
             Some(id) => id,
             None => self.long_type()?,
         };

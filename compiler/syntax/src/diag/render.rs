@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Diagnostic, Severity, TokenRole};
+use super::{Category, Diagnostic, Severity, TokenRole};
 use crate::lexer::describe_token;
 use crate::span::{ExpansionKind, SourceMap, Span};
 
@@ -202,11 +202,12 @@ impl Renderer {
             (Severity::Warning, None) => {
                 let _ = writeln!(out, "{heading}: {message}");
             }
-            (Severity::Error, primary) if diagnostic.category == super::Category::Parse => {
+            (Severity::Error, None) if diagnostic.category == Category::Parse => {
+                let _ = writeln!(out, "{message}");
+            }
+            (Severity::Error, Some(span)) if diagnostic.category == Category::Parse => {
                 let _ = writeln!(out, "{heading}: {message}");
-                if let Some(span) = primary {
-                    self.parse_place(out, diagnostic.token, span, sources);
-                }
+                self.parse_place(out, diagnostic.token, span, sources);
                 out.push('\n');
             }
             (Severity::Error, primary) => {
@@ -221,7 +222,7 @@ impl Renderer {
                 out.push('\n');
             }
         }
-        let parse = diagnostic.category == super::Category::Parse;
+        let parse = diagnostic.category == Category::Parse;
         for label in &diagnostic.labels {
             if parse {
                 let _ = writeln!(out, "{heading}: {}", label.message);

@@ -53,6 +53,12 @@ impl Encoded {
     }
 }
 
+/// Whether a token is an `@word` that means nothing.
+pub(super) fn is_unknown(sources: &SourceMap, token: &Token) -> bool {
+    let word = sources.text(token.span);
+    token.kind == TokenKind::Operator && word.starts_with('@') && !OPERATORS.contains(&word)
+}
+
 /// Spells an item. Fails if it is nested too deep.
 pub(super) fn encode(sources: &SourceMap, tokens: &[Token]) -> Result<Encoded> {
     let tokens = match tokens.first() {
@@ -80,7 +86,7 @@ pub(super) fn encode(sources: &SourceMap, tokens: &[Token]) -> Result<Encoded> {
             TokenKind::String | TokenKind::RawString => "S",
             TokenKind::EmbeddedC => "C",
             TokenKind::Junk | TokenKind::BadArgument => "J",
-            TokenKind::Operator if word.starts_with('@') && !OPERATORS.contains(&word) => "U",
+            TokenKind::Operator if is_unknown(sources, &token) => "U",
             TokenKind::Keyword | TokenKind::Operator => word,
         });
         text.push(' ');

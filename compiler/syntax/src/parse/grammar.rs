@@ -10,7 +10,8 @@ use pest::iterators::Pair;
 use pest_derive::Parser;
 
 use super::Result;
-use super::encode::Encoded;
+use super::encode::{self, Encoded};
+use crate::ast::PrintFunction;
 use crate::diag::Diagnostic;
 use crate::lexer::{Token, TokenKind};
 use crate::span::{FileId, SourceMap, Span};
@@ -19,23 +20,23 @@ use crate::span::{FileId, SourceMap, Span};
 #[grammar = "stp.pest"]
 pub(super) struct Grammar;
 
-/// Parses one item. `last`: nothing follows it in the file.
+/// Parses one item; `next` is the token behind it, if it is not the last of the file.
 pub(super) fn parse<'e>(
     sources: &SourceMap,
     file: FileId,
     encoded: &'e Encoded,
-    last: bool,
+    next: Option<Token>,
 ) -> Result<Pair<'e, Rule>> {
     match Grammar::parse(Rule::item, &encoded.text) {
         Ok(mut pairs) => match pairs.next() {
             Some(pair) => Ok(pair),
-            None => Err(failure(sources, file, encoded, 0, last)),
+            None => Err(failure(sources, file, encoded, 0, next)),
         },
         Err(error) => {
             let offset = match error.location {
                 InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
             };
-            Err(failure(sources, file, encoded, offset, last))
+            Err(failure(sources, file, encoded, offset, next))
         }
     }
 }
@@ -73,26 +74,33 @@ fn failure(
     file: FileId,
     encoded: &Encoded,
     offset: usize,
-    last: bool,
+    next: Option<Token>,
 ) -> Box<Diagnostic> {
     let (offset, expected) = expected_tokens(&encoded.text).unwrap_or((offset, BTreeSet::new()));
     let index = encoded.token_at(offset);
     let seen = encoded.tokens.get(index).copied();
     let mut code = "E0101";
     let word = seen.map_or("", |token| sources.text(token.span));
-    let mut message = wording(&expected, seen, word);
+    let printing = is_printing(sources, encoded.tokens.get(..index).unwrap_or_default());
+    let mut message = wording(&expected, seen, word, printing);
+    let before = index
+        .checked_sub(1)
+        .and_then(|index| encoded.tokens.get(index));
+    if let Some(token) = before.filter(|token| encode::is_unknown(sources, token)) {
+        // `@nosuch(1)`: a name that has no meaning is the cause of all that follows.
+        let message = format!("unknown operator {}", sources.text(token.span));
+        return Box::new(Diagnostic::parse_error("E0106", message, token.span));
+    }
     let Some(token) = seen else {
         // The item ends too early: at the end of the file, or where the next item begins.
+        if let Some(next) = next {
+            return Box::new(Diagnostic::parse_error(code, message, next.span));
+        }
         let end = encoded
             .tokens
             .last()
             .map_or(Span::new(file, 0, 0), |token| token.span.after());
-        let diagnostic = Diagnostic::parse_error(code, message, end);
-        return Box::new(if last {
-            diagnostic.at_end()
-        } else {
-            diagnostic
-        });
+        return Box::new(Diagnostic::parse_error(code, message, end).at_end());
     };
     if token.kind == TokenKind::Operator && word.starts_with('@') && expected.contains(EXPRESSION) {
         message = format!("unknown operator {word}");
@@ -125,8 +133,28 @@ fn hint(
     }
 }
 
+/// Whether the innermost open parenthesis is that of a print function.
+fn is_printing(sources: &SourceMap, tokens: &[Token]) -> bool {
+    let mut closed = 0usize;
+    for (at, token) in tokens.iter().enumerate().rev() {
+        match sources.text(token.span) {
+            ")" | "]" => closed += 1,
+            "(" | "[" if closed > 0 => closed -= 1,
+            "[" => return false,
+            "(" => {
+                let name = at.checked_sub(1).and_then(|before| tokens.get(before));
+                return name.is_some_and(|name| {
+                    PrintFunction::from_name(sources.text(name.span)).is_some()
+                });
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
 /// SystemTap's sentence for a set of possible tokens.
-fn wording(expected: &BTreeSet<String>, seen: Option<Token>, word: &str) -> String {
+fn wording(expected: &BTreeSet<String>, seen: Option<Token>, word: &str, printing: bool) -> String {
     let has = |token: &str| expected.contains(token);
     let all = |tokens: &[&str]| tokens.iter().all(|token| has(token));
     let keyword = seen.is_some_and(|token| token.kind == TokenKind::Keyword);
@@ -140,7 +168,7 @@ fn wording(expected: &BTreeSet<String>, seen: Option<Token>, word: &str) -> Stri
             Some(_) if statement && keyword => "expected statement",
             Some(_) => "expected literal string or number",
         }
-    } else if all(&["{", "=", "+="]) {
+    } else if all(&["{", "=", "+="]) || expected.len() == 3 && all(&["{", ",", "if"]) {
         "expected one of ', { } = +='"
     } else if all(&[",", "?", "if"]) && matches!(word, "=" | "+=") {
         "expected probe point specifier"
@@ -188,8 +216,8 @@ fn wording(expected: &BTreeSet<String>, seen: Option<Token>, word: &str) -> Stri
     if rest.is_empty() {
         rest = expected.iter().map(String::as_str).collect();
     }
-    // A closing bracket first: `] ,`.
-    rest.sort_by_key(|token| *token == ",");
+    // `] ,`, but `, )` behind `print(`: as SystemTap lists them.
+    rest.sort_by_key(|token| (*token == ",") != printing);
     match rest.as_slice() {
         [] => "unexpected token".to_owned(),
         ["N"] => "expected number".to_owned(),

@@ -2,7 +2,7 @@
 use super::*;
 use crate::ast::{ExprKind, StmtKind};
 use crate::diag::Renderer;
-use crate::print;
+use crate::print::{self, shape};
 
 mod errors;
 mod robustness;
@@ -32,20 +32,6 @@ fn parse(text: &str) -> File {
     let (file, messages) = parse_with(text, &guru(), &[]);
     assert_eq!(messages, "", "{text}");
     file
-}
-
-/// The tree without its places.
-fn shape(file: &File) -> String {
-    let text = format!("{:?}", file.items);
-    let mut out = String::new();
-    let mut rest = text.as_str();
-    while let Some((before, after)) = rest.split_once("Span {") {
-        out.push_str(before);
-        out.push('@');
-        // `Span { file: FileId(0), start: 0, end: 0, expansion: ExpansionId(0) }`
-        rest = after.split_once('}').map_or("", |(_, rest)| rest);
-    }
-    out + rest
 }
 
 /// An expression in printed form with a pair of parentheses around every operator.

@@ -104,6 +104,9 @@ impl Preprocessor<'_, '_> {
         loop {
             let (left, operator, right) = match rest {
                 [left, operator, right, ..] => (*left, *operator, *right),
+                [_, operator] if comparison_operator(self.word(*operator)).is_none() => {
+                    return self.no_operator(*operator);
+                }
                 _ => {
                     let span = rest.last().or(tokens.last()).unwrap_or(&open).span;
                     let diagnostic = Diagnostic::parse_error("E0124", EXPECTED_OPERAND, span);
@@ -138,9 +141,7 @@ impl Preprocessor<'_, '_> {
 
     fn comparison(&mut self, left: Token, operator: Token, right: Token) -> Option<bool> {
         let Some(compare) = comparison_operator(self.word(operator)) else {
-            let text = "expected comparison operator";
-            self.report(Diagnostic::parse_error("E0125", text, operator.span).blame());
-            return None;
+            return self.no_operator(operator);
         };
         let equality = matches!(self.word(operator), "==" | "!=");
         let word = self.word(left).to_owned();
@@ -233,6 +234,12 @@ impl Preprocessor<'_, '_> {
             }
             Value::Text(_) => self.bad_operator(operator),
         }
+    }
+
+    fn no_operator(&mut self, operator: Token) -> Option<bool> {
+        let text = "expected comparison operator";
+        self.report(Diagnostic::parse_error("E0125", text, operator.span).blame());
+        None
     }
 
     fn bad_operator(&mut self, operator: Token) -> Option<bool> {

@@ -95,9 +95,13 @@ impl Preprocessor<'_, '_> {
                 }
             },
         };
+        if scope.is_inside(name) {
+            self.limit(call, format!("macro '@{name}' contains itself"));
+        }
         if let Some(expansion) = self.begin(ExpansionKind::Macro, name, call, depth + 1) {
             let params = definition.params.as_deref().unwrap_or_default();
             let scope = Scope {
+                name,
                 params,
                 args: &args,
                 caller: Some(scope),
@@ -133,6 +137,7 @@ impl Preprocessor<'_, '_> {
         let mut args = Vec::new();
         let mut start = at + 2;
         let mut depth = 0usize;
+        let mut surplus = None;
         for (index, &token) in tokens.iter().enumerate().skip(at + 2) {
             if token.kind != TokenKind::Operator {
                 continue;
@@ -144,18 +149,22 @@ impl Preprocessor<'_, '_> {
                     if !(args.is_empty() && arg.is_empty() && expected == 0) {
                         args.push(arg);
                     }
-                    return self.checked_count(args, name, expected, token, scope, index + 1);
+                    let place = surplus.unwrap_or(token);
+                    return self.checked_count(args, name, expected, place, scope, index + 1);
                 }
                 ")" | "]" => depth = depth.saturating_sub(1),
                 "," if depth == 0 => {
                     args.push(tokens.get(start..index).unwrap_or_default());
                     start = index + 1;
+                    if args.len() == expected {
+                        surplus = Some(token);
+                    }
                 }
                 _ => {}
             }
         }
         let span = self.placed(tokens.get(at)?.span, scope);
-        let text = format!("could not find end of macro invocation '@{name}'");
+        let text = "could not find end of macro invocation";
         self.report(
             Diagnostic::parse_error("E0115", text, span)
                 .blame()
@@ -169,7 +178,7 @@ impl Preprocessor<'_, '_> {
         args: Vec<&'t [Token]>,
         name: &str,
         expected: usize,
-        close: Token,
+        place: Token,
         scope: &Scope<'_>,
         next: usize,
     ) -> Option<(Vec<&'t [Token]>, usize)> {
@@ -178,7 +187,7 @@ impl Preprocessor<'_, '_> {
         }
         let many = if args.len() < expected { "few" } else { "many" };
         let text = format!("too {many} parameters for macro '@{name}' (expected {expected})");
-        let span = self.placed(close.span, scope);
+        let span = self.placed(place.span, scope);
         let got = format!("{} given", args.len());
         self.report(
             Diagnostic::parse_error("E0116", text, span)
@@ -224,6 +233,9 @@ impl Preprocessor<'_, '_> {
                     .blame()
                     .note("a macro is defined by '@define NAME %( BODY %)'"),
             );
+            if self.is(Some(&name), "%(") {
+                return self.skip_body(tokens, at - 1).unwrap_or(tokens.len());
+            }
         }
         let params = if self.is(tokens.get(at), "(") {
             let Some((params, next)) = self.parameters(tokens, at + 1) else {
@@ -266,7 +278,7 @@ impl Preprocessor<'_, '_> {
             self.report(Diagnostic::warning("W0102", text).at(name.span));
         }
         if let Some(&inner) = body.iter().find(|&&token| self.is(Some(&token), "@define")) {
-            let text = "attempt to define a macro inside a macro";
+            let text = "'@define' forbidden inside macro body";
             self.report(Diagnostic::parse_error("E0118", text, inner.span).blame());
         }
         if let Some(first) = self.local.get(&word) {

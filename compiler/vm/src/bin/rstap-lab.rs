@@ -36,6 +36,9 @@ enum Action {
         /// Also those for kernels of other suites than this machine's.
         #[arg(long)]
         all: bool,
+        /// Also those for the tests of services and of Secure Boot.
+        #[arg(long)]
+        tests: bool,
     },
     /// Run a command in a machine of its own that sees the host's files.
     Run(Run),
@@ -122,7 +125,7 @@ fn act(action: &Action) -> Result<u8> {
         Action::Sysroot { kernel } => {
             println!("{}", kernels::find(kernel.as_deref())?.sysroot.display());
         }
-        Action::Deps { all } => install(*all)?,
+        Action::Deps { all, tests } => install(*all, *tests)?,
         Action::Run(run) => return run_command(run),
     }
     Ok(0)
@@ -139,9 +142,19 @@ const NEEDED: &[(&str, &str)] = &[
     ("gcc", "gcc"),
 ];
 
-fn install(all: bool) -> Result<()> {
+/// The same for tests of services and of Secure Boot.
+const NEEDED_BY_TESTS: &[(&str, &str)] = &[
+    ("mke2fs", "e2fsprogs"),
+    ("systemctl", "systemd"),
+    ("sbsign", "sbsigntool"),
+    ("openssl", "openssl"),
+];
+
+fn install(all: bool, tests: bool) -> Result<()> {
+    let for_tests = if tests { NEEDED_BY_TESTS } else { &[] };
     let mut packages: Vec<&str> = NEEDED
         .iter()
+        .chain(for_tests)
         .filter(|(program, _)| find_program(program).is_none())
         .map(|(_, package)| *package)
         .collect();
@@ -151,6 +164,9 @@ fn install(all: bool) -> Result<()> {
     // Only the static one runs in a guest that has no C library.
     if !packages.contains(&"busybox-static") && !busybox_is_static() {
         packages.push("busybox-static");
+    }
+    if tests && !PathBuf::from("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd").exists() {
+        packages.push("ovmf");
     }
     // The kernel's objtool is linked with it.
     if !PathBuf::from("/usr/lib/x86_64-linux-gnu/libelf.so.1").exists() {

@@ -36,6 +36,23 @@ pub enum Root {
     Host,
 }
 
+/// Debian's UEFI firmware for Secure Boot, and variables that trust one certificate, whose key is
+/// public: [`SNAKE_OIL`].
+const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
+const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd";
+const VARIABLES: &str = "firmware-variables";
+/// Private key (with the pass phrase `snakeoil`) and certificate that a machine with
+/// [`Machine::secure_boot`] trusts, for kernels as for modules.
+pub const SNAKE_OIL: [&str; 2] = [
+    "/usr/share/ovmf/PkKek-1-snakeoil.key",
+    "/usr/share/ovmf/PkKek-1-snakeoil.pem",
+];
+
+/// Nothing of the host's disks and terminals is in the guest; the machine's id stays the same from
+/// boot to boot, so that the journal is one.
+const SYSTEMD_ARGUMENTS: &str =
+    "fstab=no systemd.getty_auto=no systemd.machine_id=52535441502d6c61622d67756573742d";
+
 /// A machine to boot.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -48,6 +65,15 @@ pub struct Machine {
     pub kernel_arguments: Vec<String>,
     /// Kernel modules to insert at boot, by name.
     pub modules: Vec<String>,
+    /// Hands the machine over to the host's systemd, which starts the agent when it has reached
+    /// `multi-user.target`. Only with [`Root::Host`]; none of the host's own services is enabled.
+    pub systemd: bool,
+    /// Boots through UEFI with Secure Boot: the firmware takes signed kernels only, and the kernel
+    /// locks itself down.
+    pub secure_boot: bool,
+    /// An ext4 image that keeps what the guest changes of the host's files, for the next boot.
+    /// Only with [`Root::Host`].
+    pub layer: Option<PathBuf>,
 }
 
 impl Machine {
@@ -61,6 +87,9 @@ impl Machine {
             cpus: 2,
             kernel_arguments: Vec::new(),
             modules: Vec::new(),
+            systemd: false,
+            secure_boot: false,
+            layer: None,
         }
     }
 
@@ -82,8 +111,21 @@ impl Machine {
             modules: &self.modules,
             files: packed,
             host_root: files.is_some(),
-            settings: format!("mark='{mark}'\nhost_root={}\n", u8::from(files.is_some())),
+            layer: self.layer.is_some(),
+            settings: format!(
+                "mark='{mark}'\nhost_root={}\nlayer={}\nsystemd={}\n",
+                u8::from(files.is_some()),
+                u8::from(self.layer.is_some()),
+                u8::from(self.systemd)
+            ),
         })?;
+        if self.secure_boot {
+            let variables = folder.path().join(VARIABLES);
+            std::fs::copy(FIRMWARE_VARIABLES, &variables).map_err(|error| {
+                Error::io("copy", Path::new(FIRMWARE_VARIABLES), error)
+                    .hint("install it with: apt-get install ovmf")
+            })?;
+        }
         let initrd = folder.path().join("initrd");
         std::fs::write(&initrd, image).map_err(|error| Error::io("write", &initrd, error))?;
 
@@ -180,6 +222,21 @@ impl Machine {
                 command.args(["-accel", "kvm", "-cpu", "host"]);
             }
         }
+        if self.secure_boot {
+            let variables = folder.join(VARIABLES);
+            command
+                .args(["-machine", "q35,smm=on"])
+                .args(["-global", "driver=cfi.pflash01,property=secure,value=on"])
+                .arg("-drive")
+                .arg(format!(
+                    "if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE}"
+                ))
+                .arg("-drive")
+                .arg(format!(
+                    "if=pflash,unit=1,format=raw,file={}",
+                    variables.display()
+                ));
+        }
         let memory = self.memory_mib.max(256);
         command.args([
             "-nodefaults",
@@ -228,11 +285,20 @@ impl Machine {
                     "vhost-user-fs-pci,queue-size=1024,chardev=files,tag=hostroot",
                 ]);
         }
+        if let Some(layer) = &self.layer {
+            command
+                .arg("-drive")
+                .arg(format!("file={},format=raw,if=virtio", layer.display()));
+        }
     }
 
     fn kernel_command_line(&self) -> String {
         // On a busy host the emulated timer may look dead when the kernel tests it.
         let mut line = "console=ttyS0 quiet panic=-1 oops=panic no_timer_check".to_string();
+        if self.systemd {
+            line.push(' ');
+            line.push_str(SYSTEMD_ARGUMENTS);
+        }
         for argument in &self.kernel_arguments {
             line.push(' ');
             line.push_str(argument);

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-pub use machine::{Accelerator, Machine, Root, can_share_host_files};
+pub use machine::{Accelerator, Machine, Root, SNAKE_OIL, can_share_host_files};
 
 use crate::process::Helper;
 use crate::{Error, Result, splat};

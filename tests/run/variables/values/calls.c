@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* calls.c - functions whose variables the compiler keeps in every kind of place */
-#include <linux/errno.h>
+#include <linux/types.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
 #include <linux/string.h>
@@ -294,14 +294,6 @@ int values_call(const char *name, long *result)
 		*result = values_text(text_global, buffer, bytes);
 	} else if (!strcmp(name, "enum"))
 		*result = values_enum(BLUE, HUGE_CONSTANT);
-	else if (!strcmp(name, "null"))
-		*result = values_pointer(NULL);
-	else if (!strcmp(name, "wild"))
-		*result = values_pointer((void *)0xdead000000000100ul);
-	else if (!strcmp(name, "first_page"))
-		*result = values_pointer((void *)16);
-	else if (!strcmp(name, "user"))
-		*result = values_pointer((void *)0x7ffff000ul);
 	else if (!strcmp(name, "written"))
 		*result = values_written(node, 1, 2, 3, 4, 5, 6, 7);
 	else if (!strcmp(name, "local_written"))
@@ -311,6 +303,6 @@ int values_call(const char *name, long *result)
 	else if (!strcmp(name, "other"))
 		*result = values_other(9) + same_name;
 	else
-		return -EINVAL;
+		return values_call_fault(name, result);
 	return 0;
 }

@@ -98,4 +98,8 @@ void values_prepare(void);
 /* calls.c: a result for each name, or -EINVAL */
 int values_call(const char *name, long *result);
 
+/* faults.c: the same, with pointers to what is not there */
+int values_call_fault(const char *name, long *result);
+long values_pointer(struct node *pointer);
+
 #endif
