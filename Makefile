@@ -5,7 +5,7 @@
 #   make check      all set-up, then formatting, lints, unit tests, scripts on a real kernel
 #   make bench      costs of probes in guest instructions, times of the compiler
 #   make stress     the tests of faults and loads, a hundred times as long
-#   make fuzz       libFuzzer for FUZZ_SECONDS on each of FUZZ_TARGETS; new inputs go to tests/fuzz/corpus
+#   make fuzz       libFuzzer for FUZZ_SECONDS on each of FUZZ_TARGETS (make fuzz-corpus keeps the best)
 #   make matrix     the scripts on the kernels of four suites
 #   make lab        the set-up alone: programs, and this suite's kernel with its debug files
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -28,7 +28,7 @@ BIN := $(abspath $(TARGET))/release
 LAB := $(BIN)/rstap-lab
 SHARE := $(DESTDIR)$(PREFIX)/share/rstap
 
-.PHONY: all demo check lint unit vm-tests stress fuzz bench matrix lab install clean
+.PHONY: all demo check lint unit vm-tests stress fuzz fuzz-build fuzz-corpus bench matrix lab install clean
 
 all:
 	$(CARGO) build --release -p rstap -p rstap-staprun
@@ -62,23 +62,31 @@ vm-tests: all lab
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest --test systemd --test signing
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test cli --test ui --test session --test run --no-fail-fast -- $(TESTS)
 
-# Coverage of branches and compared values, as libFuzzer wants it; for the host's target alone,
-# so that build scripts and macros are not instrumented. The readers of files keep what they have
+# Coverage of branches and compared values, as libFuzzer wants it; for the host's target alone, so
+# that build scripts and macros are not instrumented. The readers of files keep what they have
 # read, so a process does so many inputs and no more; the compiler wants a large stack.
 FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ_FLAGS := -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 \
 	inline-8bit-counters pc-table trace-compares)
-fuzz:
+FUZZ_FOLDER := $(abspath $(TARGET))/fuzz-inputs
+FUZZER = $(abspath $(TARGET))/$(FUZZ_HOST)/fuzz/rstap-fuzz
+fuzz-build:
 	RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --profile fuzz --target $(FUZZ_HOST) \
 		-p rstap-fuzz --features libfuzzer
+
+fuzz: fuzz-build
 	@set -e; ulimit -s 262144; for target in $(FUZZ_TARGETS); do \
-		echo "== $$target"; mkdir -p tests/fuzz/corpus/$$target $(abspath $(TARGET))/fuzz; \
+		echo "== $$target"; mkdir -p $(FUZZ_FOLDER)/$$target; \
+		case $$target in \
+			script|translate) more="tests/run tests/ui examples -dict=tests/fuzz/script.dict";; \
+			*) more=;; \
+		esac; \
 		end=$$(($$(date +%s) + $(FUZZ_SECONDS))); \
 		while left=$$((end - $$(date +%s))) && [ $$left -gt 0 ]; do \
-			RSTAP_FUZZ_TARGET=$$target nice -n 5 $(abspath $(TARGET))/$(FUZZ_HOST)/fuzz/rstap-fuzz \
-				tests/fuzz/corpus/$$target $(wildcard tests/run tests/ui examples) \
-				-artifact_prefix=$(abspath $(TARGET))/fuzz/$$target- -dict=tests/fuzz/$$target.dict \
-				-max_total_time=$$left -runs=100000 -timeout=10 -rss_limit_mb=3000; \
+			RSTAP_FUZZ_TARGET=$$target nice -n 5 $(FUZZER) \
+				$(FUZZ_FOLDER)/$$target tests/fuzz/corpus/$$target $$more \
+				-artifact_prefix=$(FUZZ_FOLDER)/$$target- -max_total_time=$$left \
+				-runs=60000 -timeout=20 -rss_limit_mb=3000; \
 		done; \
 	done
 
@@ -86,6 +94,13 @@ fuzz:
 STRESS ?= 100
 stress: all lab
 	RSTAP_BIN_DIR=$(BIN) RSTAP_STRESS=$(STRESS) $(CARGO) test -p rstap-tests --test run -- $(or $(TESTS),stress/)
+
+# The few inputs that reach as much code as all that were found, into the corpus.
+fuzz-corpus: fuzz-build
+	@set -e; ulimit -s 262144; for target in $(FUZZ_TARGETS); do \
+		RSTAP_FUZZ_TARGET=$$target $(FUZZER) -set_cover_merge=1 -use_counters=0 -max_len=1500 \
+			tests/fuzz/corpus/$$target $(FUZZ_FOLDER)/$$target; \
+	done
 
 bench: all lab
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) run --release -p rstap-tests --bin rstap-bench -- $(BENCH)

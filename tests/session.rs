@@ -2,6 +2,7 @@
 //! Whole sessions from the command line: `--remote=vm`, interrupts, `-v`, and modules that travel.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 

@@ -650,6 +650,8 @@ void rst_printk(struct rst_context *c, int64_t level, struct rst_string text);
 /* system(): staprun runs the command. */
 void rst_system(struct rst_context *c, struct rst_string command);
 uint64_t rst_random(void);
+/* @perf: what a counter has counted in the current thread of the target process. */
+int64_t rst_perf_counter(struct rst_context *c, struct rst_string name);
 /* Guru mode: a signal to the current process, once the handler has ended; a wait of at most a second. */
 void rst_raise(int64_t number);
 void rst_delay(struct rst_context *c, int64_t microseconds);
@@ -797,6 +799,7 @@ struct rst_probe {
 	uint64_t perf_config;
 	uint64_t perf_period;
 	bool perf_is_frequency;
+	const char *perf_counter;	/* counts under this name instead of sampling; else NULL */
 	/* procfs: path is the file's name */
 	unsigned int mode;		/* permission bits that the point adds to the file's */
 	unsigned int maximum_size;

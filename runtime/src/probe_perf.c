@@ -1,21 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * probe_perf.c - perf.* and timer.profile: a counting event on every CPU that
- * is or comes online, or one that follows a process. Hardware events overflow
- * in an NMI.
+ * is or comes online, or one in each thread of a process. Hardware events
+ * overflow in an NMI.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/hash.h>
+#include <linux/llist.h>
+#include <linux/namei.h>
 #include <linux/perf_event.h>
 #include <linux/pid.h>
+#include <linux/rculist.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/tracepoint.h>
 
 #include "runtime.h"
+#include "target.h"
+
+/* An event in one thread. It stays until the end, and so does the thread's task_struct. */
+struct followed {
+	struct hlist_node node;		/* counters: in followed_buckets */
+	struct list_head all;		/* in its probe's events */
+	struct task_struct *task;
+	struct perf_event *event;
+	const struct rst_probe_state *state;
+};
+
+#define FOLLOWED_BITS 6
+#define FOLLOWED_MAXIMUM 4096
+
+static struct hlist_head followed_buckets[1 << FOLLOWED_BITS];
+static unsigned int followed_count;
+static DEFINE_MUTEX(followed_mutex);	/* changes of what is followed */
+
+/* A thread that has just begun; its events are made in process context. */
+struct new_thread {
+	struct llist_node node;
+	struct task_struct *task;
+};
+
+static LLIST_HEAD(new_threads);
+static struct tracepoint *fork_tracepoint;
+static void follow_new_threads(struct work_struct *work);
+static DECLARE_WORK(follow_work, follow_new_threads);
 
 struct perf_probe {
 	struct rst_probe_state *state;
 	int error;
-	struct perf_event *task_event;
+	struct inode *inode;		/* of probe->path; NULL: any program */
+	struct list_head followed;
 	struct perf_event *events[];	/* by CPU */
 };
 
@@ -23,7 +58,18 @@ static int hotplug_state;
 
 static void perf_hit(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
 {
-	rst_hit(event->overflow_handler_context, regs);
+	struct rst_probe_state *state = event->overflow_handler_context;
+	struct perf_probe *this = state->mechanism;
+
+	if (this->inode && !rst_runs_file(this->inode))
+		return;
+	rst_hit(state, regs);
+}
+
+/* Whether its events are in threads, not on CPUs. */
+static bool follows_threads(const struct rst_probe *probe)
+{
+	return probe->pid || probe->perf_counter || (probe->path && rst_target_pid);
 }
 
 static struct perf_event *create_event(struct rst_probe_state *state, int cpu,
@@ -37,6 +83,10 @@ static struct perf_event *create_event(struct rst_probe_state *state, int cpu,
 		.disabled = state->is_off,
 	};
 
+	if (probe->perf_counter)
+		return perf_event_create_kernel_counter(&attributes, cpu, task, NULL, NULL);
+	/* threads and processes that it starts */
+	attributes.inherit = task != NULL;
 	if (probe->perf_is_frequency) {
 		attributes.freq = 1;
 		attributes.sample_freq = probe->perf_period;
@@ -59,7 +109,7 @@ static int on_cpu_online(unsigned int cpu)
 		struct perf_probe *this = state->mechanism;
 		struct perf_event *event;
 
-		if (!perf_belongs(state) || !this || state->probe->pid)
+		if (!perf_belongs(state) || !this || follows_threads(state->probe))
 			continue;
 		event = create_event(state, cpu, NULL);
 		if (IS_ERR(event)) {
@@ -87,25 +137,142 @@ static int on_cpu_offline(unsigned int cpu)
 	return 0;
 }
 
+static int follow_thread(struct rst_probe_state *state, struct task_struct *task)
+{
+	struct perf_probe *this = state->mechanism;
+	struct followed *followed;
+
+	if (followed_count >= FOLLOWED_MAXIMUM)
+		return -ENOSPC;
+	followed = rst_allocate(sizeof(*followed));
+	if (!followed)
+		return -ENOMEM;
+	followed->event = create_event(state, -1, task);
+	if (IS_ERR(followed->event)) {
+		int error = PTR_ERR(followed->event);
+
+		rst_free(followed);
+		return error;
+	}
+	get_task_struct(task);
+	followed->task = task;
+	followed->state = state;
+	mutex_lock(&followed_mutex);
+	list_add(&followed->all, &this->followed);
+	hlist_add_head_rcu(&followed->node, &followed_buckets[hash_ptr(task, FOLLOWED_BITS)]);
+	followed_count++;
+	mutex_unlock(&followed_mutex);
+	state->is_armed = true;
+	return 0;
+}
+
+/* All threads that a process has now. */
 static void follow_process(struct rst_probe_state *state)
 {
 	struct perf_probe *this = state->mechanism;
-	struct pid *pid = find_get_pid(state->probe->pid);
-	struct task_struct *task = pid ? get_pid_task(pid, PIDTYPE_PID) : NULL;
-	struct perf_event *event;
+	struct pid *pid = find_get_pid(state->probe->pid ? state->probe->pid : rst_target_pid);
+	struct task_struct *leader = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
+	struct task_struct *threads[64], *thread;
+	unsigned int count = 0, i;
 
 	put_pid(pid);
 	this->error = -ESRCH;
-	if (!task)
+	if (!leader)
 		return;
-	event = create_event(state, -1, task);
-	put_task_struct(task);
-	if (IS_ERR(event)) {
-		this->error = PTR_ERR(event);
-		return;
+	rcu_read_lock();
+	for_each_thread(leader, thread) {
+		if (count == ARRAY_SIZE(threads))
+			break;
+		get_task_struct(thread);
+		threads[count++] = thread;
 	}
-	this->task_event = event;
-	state->is_armed = true;
+	rcu_read_unlock();
+	for (i = 0; i < count; i++) {
+		int error = follow_thread(state, threads[i]);
+
+		if (error)
+			this->error = error;
+		put_task_struct(threads[i]);
+	}
+	put_task_struct(leader);
+}
+
+/* Counters are not inherited: what is inherited cannot be read by itself. */
+static void on_fork(void *data, struct task_struct *parent, struct task_struct *child)
+{
+	static const struct rst_probe any_target;
+	struct new_thread *new;
+
+	if (!rst_is_target(&any_target))
+		return;
+	new = kmalloc(sizeof(*new), GFP_ATOMIC);
+	if (!new)
+		return;
+	get_task_struct(child);
+	new->task = child;
+	if (llist_add(&new->node, &new_threads))
+		schedule_work(&follow_work);
+}
+
+static void follow_new_threads(struct work_struct *work)
+{
+	struct llist_node *nodes = llist_del_all(&new_threads);
+	struct new_thread *new, *next;
+	struct rst_probe_state *state;
+
+	llist_for_each_entry_safe(new, next, nodes, node) {
+		if (READ_ONCE(rst_state) == RST_STATE_RUNNING)
+			rst_for_each_probe(state)
+				if (perf_belongs(state) && state->mechanism &&
+				    state->probe->perf_counter)
+					follow_thread(state, new->task);
+		put_task_struct(new->task);
+		kfree(new);
+	}
+}
+
+static void find_fork(struct tracepoint *tracepoint, void *unused)
+{
+	if (!strcmp(tracepoint->name, "sched_process_fork"))
+		fork_tracepoint = tracepoint;
+}
+
+static void counters_arm(void)
+{
+	for_each_kernel_tracepoint(find_fork, NULL);
+	if (fork_tracepoint && tracepoint_probe_register(fork_tracepoint, on_fork, NULL))
+		fork_tracepoint = NULL;
+}
+
+static void counters_disarm(void)
+{
+	if (!fork_tracepoint)
+		return;
+	tracepoint_probe_unregister(fork_tracepoint, on_fork, NULL);
+	tracepoint_synchronize_unregister();
+	fork_tracepoint = NULL;
+	cancel_work_sync(&follow_work);
+	follow_new_threads(NULL);
+}
+
+int64_t rst_perf_counter(struct rst_context *c, struct rst_string name)
+{
+	struct followed *followed;
+
+	/* nothing is taken out while handlers run, and interrupts are off */
+	hlist_for_each_entry_rcu_notrace(followed,
+					 &followed_buckets[hash_ptr(current, FOLLOWED_BITS)], node) {
+		struct perf_event *event = followed->event;
+
+		if (followed->task != current ||
+		    strcmp(followed->state->probe->perf_counter ?: "", name.text))
+			continue;
+		/* runs here: what it has counted since it was last asked */
+		if (READ_ONCE(event->oncpu) == smp_processor_id())
+			event->pmu->read(event);
+		return local64_read(&event->count);
+	}
+	return 0;
 }
 
 static void perf_switch(struct perf_event *event, bool on)
@@ -119,10 +286,13 @@ static void perf_switch(struct perf_event *event, bool on)
 static int perf_set(struct rst_probe_state *state, bool on)
 {
 	struct perf_probe *this = state->mechanism;
+	struct followed *followed;
 	unsigned int cpu;
 
-	if (this->task_event)
-		perf_switch(this->task_event, on);
+	mutex_lock(&followed_mutex);
+	list_for_each_entry(followed, &this->followed, all)
+		perf_switch(followed->event, on);
+	mutex_unlock(&followed_mutex);
 	/* no CPU comes or goes between here and its new event */
 	cpus_read_lock();
 	for_each_online_cpu(cpu)
@@ -133,10 +303,27 @@ static int perf_set(struct rst_probe_state *state, bool on)
 	return 0;
 }
 
+static int find_program(struct perf_probe *this)
+{
+	const char *name = this->state->probe->path;
+	struct path path;
+	int error;
+
+	if (!name)
+		return 0;
+	error = kern_path(name, LOOKUP_FOLLOW, &path);
+	if (error)
+		return error;
+	/* an overlay's own: the program's file is open there (mm->exe_file) */
+	this->inode = igrab(d_backing_inode(path.dentry));
+	path_put(&path);
+	return 0;
+}
+
 static int perf_arm(void)
 {
 	struct rst_probe_state *state;
-	bool any = false;
+	bool any = false, counts = false;
 	int result;
 
 	rst_for_each_probe(state) {
@@ -148,13 +335,20 @@ static int perf_arm(void)
 		if (!this)
 			return -ENOMEM;
 		this->state = state;
+		INIT_LIST_HEAD(&this->followed);
 		state->mechanism = this;
 		any = true;
-		if (state->probe->pid)
+		this->error = find_program(this);
+		if (this->error)
+			continue;
+		counts |= state->probe->perf_counter != NULL;
+		if (follows_threads(state->probe))
 			follow_process(state);
 	}
 	if (!any)
 		return 0;
+	if (counts)
+		counters_arm();
 	result = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "rstap/perf:online", on_cpu_online,
 				   on_cpu_offline);
 	if (result < 0)
@@ -174,13 +368,21 @@ static void perf_disarm(void)
 	if (hotplug_state > 0)
 		cpuhp_remove_state(hotplug_state);
 	hotplug_state = 0;
+	counters_disarm();
 	rst_for_each_probe(state) {
 		struct perf_probe *this = state->mechanism;
+		struct followed *followed, *next;
 
 		if (!perf_belongs(state) || !this)
 			continue;
-		if (this->task_event)
-			perf_event_release_kernel(this->task_event);
+		list_for_each_entry_safe(followed, next, &this->followed, all) {
+			hlist_del_rcu(&followed->node);
+			perf_event_release_kernel(followed->event);
+			put_task_struct(followed->task);
+			rst_free(followed);
+			followed_count--;
+		}
+		iput(this->inode);
 		rst_free(this);
 		state->mechanism = NULL;
 		state->is_armed = false;

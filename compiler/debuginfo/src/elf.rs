@@ -63,7 +63,7 @@ impl Elf {
         if bytes.get(4..6) != Some(&[2, 1]) {
             return Err(Error::in_file(path, "not a 64-bit little-endian ELF file").at("file", 4));
         }
-        let file = File::parse(bytes).map_err(failed)?;
+        let file = File::parse(bytes).map_err(|error| failed(error).at("file", 0))?;
         let relocatable = file.elf_header().e_type.get(LittleEndian) == ET_REL;
         let mut sections = Vec::new();
         let mut next = LAYOUT_BASE;
@@ -80,7 +80,10 @@ impl Elf {
                 next = next.saturating_add(section.size().clamp(1, 1 << 40));
             }
             sections.push(Section {
-                name: String::from_utf8_lossy(section.name_bytes().map_err(failed)?).into_owned(),
+                name: String::from_utf8_lossy(section.name_bytes().map_err(|error| {
+                    failed(error).at("section headers", section.index().0 as u64)
+                })?)
+                .into_owned(),
                 index: section.index(),
                 address,
                 size: section.size(),

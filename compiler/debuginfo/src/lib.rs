@@ -71,7 +71,7 @@ mod tracepoints;
 mod type_queries;
 mod types;
 
-pub use carried::{CarriedFrame, CarriedLine, CarriedSymbol, FrameRule};
+pub use carried::{CarriedFrame, CarriedLine, CarriedSymbol, FrameRule, build_id_of};
 pub use error::{Error, Result};
 pub use exports::Export;
 pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};

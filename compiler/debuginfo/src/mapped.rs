@@ -47,10 +47,7 @@ pub fn contents(path: &Path) -> Result<&'static [u8]> {
     let bytes: &'static [u8] = match compression(path) {
         Some(compression) => {
             let packed = std::fs::read(path).map_err(failed)?;
-            Vec::leak(
-                decompress(&packed, compression)
-                    .map_err(|message| Error::in_file(path, message))?,
-            )
+            Vec::leak(decompress(path, 0, &packed, compression)?)
         }
         // Files of sysfs and procfs cannot be mapped on most kernels.
         None if metadata.len() < 4096 || path.starts_with("/sys") || path.starts_with("/proc") => {
@@ -130,52 +127,79 @@ pub fn kernel_in_image(path: &Path) -> Result<&'static [u8]> {
     let packed = payload
         .get(..payload.len().saturating_sub(4))
         .unwrap_or_default();
-    let kernel =
-        decompress(packed, compression).map_err(|message| Error::in_file(path, message))?;
-    Ok(Vec::leak(kernel))
+    let start = packed.as_ptr() as usize - bytes.as_ptr() as usize;
+    Ok(Vec::leak(decompress(path, start, packed, compression)?))
 }
 
 /// No kernel module is larger than this; stops decompression bombs.
 const DECOMPRESSED_LIMIT: u64 = 1 << 30;
 
-fn decompress(packed: &[u8], compression: Compression) -> std::result::Result<Vec<u8>, String> {
+/// Unpacks what stands at offset `start` of the file at `path`.
+fn decompress(
+    path: &Path,
+    start: usize,
+    packed: &[u8],
+    compression: Compression,
+) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    let mut rest = packed;
     let result = match compression {
-        Compression::Xz => liblzma::read::XzDecoder::new(packed)
+        Compression::Xz => liblzma::bufread::XzDecoder::new(&mut rest)
             .take(DECOMPRESSED_LIMIT)
             .read_to_end(&mut bytes),
-        Compression::Gzip => flate2::read::MultiGzDecoder::new(packed)
+        Compression::Gzip => flate2::bufread::MultiGzDecoder::new(&mut rest)
             .take(DECOMPRESSED_LIMIT)
             .read_to_end(&mut bytes),
-        Compression::Zstd => match ruzstd::decoding::StreamingDecoder::new(packed) {
-            Ok(decoder) => decoder.take(DECOMPRESSED_LIMIT).read_to_end(&mut bytes),
-            Err(error) => return Err(format!("cannot decompress (zstd): {error}")),
-        },
-        Compression::Lz4 => return decompress_lz4(packed),
+        Compression::Zstd => ruzstd::decoding::StreamingDecoder::new(&mut rest)
+            .map_err(std::io::Error::other)
+            .and_then(|decoder| decoder.take(DECOMPRESSED_LIMIT).read_to_end(&mut bytes)),
+        Compression::Lz4 => decompress_lz4(&mut rest, &mut bytes),
     };
-    result.map_err(|error| format!("cannot decompress ({compression:?}): {error}"))?;
-    Ok(bytes)
+    match result {
+        Ok(_) => Ok(bytes),
+        Err(error) => {
+            let message = format!("cannot decompress ({compression:?}): {error}");
+            let offset = start + (packed.len() - rest.len());
+            Err(Error::in_file(path, message).at("file", offset as u64))
+        }
+    }
 }
 
 /// The old format of lz4, which kernels are packed in: a magic number, then blocks of at most
 /// 8 MiB each with its packed size before it (`lz4_Frame_format.md`, "Legacy frame").
-fn decompress_lz4(packed: &[u8]) -> std::result::Result<Vec<u8>, String> {
+fn decompress_lz4(rest: &mut &[u8], bytes: &mut Vec<u8>) -> std::io::Result<usize> {
     const BLOCK: usize = 8 << 20;
-    let mut rest = packed.get(4..).unwrap_or_default();
-    let mut bytes = Vec::new();
+    *rest = rest.get(4..).unwrap_or_default();
     let mut block = vec![0; BLOCK];
     while let Some((size, behind)) = rest.split_first_chunk() {
         let size = usize::try_from(u32::from_le_bytes(*size)).unwrap_or(usize::MAX);
         let (Some(data), Some(next)) = (behind.get(..size), behind.get(size..)) else {
-            return Err("cannot decompress (lz4): it is cut off".to_owned());
+            return Err(std::io::Error::other("it is cut off"));
         };
-        let length = lz4_flex::block::decompress_into(data, &mut block)
-            .map_err(|error| format!("cannot decompress (lz4): {error}"))?;
+        let length =
+            lz4_flex::block::decompress_into(data, &mut block).map_err(std::io::Error::other)?;
         bytes.extend_from_slice(block.get(..length).unwrap_or_default());
         if bytes.len() as u64 > DECOMPRESSED_LIMIT {
-            return Err("cannot decompress (lz4): it is too large".to_owned());
+            return Err(std::io::Error::other("it is too large"));
         }
-        rest = next;
+        *rest = next;
     }
-    Ok(bytes)
+    Ok(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_module_is_named_with_the_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["a.ko.xz", "b.ko.gz", "c.ko.zst"] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, b"\x28\xb5\x2f\xfdnot packed at all").expect("a file");
+            let error = contents(&path).expect_err("refused");
+            assert_eq!(error.path.as_deref(), Some(&*path));
+            assert!(error.position.is_some(), "{error}");
+        }
+    }
 }

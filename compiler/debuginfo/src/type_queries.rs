@@ -256,7 +256,21 @@ impl DebugInfo {
                 _ => return Ok(read.id),
             };
         }
-        Err(Error::new("a type refers to itself"))
+        Err(self.bad_type(id, "a type refers to itself"))
+    }
+
+    /// An error about a type, with its place in the file it comes from.
+    fn bad_type(&self, id: TypeId, message: &str) -> Error {
+        let section = match id.0.source {
+            Source::Btf => ".BTF",
+            _ => ".debug_info",
+        };
+        let path = self.get(id.0.module).ok().and_then(|module| {
+            let elf = module.elf.as_ref().map(|elf| elf.path.clone());
+            elf.or_else(|| self.paths().btf.clone())
+        });
+        let error = Error::new(message).at(section, id.0.offset);
+        Error { path, ..error }
     }
 
     /// Size of a type in bytes; 0 for void, functions, and what is only
@@ -275,7 +289,9 @@ impl DebugInfo {
                 // An array cannot contain itself by value, but a corrupt file may say so.
                 let element = self.type_of(self.strip(*element)?)?;
                 let one = match &element.kind {
-                    TypeKind::Array { .. } => return Err(Error::new("an array of itself")),
+                    TypeKind::Array { .. } => {
+                        return Err(self.bad_type(element.id, "an array of itself"));
+                    }
                     _ => self.size_of(element.id)?,
                 };
                 dimensions

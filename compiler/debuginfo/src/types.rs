@@ -470,6 +470,8 @@ pub enum LocationExpr {
     Address(Address),
     /// Offset in the per-CPU area: add the CPU's base.
     PerCpu(Address),
+    /// A value that is not known after all, which turns out at run time: an error.
+    Unknown,
     /// Offset in thread-local storage of a user program.
     ThreadLocal(Box<LocationExpr>),
     /// Zero-extended `size` bytes (1, 2, 4, 8) at an address. May fault.

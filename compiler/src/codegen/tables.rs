@@ -481,7 +481,11 @@ fn kind_fields(fields: &mut Fields, index: usize, kind: &ProbeKind) {
             config,
             period,
             is_frequency,
+            program,
+            counter,
         } => {
+            fields.optional("path", program.as_deref());
+            fields.optional("perf_counter", counter.as_deref());
             fields.number("perf_type", i64::from(*ty));
             fields.unsigned("perf_config", *config);
             fields.unsigned("perf_period", *period);

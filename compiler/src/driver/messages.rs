@@ -55,7 +55,7 @@ impl Messages {
             if !is_warning || self.warnings_are_errors {
                 errors += 1;
             }
-            let text = self.renderer.render(diagnostic, sources);
+            let text = self.text(diagnostic, sources);
             if !self.seen.borrow_mut().insert(text.clone()) && !self.shows_all {
                 self.suppressed.set(self.suppressed.get() + 1);
                 continue;
@@ -63,6 +63,25 @@ impl Messages {
             tell!("{text}");
         }
         errors
+    }
+
+    /// Text of one message. Why something failed is said once: several probes may use an alias
+    /// that does not fit this kernel.
+    fn text(&self, diagnostic: &Diagnostic, sources: &SourceMap) -> String {
+        if diagnostic.causes.is_empty() || self.renderer.format == ErrorFormat::Json {
+            return self.renderer.render(diagnostic, sources);
+        }
+        let render = |cause| self.renderer.render(cause, sources);
+        let causes: String = diagnostic.causes.iter().map(render).collect();
+        if self.seen.borrow_mut().insert(causes) || self.shows_all {
+            return self.renderer.render(diagnostic, sources);
+        }
+        let alone = Diagnostic {
+            causes: Vec::new(),
+            ..diagnostic.clone()
+        };
+        let alone = alone.note("the cause is shown above");
+        self.renderer.render(&alone, sources)
     }
 
     /// A warning that has no place in a script.

@@ -733,6 +733,10 @@ pub enum ProbeKind {
         config: u64,
         period: u64,
         is_frequency: bool,
+        /// Of the processes of `-c` and `-x` that run this program, rather than of all CPUs.
+        program: Option<String>,
+        /// Does not sample: it counts under this name, for `@perf`.
+        counter: Option<String>,
     },
     ProcfsRead {
         path: String,

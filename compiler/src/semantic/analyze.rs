@@ -61,6 +61,7 @@ pub fn analyze(session: &Session, name: &str) -> Option<ir::Program> {
     let mut program = program?;
     program.name = name.to_owned();
     check_loops(session, &program, &places);
+    check_counters(session, &program);
     if session.has_errors() {
         return None;
     }
@@ -151,6 +152,29 @@ fn check_loops(session: &Session, program: &ir::Program, places: &Places) {
     }
 }
 
+fn counter_of(probe: &ir::Probe) -> Option<&str> {
+    match &probe.kind {
+        ir::ProbeKind::Perf { counter, .. } => counter.as_deref(),
+        _ => None,
+    }
+}
+
+/// `@perf` reads what a `.counter` probe counts.
+fn check_counters(session: &Session, program: &ir::Program) {
+    let known: HashSet<&str> = program.probes.iter().filter_map(counter_of).collect();
+    for (name, place) in session.counters() {
+        if !known.contains(name.as_str()) {
+            let text = format!("perf counter '{name}' not defined");
+            let hint = format!("probe perf.hw.instructions.process.counter(\"{name}\") {{ }}");
+            session.report(
+                Diagnostic::semantic_error("E0237", text)
+                    .at(place)
+                    .hint(hint),
+            );
+        }
+    }
+}
+
 /// The first statement in a loop's body that changes an array, itself or in what it calls.
 fn first_change(
     program: &ir::Program,
@@ -193,7 +217,8 @@ fn remove_empty_probes(session: &Session, derived: &[Derived], program: &mut ir:
     program.probes.retain(|probe| {
         let is_empty = handlers
             .get(probe.handler)
-            .is_some_and(|handler| handler.body.is_empty());
+            .is_some_and(|handler| handler.body.is_empty())
+            && counter_of(probe).is_none();
         if is_empty
             && let Some(derived) = derived.get(index)
             && session.is_users(derived.keyword)

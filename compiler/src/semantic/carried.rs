@@ -34,7 +34,7 @@ pub(super) fn collect(session: &Session, program: &mut ir::Program) {
         match file(session, &path, has) {
             Ok(file) => files.push(file),
             Err(error) => session.report(Diagnostic::warning(
-                "W0204",
+                "W0206",
                 format!("no symbols of {path}: {error}"),
             )),
         }

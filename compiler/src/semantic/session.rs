@@ -141,6 +141,8 @@ pub struct Session<'a> {
     /// Errors of the point being resolved will be dropped (`?`, wildcards): similar names,
     /// which take a look at every symbol of the kernel, need not be searched.
     pub errors_are_dropped: Cell<bool>,
+    /// Counters that `@perf` reads, and where.
+    counters: RefCell<HashMap<String, Span>>,
 }
 
 impl<'a> Session<'a> {
@@ -160,6 +162,7 @@ impl<'a> Session<'a> {
             diagnostics: RefCell::default(),
             synthesized: Cell::new(0),
             errors_are_dropped: Cell::new(false),
+            counters: RefCell::default(),
         }
     }
 
@@ -284,6 +287,16 @@ impl<'a> Session<'a> {
             .borrow()
             .iter()
             .any(|unit| unit.file == place.file && unit.origin == Origin::User)
+    }
+
+    /// Remembers that `@perf` reads a counter.
+    pub fn note_counter(&self, name: &str, place: Span) {
+        self.counters.borrow_mut().insert(name.to_owned(), place);
+    }
+
+    /// The counters that `@perf` reads, and where.
+    pub fn counters(&self) -> HashMap<String, Span> {
+        self.counters.borrow().clone()
     }
 
     /// Remembers a message. Bodies are walked several times: the same warning comes again.

@@ -4,6 +4,7 @@
 //! on the first question about a name, a unit on the first question about
 //! something in it.
 
+mod callers;
 mod cfi;
 mod functions;
 mod index;

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use gimli::{AttributeValue, DebuggingInformationEntry, UnitOffset};
 
+use super::callers::Calls;
 use super::{Slice, UnitEntry};
 use crate::types::{AddressRange, SourcePosition};
 
@@ -21,6 +22,7 @@ pub(crate) struct Unit {
     /// Source files are named with the directory that they were compiled in.
     has_full_paths: bool,
     files: OnceLock<Vec<Arc<str>>>,
+    calls: OnceLock<Calls>,
 }
 
 /// An entry with its attributes.
@@ -41,7 +43,13 @@ impl Unit {
             end: entry.end,
             has_full_paths,
             files: OnceLock::new(),
+            calls: OnceLock::new(),
         })
+    }
+
+    /// The calls that its functions make, read at the first question.
+    pub fn calls(&self, read: impl FnOnce(&Unit) -> Calls) -> &Calls {
+        self.calls.get_or_init(|| read(self))
     }
 
     /// Name of the unit's main source file.

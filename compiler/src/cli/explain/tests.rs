@@ -14,7 +14,7 @@ use crate::semantic::session::{SemanticOptions, Session};
 use crate::target::FixtureTarget;
 
 /// Codes whose cause is no script: files that cannot be read, or are damaged.
-const WITHOUT_EXAMPLE: [&str; 2] = ["E0412", "W0103"];
+const WITHOUT_EXAMPLE: [&str; 3] = ["E0412", "W0206", "W0103"];
 
 /// All codes in the sources of the compiler.
 fn codes() -> BTreeSet<String> {
@@ -166,6 +166,10 @@ impl Example {
             &[],
         );
         let roots = [folder.path().to_owned()];
+        let environment = Environment {
+            tapset: true,
+            ..environment
+        };
         let library = TapsetLibrary::open(&roots, environment, &mut sources);
         let session = Session::new(&target, &library, options, sources);
         session.add_user_file("<input>".to_owned(), file);

@@ -14,6 +14,9 @@ use super::stmt::global_id;
 use super::{Lowering, mismatch_error};
 use crate::ir;
 
+/// The tapset's function behind `@perf`.
+const READ_COUNTER: &str = "__perf_counter";
+
 /// A lowered expression with its type and, if it is a C value, its C type.
 pub(super) struct Lowered {
     pub expr: ir::Expr,
@@ -133,8 +136,20 @@ impl Lowering<'_, '_> {
             | E::EnumName { .. }
             | E::Deref { .. }
             | E::Register { .. }
-            | E::Perf(_)
             | E::Probewrite(_) => self.target(state, expr),
+            E::Perf(name) => {
+                self.session.note_counter(name, expr.token);
+                let span = expr.token;
+                let text = E::String(name.clone().into_bytes());
+                let call = E::Call {
+                    name: ast::Ident {
+                        name: READ_COUNTER.to_owned(),
+                        span,
+                    },
+                    args: vec![ast::Expr::new(text, span, span)],
+                };
+                self.expr(state, &ast::Expr::new(call, span, span))
+            }
             E::Entry(inner) => self.entry(state, inner, expr.token),
             E::Defined(inner) => {
                 let is_defined = self.is_defined(state, inner);

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `perf.type(N).config(M)`: performance counters that overflow.
 
-use super::{Build, Context, Request, error};
+use super::{Build, Context, Request, error, process};
 use crate::ir::ProbeKind;
 
 /// Events between two hits where the script says nothing (man stapprobes).
 const DEFAULT_PERIOD: u64 = 1_000_000;
 
 pub(super) fn build(request: &Request) -> Build {
-    if request.has("counter") || request.has("process") {
-        return Err(
-            error("perf counters of processes (.process, .counter) are not supported")
-                .hint("use .sample(N) or .hz(N), and test pid() in the handler"),
-        );
+    let counter = request.string("counter");
+    let program = match request.has("process") {
+        true => Some(process::program(request)?.path),
+        false => None,
+    };
+    if counter.is_some() && !request.session.options.has_target_process {
+        return Err(error(
+            "a perf counter counts the process of -c COMMAND or -x PID, and neither is given",
+        ));
     }
     let number = |name| request.number(name).unwrap_or(0);
     let Ok(ty) = u32::try_from(number("type")) else {
@@ -36,6 +40,8 @@ pub(super) fn build(request: &Request) -> Build {
             config,
             period,
             is_frequency,
+            program,
+            counter,
         },
         Context::Empty,
     )

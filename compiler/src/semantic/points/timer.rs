@@ -23,6 +23,8 @@ pub(super) fn build(request: &Request) -> Build {
             config: CPU_CLOCK,
             period: PROFILE_PERIOD,
             is_frequency: false,
+            program: None,
+            counter: None,
         };
         return request.found(kind, Context::Empty);
     }
