@@ -43,7 +43,7 @@ complete -c rstap -s d -r -d 'Carry symbols of this module or program, for addre
 complete -c rstap -l ldd -d 'Carry symbols of the shared libraries of all programs named.'
 complete -c rstap -l all-modules -d 'Carry symbols of all modules that are loaded.'
 complete -c rstap -l sign-module -d 'Sign the module with the kernel\'s sign-file, for Secure Boot; DIR holds signing_key.priv and signing_key.x509.'
-complete -c rstap -l download-debuginfo -d 'Fetch missing debug files: yes, no, ask, or a time-out in seconds.'
+complete -c rstap -l download-debuginfo -d 'Fetch missing debug files from the servers of DEBUGINFOD_URLS: yes (default), no, or a time-out in seconds.'
 complete -c rstap -s g -d 'Guru mode: embedded C and writing to the target are allowed.'
 complete -c rstap -s D -r -d 'Define a C macro; sets run-time limits such as MAXACTION.'
 complete -c rstap -s I -r -d 'Look for tapset files here too.'

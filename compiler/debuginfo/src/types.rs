@@ -173,6 +173,9 @@ pub struct FunctionQuery {
     pub file: Option<String>,
     /// Also report copies inlined into other functions.
     pub inlined: bool,
+    /// Of the copies of a function only one that can be probed, if there is
+    /// one: enough for a list of names.
+    pub one_of_each: bool,
 }
 
 /// What a variable is.

@@ -230,6 +230,11 @@ Colours of messages, as
 .TP
 .B SYSTEMTAP_DEBUGINFO_PATH
 Folders with debug files.
+.TP
+.B DEBUGINFOD_CACHE_PATH, DEBUGINFOD_TIMEOUT
+Where debug files that were fetched are kept, instead of ~/.cache/debuginfod_client, and for how many seconds a
+server may send nothing (90). See
+.BR debuginfod (8).
 .SH FILES
 .TP
 .I $SYSTEMTAP_DIR/rc

@@ -79,7 +79,9 @@ pub enum Privilege {
 /// `--download-debuginfo`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Download {
+    /// Where `$DEBUGINFOD_URLS` says, if it is set.
     #[default]
+    Auto,
     No,
     Yes,
     Ask,

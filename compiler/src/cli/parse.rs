@@ -494,10 +494,6 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
         "sysenv",
         "paths of the target's environment are not searched",
     ),
-    (
-        "download-debuginfo",
-        "nothing is downloaded; see `rstap info` for what is missing",
-    ),
 ];
 
 fn warn_without_effect(matches: &Matches<'_>, warnings: &mut Vec<String>) {

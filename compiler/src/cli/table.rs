@@ -195,7 +195,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     long("ldd", Flag, Section::Kernel, "Carry symbols of the shared libraries of all programs named."),
     long("all-modules", Flag, Section::Kernel, "Carry symbols of all modules that are loaded."),
     long("sign-module", Optional("DIR"), Section::Kernel, "Sign the module with the kernel's sign-file, for Secure Boot; DIR holds signing_key.priv and signing_key.x509."),
-    environment(long("download-debuginfo", Optional("WHEN"), Section::Kernel, "Fetch missing debug files: yes, no, ask, or a time-out in seconds."), "DEBUGINFOD_URLS"),
+    environment(long("download-debuginfo", Optional("WHEN"), Section::Kernel, "Fetch missing debug files from the servers of DEBUGINFOD_URLS: yes (default), no, or a time-out in seconds."), "DEBUGINFOD_URLS"),
     short("g", 'g', Flag, Section::Language, "Guru mode: embedded C and writing to the target are allowed."),
     short("D", 'D', Required("NAME[=VALUE]"), Section::Language, "Define a C macro; sets run-time limits such as MAXACTION."),
     environment(short("I", 'I', Required("DIR"), Section::Language, "Look for tapset files here too."), "SYSTEMTAP_TAPSET"),

@@ -4,13 +4,15 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use rstap_debuginfo::{KernelPaths, KernelRequest};
+use rstap_debuginfo::{DebugServers, KernelPaths, KernelRequest};
 use rstap_vm::KernelSet;
 
 use crate::build::{BuildError, KernelTree};
 use crate::cli::Options;
-use crate::cli::options::Remote;
+use crate::cli::options::{Download, Remote};
+use crate::output::tell;
 
 /// The kernel of this session.
 #[derive(Debug)]
@@ -35,6 +37,7 @@ impl Kernel {
         let mut request = KernelRequest {
             debuginfo_path: std::env::var("SYSTEMTAP_DEBUGINFO_PATH").ok(),
             sysroot: options.sysroot.clone(),
+            servers: servers(options),
             ..KernelRequest::default()
         };
         let machine = machine(options, wanted.as_deref())?;
@@ -104,6 +107,26 @@ impl Kernel {
             .get(name)
             .cloned()
     }
+}
+
+/// Where missing debug files may be fetched from.
+fn servers(options: &Options) -> Option<DebugServers> {
+    if options.download_debuginfo == Download::No {
+        return None;
+    }
+    let Some(mut servers) = DebugServers::from_environment() else {
+        if options.download_debuginfo != Download::Auto {
+            tell!("WARNING: nothing is downloaded: DEBUGINFOD_URLS names no server\n");
+        }
+        return None;
+    };
+    if let Download::Timeout(seconds) = options.download_debuginfo {
+        servers.timeout = Duration::from_secs(seconds.into());
+    }
+    if options.verbose(2) > 0 {
+        servers.progress = Some(|what| tell!("{what}\n"));
+    }
+    Some(servers)
 }
 
 /// The kernel of the machine that `--remote=vm` asks for.
