@@ -412,6 +412,9 @@ impl<'s, 'a> Lowering<'s, 'a> {
         if !self.session.options.no_global_display {
             self.add_global_display();
         }
+        if self.session.options.monitor {
+            self.add_monitor_display();
+        }
         let places = self
             .locations
             .into_iter()
