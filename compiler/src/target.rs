@@ -33,6 +33,9 @@ pub trait Target {
     fn module_name(&self, module: ModuleId) -> String;
     /// Absolute path of a user program: a path, or a name to be searched in `$PATH`.
     fn program(&self, name: &str) -> Result<String>;
+    /// Absolute paths of the programs and libraries whose path matches, or whose name does if the
+    /// pattern has no slash: those in `$PATH`. Sorted, each file once.
+    fn programs(&self, pattern: &str) -> Vec<String>;
     /// Absolute path of the program with a build-id (hexadecimal): `first` if it is that one, else
     /// what debug files name, runs, or is in `$PATH`.
     fn program_with_build_id(&self, id: &str, first: Option<&str>) -> Result<String>;

@@ -56,23 +56,33 @@ fn paths(session: &Session, program: &ir::Program) -> BTreeSet<String> {
     let programs = options.target_program.iter().chain(&options.symbol_files);
     paths.extend(programs.filter_map(|name| session.target.program(name).ok()));
     if options.ldd {
-        let mut new: Vec<String> = paths.iter().cloned().collect();
-        while let Some(path) = new.pop() {
-            let needed = session
-                .target
-                .module(&path)
-                .and_then(|module| session.target.needed_libraries(module))
-                .unwrap_or_default();
-            for name in needed {
-                if let Ok(library) = session.target.library(&name)
-                    && paths.insert(library.clone())
-                {
-                    new.push(library);
-                }
+        let libraries: Vec<String> = paths
+            .iter()
+            .flat_map(|path| libraries(session.target, path))
+            .collect();
+        paths.extend(libraries);
+    }
+    paths
+}
+
+/// The shared libraries of a program, and theirs.
+pub(super) fn libraries(target: &dyn crate::target::Target, program: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut new = vec![program.to_owned()];
+    while let Some(path) = new.pop() {
+        let needed = target
+            .module(&path)
+            .and_then(|module| target.needed_libraries(module))
+            .unwrap_or_default();
+        for name in needed {
+            if let Ok(library) = target.library(&name)
+                && found.insert(library.clone())
+            {
+                new.push(library);
             }
         }
     }
-    paths
+    found
 }
 
 fn file(

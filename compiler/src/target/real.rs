@@ -2,6 +2,8 @@
 //! A real kernel, through `rstap_debuginfo`.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -98,6 +100,32 @@ fn configured_libraries(file: &Path, depth: u32, directories: &mut Vec<PathBuf>)
     }
 }
 
+/// Files whose path matches, component by component.
+fn files_matching(pattern: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for component in pattern.components() {
+        let text = component.as_os_str().to_string_lossy();
+        if !glob::is_pattern(&text) {
+            found.iter_mut().for_each(|path| path.push(component));
+            continue;
+        }
+        let entries = found
+            .iter()
+            .flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten())
+            .filter(|entry| glob::matches(&text, &entry.file_name().to_string_lossy()));
+        found = entries.map(|entry| entry.path()).collect();
+    }
+    found.retain(|path| path.is_file());
+    found
+}
+
+fn is_elf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    std::fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .is_ok_and(|()| magic == *b"\x7fELF")
+}
+
 impl Target for RealTarget {
     fn release(&self) -> String {
         self.paths.release.clone()
@@ -123,6 +151,23 @@ impl Target for RealTarget {
         let search = std::env::var_os("PATH").unwrap_or_default();
         self.find_file(name, std::env::split_paths(&search).collect())
             .ok_or_else(|| Error::new(format!("no program '{name}'")))
+    }
+
+    fn programs(&self, pattern: &str) -> Vec<String> {
+        let search = std::env::var_os("PATH").unwrap_or_default();
+        let patterns: Vec<PathBuf> = match pattern.contains('/') {
+            true => vec![PathBuf::from(pattern)],
+            false => std::env::split_paths(&search)
+                .map(|directory| directory.join(pattern))
+                .collect(),
+        };
+        let found = patterns.iter().flat_map(|pattern| files_matching(pattern));
+        let found = found.filter(|path| is_elf(path));
+        let found = found.filter_map(|path| path.canonicalize().ok());
+        let found: BTreeSet<String> = found
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect();
+        found.into_iter().collect()
     }
 
     fn program_with_build_id(&self, id: &str, first: Option<&str>) -> Result<String> {

@@ -67,6 +67,23 @@ pub(super) struct Program {
     pub prefix: String,
 }
 
+impl Program {
+    /// A program by its path; `pid` 0 means all processes that run it.
+    pub fn of_path(path: String, pid: i64) -> Program {
+        let prefix = format!("process(\"{path}\")");
+        Program { path, pid, prefix }
+    }
+
+    /// A library of this program.
+    pub fn library(&self, path: String) -> Program {
+        Program {
+            prefix: format!("{}.library(\"{path}\")", self.prefix),
+            path,
+            pid: self.pid,
+        }
+    }
+}
+
 impl<'r> Site<'r> {
     pub fn session(&self) -> &'r Session<'r> {
         self.request.session
@@ -216,7 +233,7 @@ pub(super) fn sites<'r>(request: &'r Request<'r>) -> Result<Vec<Site<'r>>, Diagn
         .first()
         .is_some_and(|first| first.name == "process")
     {
-        return Ok(vec![process::site(request)?]);
+        return process::sites(request);
     }
     let site = |module| Site {
         request,

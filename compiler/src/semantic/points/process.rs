@@ -6,12 +6,13 @@ use std::rc::Rc;
 use rstap_debuginfo::{Marker, glob};
 use rstap_syntax::diag::Diagnostic;
 
-use super::place::{Program, Site};
+use super::place::{self, Program, Site};
 use super::table::Family;
 use super::{
     Build, Context, Found, Request, error, from_target, function, no_match, statement, suggest,
 };
 use crate::ir::ProbeKind;
+use crate::semantic::carried;
 
 pub(super) fn build(request: &Request) -> Build {
     match request.family {
@@ -47,11 +48,9 @@ pub(super) fn program(request: &Request) -> Result<Program, Diagnostic> {
             .map_err(|error| no_match("", &[]).note(error.to_string()))
     };
     if let Some(pid) = request.number("process") {
-        let path = locate(&format!("/proc/{pid}/exe"))?;
         return Ok(Program {
-            path,
-            pid,
             prefix: format!("process({pid})"),
+            ..Program::of_path(locate(&format!("/proc/{pid}/exe"))?, pid)
         });
     }
     if let Some(name) = request.string("process") {
@@ -61,23 +60,10 @@ pub(super) fn program(request: &Request) -> Result<Program, Diagnostic> {
                 .map_err(|error| no_match("", &[]).note(error.to_string()))?,
             false => locate(&name)?,
         };
-        let prefix = format!("process(\"{path}\")");
-        return Ok(Program {
-            path,
-            pid: 0,
-            prefix,
-        });
+        return Ok(Program::of_path(path, 0));
     }
     match &options.target_program {
-        Some(name) => {
-            let path = locate(name)?;
-            let prefix = format!("process(\"{path}\")");
-            Ok(Program {
-                path,
-                pid: 0,
-                prefix,
-            })
-        }
+        Some(name) => Ok(Program::of_path(locate(name)?, 0)),
         None => Err(error(
             "unspecified process probe is invalid without a -c COMMAND or -x PID [man stapprobes]",
         )),
@@ -91,36 +77,67 @@ fn is_build_id(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The file of code for functions and statements: the program or one of its libraries.
-pub(super) fn site<'r>(request: &'r Request<'r>) -> Result<Site<'r>, Diagnostic> {
+/// The files of code for functions, statements, markers and stubs: the program or some of its
+/// libraries, more than one if there is a wildcard.
+pub(super) fn sites<'r>(request: &'r Request<'r>) -> Result<Vec<Site<'r>>, Diagnostic> {
     let target = request.session.target;
-    let mut program = program(request)?;
-    if let Some(library) = request.string("library") {
-        let path = target.library(&library).map_err(|error| {
-            no_match("", &[])
-                .note(error.to_string())
-                .hint("give the library's full path")
-        })?;
-        program.prefix = format!("{}.library(\"{path}\")", program.prefix);
-        program.path = path;
+    let programs = match request.string("process") {
+        Some(pattern) if glob::is_pattern(&pattern) => target
+            .programs(&pattern)
+            .into_iter()
+            .map(|path| Program::of_path(path, 0))
+            .collect(),
+        _ => vec![program(request)?],
+    };
+    let mut files = Vec::new();
+    match request.string("library") {
+        None => files = programs,
+        Some(pattern) if glob::is_pattern(&pattern) => {
+            for program in &programs {
+                let libraries = carried::libraries(target, &program.path);
+                let wanted = libraries
+                    .into_iter()
+                    .filter(|path| is_named(&pattern, path));
+                files.extend(wanted.map(|path| program.library(path)));
+            }
+        }
+        Some(name) => {
+            let path = target.library(&name).map_err(|error| {
+                no_match("", &[])
+                    .note(error.to_string())
+                    .hint("give the library's full path")
+            })?;
+            files.extend(programs.iter().map(|program| program.library(path.clone())));
+        }
     }
-    let module = target
-        .module(&program.path)
-        .map_err(|error| from_target(&error))?;
-    Ok(Site {
-        request,
-        module,
-        program: Some(program),
-    })
+    let is_one = files.len() == 1;
+    let mut sites = Vec::new();
+    for program in files {
+        match target.module(&program.path) {
+            Ok(module) => sites.push(Site {
+                request,
+                module,
+                program: Some(program),
+            }),
+            Err(error) if is_one => return Err(from_target(&error)),
+            // Of many files some are none that can be read.
+            Err(_) => {}
+        }
+    }
+    if sites.is_empty() {
+        return Err(no_match("", &[]).note("no program or library of that name"));
+    }
+    Ok(sites)
+}
+
+/// Whether a pattern means a library, by its path or its file's name.
+fn is_named(pattern: &str, path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    glob::matches(pattern, path) || glob::matches(pattern, name)
 }
 
 /// Static markers, by name and perhaps provider; both may have wildcards.
 fn mark(request: &Request) -> Build {
-    let site = site(request)?;
-    let target = request.session.target;
-    let markers = target
-        .markers(site.module)
-        .map_err(|error| from_target(&error))?;
     let wanted = request.string("mark").unwrap_or_default();
     let provider = request.string("provider");
     let is_wanted = |marker: &&Marker| {
@@ -130,22 +147,28 @@ fn mark(request: &Request) -> Build {
                 .is_none_or(|pattern| glob::matches(pattern, &marker.provider))
     };
     let mut found = Vec::new();
-    for marker in markers.iter().filter(is_wanted) {
-        let name = format!(
-            "{}.provider(\"{}\").mark(\"{}\")",
-            site.prefix(),
-            marker.provider,
-            marker.name
-        );
-        let kind = site.marker(marker)?;
-        found.push(Found::new(
-            kind,
-            name,
-            Context::Mark(Rc::new(marker.clone())),
-        ));
+    let mut names = Vec::new();
+    for site in place::sites(request)? {
+        let markers = request.session.target.markers(site.module);
+        let markers = markers.map_err(|error| from_target(&error))?;
+        for marker in markers.iter().filter(is_wanted) {
+            let name = format!(
+                "{}.provider(\"{}\").mark(\"{}\")",
+                site.prefix(),
+                marker.provider,
+                marker.name
+            );
+            let kind = site.marker(marker)?;
+            found.push(Found::new(
+                kind,
+                name,
+                Context::Mark(Rc::new(marker.clone())),
+            ));
+        }
+        names.extend(markers.into_iter().map(|marker| marker.name));
     }
     if found.is_empty() {
-        let names = markers.iter().map(|marker| marker.name.as_str());
+        let names = names.iter().map(String::as_str);
         return Err(no_match("markers", &suggest::similar(&wanted, names)));
     }
     Ok(found)
@@ -153,30 +176,32 @@ fn mark(request: &Request) -> Build {
 
 /// Stubs of the procedure linkage table, by the name of the function that they call.
 fn plt(request: &Request) -> Build {
-    let site = site(request)?;
-    let entries = request.session.target.plt(site.module);
-    let entries = entries.map_err(|error| from_target(&error))?;
     let wanted = request.string("plt").unwrap_or_else(|| "*".to_owned());
     let is_return = request.has("return");
     let suffix = if is_return { ".return" } else { "" };
     let mut found = Vec::new();
-    for entry in entries
-        .iter()
-        .filter(|entry| glob::matches(&wanted, &entry.name))
-    {
-        let kind = site.instruction(entry.address, is_return)?;
-        let name = format!("{}.plt(\"{}\"){suffix}", site.prefix(), entry.name);
-        found.push(Found::new(kind, name, Context::Plt(entry.name.clone())));
+    let mut names = Vec::new();
+    for site in place::sites(request)? {
+        let entries = request.session.target.plt(site.module);
+        let entries = entries.map_err(|error| from_target(&error))?;
+        for entry in &entries {
+            if glob::matches(&wanted, &entry.name) {
+                let kind = site.instruction(entry.address, is_return)?;
+                let name = format!("{}.plt(\"{}\"){suffix}", site.prefix(), entry.name);
+                found.push(Found::new(kind, name, Context::Plt(entry.name.clone())));
+            }
+        }
+        names.extend(entries.into_iter().map(|entry| entry.name));
     }
     if !found.is_empty() {
         return Ok(found);
     }
-    if entries.is_empty() {
+    if names.is_empty() {
         let message = "it has no procedure linkage table: it is linked statically, or compiled \
                        with -fno-plt";
         return Err(no_match("", &[]).note(message));
     }
-    let names = entries.iter().map(|entry| entry.name.as_str());
+    let names = names.iter().map(String::as_str);
     Err(no_match("functions", &suggest::similar(&wanted, names)))
 }
 
