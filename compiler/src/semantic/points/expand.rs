@@ -20,7 +20,7 @@ use crate::semantic::session::{Session, UnitId};
 /// Aliases inside aliases at most; more is taken for a loop that no guard saw.
 const DEEPEST: usize = 100;
 /// Aliases that one `probe` may go through; each of a few can double the points of the next.
-const MOST_USES: usize = 50_000;
+const MOST_USES: usize = 20_000;
 
 /// All probes of one `probe` item. Errors go to the session.
 pub fn derive(session: &Session, probe: &Rc<ast::Probe>, unit: UnitId) -> Vec<Derived> {
