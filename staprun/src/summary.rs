@@ -79,7 +79,9 @@ impl Account {
     pub fn warnings(&self) -> Vec<String> {
         let mut texts = Vec::new();
         let (errors, skipped) = (
-            self.total("errors", "count"),
+            // --suppress-handler-errors keeps them from being told, not from being counted
+            self.total("errors", "count")
+                .saturating_add(self.total("suppressed-errors", "count")),
             self.total("skipped", "count"),
         );
         if errors > 0 || skipped > 0 {

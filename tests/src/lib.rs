@@ -11,6 +11,8 @@
 pub mod bench;
 pub mod corpus;
 pub mod directives;
+#[cfg(test)]
+mod documented;
 pub mod expect;
 pub mod lab;
 pub mod modules;

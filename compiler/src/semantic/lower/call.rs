@@ -13,6 +13,7 @@ use super::super::points::Context;
 use super::super::session::{Origin, UnitId};
 use super::super::{similar, visit};
 use super::body::BodyState;
+use super::embedded::has_tag;
 use super::expr::Lowered;
 use super::{FunctionInfo, FunctionKey, Lowering, Overload};
 use crate::ir;
@@ -44,6 +45,23 @@ impl Lowering<'_, '_> {
             for argument in args {
                 self.expr(state, argument);
             }
+            return self.nothing(token);
+        }
+        let needs_guru = |(function, _): &&Overload| match &function.body {
+            ast::FunctionBody::EmbeddedC(code) => has_tag(&code.code, "guru"),
+            ast::FunctionBody::Block(_) => false,
+        };
+        if !self.session.options.guru && fitting.iter().any(needs_guru) {
+            let text = format!(
+                "function '{}' may not be used unless -g is specified",
+                name.name
+            );
+            let hint = "it can harm the kernel or a process; -g (guru mode) allows it";
+            self.error(
+                Diagnostic::semantic_error("E0213", text)
+                    .at(name.span)
+                    .hint(hint),
+            );
             return self.nothing(token);
         }
         let indexes: Vec<usize> = fitting

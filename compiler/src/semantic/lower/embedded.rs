@@ -70,7 +70,7 @@ impl Lowering<'_, '_> {
 }
 
 /// Whether a comment of the text holds this magic word: `/* pure unprivileged */` holds two.
-fn has_tag(code: &str, tag: &str) -> bool {
+pub(super) fn has_tag(code: &str, tag: &str) -> bool {
     code.split("/*")
         .skip(1)
         .filter_map(|rest| rest.split("*/").next())
