@@ -537,3 +537,48 @@ fn every_code_is_explained() {
     rstap(&["explain"]).good().printed("W0201");
     rstap(&["explain", "E9999"]).bad("E9999");
 }
+
+/// What stands behind a name in the report of `rstap info`.
+fn row<'r>(report: &'r Ended, name: &str) -> &'r str {
+    let line = report
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix(name));
+    report.holds(line.is_some(), &format!("no row {name}"));
+    line.unwrap_or_default().trim()
+}
+
+#[test]
+fn info_says_what_is_missing_and_what_brings_it() {
+    let run = Run::new().file("root/lib/modules/9.9.9-test/kernel/x", "");
+    let root = format!("--sysroot={}", run.path("root"));
+    let report = run.rstap(&["info", "-r", "9.9.9-test", &root]);
+    report.holds(report.status == 1, "no script could be run");
+    assert_eq!(row(&report, "kernel "), "9.9.9-test");
+    for name in ["build tree", "debug info", "BTF", "symbols"] {
+        report.holds(row(&report, name).starts_with("missing"), name);
+    }
+    report.holds(
+        row(&report, "modules").ends_with("lib/modules/9.9.9-test"),
+        "modules",
+    );
+    // The command is known for the distributions that have packages of debug files.
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    if release.lines().any(|line| line == "ID=debian") {
+        let command = "missing; apt-get install linux-image-9.9.9-test-dbg";
+        assert_eq!(row(&report, "debug info"), command);
+    }
+    assert!(row(&report, "debug file servers").starts_with("none"));
+}
+
+#[test]
+fn info_names_the_servers_for_debug_files() {
+    let run = Run::new().variable("DEBUGINFOD_URLS", "http://a.example/ http://b.example");
+    let report = run.rstap(&["info", "-r", "9.9.9-test"]);
+    assert_eq!(
+        row(&report, "debug file servers"),
+        "http://a.example http://b.example"
+    );
+    let report = run.rstap(&["info", "-r", "9.9.9-test", "--download-debuginfo=no"]);
+    assert!(row(&report, "debug file servers").starts_with("none"));
+}

@@ -33,6 +33,9 @@ pub trait Target {
     fn module_name(&self, module: ModuleId) -> String;
     /// Absolute path of a user program: a path, or a name to be searched in `$PATH`.
     fn program(&self, name: &str) -> Result<String>;
+    /// Absolute path of the program with a build-id (hexadecimal): `first` if it is that one, else
+    /// what debug files name, runs, or is in `$PATH`.
+    fn program_with_build_id(&self, id: &str, first: Option<&str>) -> Result<String>;
     /// Absolute path of a shared library: a path, or a name to be searched where the
     /// dynamic linker looks.
     fn library(&self, name: &str) -> Result<String>;

@@ -105,4 +105,24 @@ static __always_inline unsigned long rst_get_kretprobe_caller(struct kretprobe_i
 #endif
 }
 
+/* 6.4: parts of a module by what they are for, instead of one layout. */
+static inline unsigned int rst_module_text(const struct module *module)
+{
+#ifdef RST_HAVE_MODULE_MEMORY
+	return module->mem[MOD_TEXT].size;
+#else
+	return module->core_layout.text_size;
+#endif
+}
+
+static inline unsigned int rst_module_data(const struct module *module)
+{
+#ifdef RST_HAVE_MODULE_MEMORY
+	return module->mem[MOD_DATA].size + module->mem[MOD_RODATA].size +
+	       module->mem[MOD_RO_AFTER_INIT].size;
+#else
+	return module->core_layout.size - module->core_layout.text_size;
+#endif
+}
+
 #endif /* RST_COMPAT_H */

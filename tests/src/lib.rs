@@ -5,6 +5,7 @@
 //!   must point to ([`ui`]).
 //! * `tests/run/**/*.stp` are compiled here and run in a virtual machine ([`run`]); their
 //!   directives are described in [`directives`].
+//! * What `-L` says is compared with what SystemTap says ([`listing`]).
 //! * Tests of whole sessions (`guest.rs`, `session.rs`, …) are plain Rust; what they share is in
 //!   [`lab`].
 
@@ -15,6 +16,7 @@ pub mod directives;
 mod documented;
 pub mod expect;
 pub mod lab;
+pub mod listing;
 pub mod modules;
 pub mod options;
 pub mod programs;

@@ -149,6 +149,7 @@ fn query(pattern: &str) -> FunctionQuery {
         name: name.to_string(),
         file,
         inlined: true,
+        one_of_each: false,
     }
 }
 

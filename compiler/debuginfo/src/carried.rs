@@ -4,6 +4,7 @@
 //! walked while it runs: symbols, rules for unwinding, source lines. All places are offsets
 //! in the file, since that is what a mapping tells.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use object::LittleEndian;
@@ -206,4 +207,9 @@ impl DebugInfo {
         }
         Ok(found)
     }
+}
+
+/// Build-id of a program or library, in hexadecimal. `None` if it has none or is no such file.
+pub fn build_id_of(path: &Path) -> Option<String> {
+    Elf::open(path).ok()?.build_id()
 }

@@ -113,6 +113,14 @@ impl Elf {
         Some((String::from_utf8_lossy(name).into_owned(), crc))
     }
 
+    /// Name and build id, in hexadecimal, of the file to which dwz(1) moved a
+    /// part of the debug information.
+    pub fn shared_debug_link(&self) -> Option<(String, String)> {
+        let (name, id) = self.file.gnu_debugaltlink().ok().flatten()?;
+        let id = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        Some((String::from_utf8_lossy(name).into_owned(), id))
+    }
+
     /// Address of the section with this index in the file's section table.
     pub fn section_address(&self, index: SectionIndex) -> Option<u64> {
         Some(self.section_by_index(index)?.address)

@@ -31,7 +31,8 @@ pub fn matches_path(pattern: &str, path: &str) -> bool {
         })
 }
 
-fn matches_bytes(pattern: &[u8], text: &[u8]) -> bool {
+/// [`matches`] for text of any encoding.
+pub(crate) fn matches_bytes(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where to resume after the last `*`: backtracking to the last one is enough.
     let mut resume: Option<(usize, usize)> = None;

@@ -53,11 +53,14 @@
 
 mod btf;
 mod carried;
+mod debuginfod;
 mod dwarf;
 mod elf;
 mod error;
 mod exports;
 pub mod glob;
+mod hash;
+mod http;
 mod locate;
 mod mapped;
 mod markers;
@@ -71,7 +74,8 @@ mod tracepoints;
 mod type_queries;
 mod types;
 
-pub use carried::{CarriedFrame, CarriedLine, CarriedSymbol, FrameRule};
+pub use carried::{CarriedFrame, CarriedLine, CarriedSymbol, FrameRule, build_id_of};
+pub use debuginfod::DebugServers;
 pub use error::{Error, Result};
 pub use exports::Export;
 pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};

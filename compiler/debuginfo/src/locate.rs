@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::debuginfod::DebugServers;
 use crate::elf::Elf;
 use crate::error::{Error, Result};
 
@@ -20,6 +21,8 @@ pub struct KernelRequest {
     /// `$SYSTEMTAP_DEBUGINFO_PATH`: directories separated by `:`; `build` is
     /// the build tree.
     pub debuginfo_path: Option<String>,
+    /// Where debug files that are not here may be fetched from.
+    pub servers: Option<DebugServers>,
 }
 
 /// Something that would help and is not there.
@@ -80,6 +83,9 @@ pub struct KernelPaths {
     pub config: Option<PathBuf>,
     /// `Module.symvers`.
     pub symvers: Option<PathBuf>,
+    /// Where debug files that are not here may be fetched from, once they are
+    /// needed.
+    pub servers: Option<DebugServers>,
     /// What was not found.
     pub missing: Vec<Missing>,
 }
@@ -115,6 +121,7 @@ impl KernelPaths {
             release,
             running,
             sysroot,
+            servers: request.servers.clone(),
             ..KernelPaths::default()
         };
         paths.find_build_dir(request);
@@ -290,6 +297,16 @@ impl KernelPaths {
         }
     }
 
+    /// The kernel's build id: of the one that runs, or of the bootable image,
+    /// which takes a part of a second to unpack.
+    pub(crate) fn build_id(&self) -> Option<String> {
+        if self.running {
+            return running_build_id();
+        }
+        let kernel = Elf::open_image(self.image.as_ref()?).ok()?;
+        build_id_in(kernel.section_data(".notes").ok()?)
+    }
+
     fn miss(&mut self, what: MissingPart, looked_in: Vec<PathBuf>) {
         let command = command_for(what, &self.release, &distribution());
         self.missing.push(Missing {
@@ -379,7 +396,11 @@ fn only_release_under(sysroot: &Path) -> Result<String> {
 
 /// Build id of the running kernel, from its notes.
 fn running_build_id() -> Option<String> {
-    let notes = std::fs::read("/sys/kernel/notes").ok()?;
+    build_id_in(&std::fs::read("/sys/kernel/notes").ok()?)
+}
+
+/// The build id among notes.
+fn build_id_in(notes: &[u8]) -> Option<String> {
     let word = |at: usize| {
         Some(u32::from_le_bytes(notes.get(at..at.checked_add(4)?)?.try_into().ok()?) as usize)
     };

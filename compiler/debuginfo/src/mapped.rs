@@ -59,13 +59,45 @@ pub fn contents(path: &Path) -> Result<&'static [u8]> {
     Ok(bytes)
 }
 
+/// Mappings made so far.
+static MAPPINGS: Mutex<Vec<&'static memmap2::Mmap>> = Mutex::new(Vec::new());
+
+/// Gives back the memory of bytes that will hardly be asked for again: they
+/// are read from the file anew if they are. Bytes that are no mapping stay.
+#[allow(unsafe_code)]
+pub fn release(bytes: &'static [u8]) {
+    /// Pages of x86_64 and arm64 are as large or smaller.
+    const PAGE: usize = 64 << 10;
+    let start = bytes.as_ptr().addr();
+    let mappings = MAPPINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    let inside = mappings.iter().find_map(|mapping| {
+        let offset = start.checked_sub(mapping.as_ptr().addr())?;
+        (offset.checked_add(bytes.len())? <= mapping.len()).then_some((mapping, offset))
+    });
+    let Some((mapping, offset)) = inside else {
+        return;
+    };
+    // Whole pages that hold nothing else.
+    let first = offset.next_multiple_of(PAGE);
+    let length = (offset + bytes.len()).saturating_sub(first) & !(PAGE - 1);
+    if length > 0 {
+        // SAFETY: the mapping is private and read-only and was never written to (see `map`), so
+        // that pages which are dropped come back from the file as they were. A refusal loses nothing.
+        let _ = unsafe {
+            mapping.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, first, length)
+        };
+    }
+}
+
 #[allow(unsafe_code)]
 fn map(file: &File) -> std::io::Result<&'static [u8]> {
     // SAFETY: the mapping is private and read-only, and is never unmapped. The one thing that can
     // go wrong is another process that truncates the file (SIGBUS) or rewrites it in place, which
     // package managers and builds do not do: they rename a new file over the old one.
-    let mapping = unsafe { memmap2::Mmap::map(file)? };
-    Ok(Box::leak(Box::new(mapping)))
+    let mapping: &'static memmap2::Mmap = Box::leak(Box::new(unsafe { memmap2::Mmap::map(file)? }));
+    let mut mappings = MAPPINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    mappings.push(mapping);
+    Ok(mapping)
 }
 
 /// Ways in which distributions compress modules (`CONFIG_MODULE_COMPRESS_*`) and kernels

@@ -15,10 +15,8 @@ use crate::types::{Address, AddressRange, Function, FunctionKind, Probeable};
 pub(crate) struct ProbeSites {
     /// Ftrace call sites, sorted; empty if the file does not tell.
     ftrace: Vec<u64>,
-    /// Code that kprobes refuse, with the reason, sorted.
+    /// Code that cannot be probed, with the reason: sorted, without overlaps.
     refused: Vec<(AddressRange, &'static str)>,
-    /// Code that is thrown away after start.
-    discarded: Vec<AddressRange>,
 }
 
 const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
@@ -44,7 +42,7 @@ impl DebugInfo {
         if module.kind == ModuleKind::Binary {
             return Ok(Probeable::Kprobe);
         }
-        let sites = module.sites.get_or_init(|| self.read_sites(&module));
+        let sites = self.sites(&module);
         let entry = function.entry.value;
         if let Some(reason) = sites.refusal(entry) {
             return Ok(Probeable::Refused(reason.to_string()));
@@ -81,8 +79,17 @@ impl DebugInfo {
         if module.kind == ModuleKind::Binary {
             return Ok(None);
         }
-        let sites = module.sites.get_or_init(|| self.read_sites(&module));
+        let sites = self.sites(&module);
         Ok(sites.refusal(address.value).map(str::to_string))
+    }
+
+    /// Whether nothing forbids a probe at an address of a file.
+    pub(crate) fn is_allowed(&self, module: &Module, address: u64) -> bool {
+        module.kind == ModuleKind::Binary || self.sites(module).refusal(address).is_none()
+    }
+
+    fn sites<'a>(&self, module: &'a Module) -> &'a ProbeSites {
+        module.sites.get_or_init(|| self.read_sites(module))
     }
 
     fn read_sites(&self, module: &Module) -> ProbeSites {
@@ -97,7 +104,15 @@ impl DebugInfo {
             _ => module_sites(module, elf, symbols, &mut sites),
         }
         sites.ftrace.sort_unstable();
-        sites.refused.sort_unstable();
+        let mut refused = std::mem::take(&mut sites.refused);
+        refused.sort_by_key(|(range, _)| range.begin);
+        for (mut range, reason) in refused {
+            let end = sites.refused.last().map_or(0, |(last, _)| last.end);
+            range.begin = range.begin.max(end);
+            if range.begin < range.end {
+                sites.refused.push((range, reason));
+            }
+        }
         sites
     }
 
@@ -125,14 +140,11 @@ impl DebugInfo {
 
 impl ProbeSites {
     fn refusal(&self, address: u64) -> Option<&'static str> {
-        let inside = |range: &AddressRange| range.contains(address);
-        if self.discarded.iter().any(inside) {
-            return Some(INIT);
-        }
-        self.refused
-            .iter()
-            .find(|(range, _)| inside(range))
-            .map(|(_, reason)| *reason)
+        let after = self
+            .refused
+            .partition_point(|(range, _)| range.begin <= address);
+        let (range, reason) = self.refused.get(after.checked_sub(1)?)?;
+        range.contains(address).then_some(*reason)
     }
 }
 
@@ -186,10 +198,8 @@ fn kernel_sites(elf: &Elf, symbols: &SymbolList, sites: &mut ProbeSites) {
     for section in &elf.sections {
         if matches!(section.name.as_str(), ".init.text" | ".exit.text") {
             let end = section.address.saturating_add(section.size);
-            sites.discarded.push(AddressRange {
-                begin: section.address,
-                end,
-            });
+            let begin = section.address;
+            sites.refused.push((AddressRange { begin, end }, INIT));
         }
     }
 }

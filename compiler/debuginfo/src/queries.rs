@@ -13,8 +13,9 @@ use crate::session::{DebugInfo, Module, ModuleKind};
 use crate::symbols::{Entry, SymbolList};
 use crate::types::{
     Address, BinaryOperator, CallSite, Callee, Encoding, EntityId, Function, FunctionKind,
-    FunctionQuery, Label, LineAddress, Location, LocationExpr, ModuleId, Placement, Prototype,
-    Source, SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable, VariableKind,
+    FunctionQuery, Label, LineAddress, Location, LocationExpr, ModuleId, Placement, Probeable,
+    Prototype, Source, SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable,
+    VariableKind,
 };
 
 impl DebugInfo {
@@ -24,8 +25,12 @@ impl DebugInfo {
         let module = self.get(module)?;
         let empty = SymbolList::default();
         if let Some(dwarf) = &module.dwarf {
-            let symbols = self.symbols_of(&module).unwrap_or(&empty);
-            let mut found = dwarf.functions(module.id, symbols, query);
+            let (symbols, _) = rayon::join(
+                || self.symbols_of(&module).unwrap_or(&empty),
+                || dwarf.index(),
+            );
+            let is_probeable = |address| self.is_allowed(&module, address);
+            let mut found = dwarf.functions(module.id, symbols, query, &is_probeable);
             // Code that DWARF does not describe: parts split off, assembly, trampolines.
             if query.file.is_none() {
                 let described: HashSet<u64> = found
@@ -138,7 +143,16 @@ impl DebugInfo {
     pub fn variables_at(&self, function: &Function, pc: u64) -> Result<Vec<Variable>> {
         let module = self.get(function.id.module)?;
         if function.id.source == Source::Dwarf {
-            return self.need_dwarf(&module)?.variables_at(function, pc);
+            let mut variables = self.need_dwarf(&module)?.variables_at(function, pc)?;
+            // What can be read at the entry all the same.
+            let is_entry = pc == function.entry.value;
+            for variable in variables
+                .iter_mut()
+                .filter(|variable| is_entry && !variable.available)
+            {
+                variable.available = self.location(function, variable, pc)?.is_available();
+            }
+            return Ok(variables);
         }
         let Some(prototype) = self.prototype(function)? else {
             return Ok(Vec::new());
@@ -166,8 +180,9 @@ impl DebugInfo {
         Ok(variables.collect())
     }
 
-    /// Where a variable is at an address inside a function. A parameter of
-    /// which the compiler kept no location, or stores it later in the
+    /// Where a variable is at an address inside a function. At the entry that
+    /// is also where it is behind the call of ftrace, which changes no register
+    /// and which compilers leave out of many descriptions. A parameter of which the compiler kept no location, or stores it later in the
     /// prologue, is at the entry still where the calling convention puts it.
     pub fn location(&self, function: &Function, variable: &Variable, pc: u64) -> Result<Location> {
         let module = self.get(variable.id.module)?;
@@ -178,6 +193,16 @@ impl DebugInfo {
             }
             let location = dwarf.location(function, variable.id.offset, pc)?;
             let is_entry = pc == function.entry.value && function.inlined_into.is_none();
+            if is_entry
+                && !location.is_available()
+                && let Probeable::Ftrace(site) = self.probeable(function)?
+            {
+                let behind = site.value.wrapping_add(FTRACE_CALL);
+                let location = dwarf.location(function, variable.id.offset, behind)?;
+                if location.is_available() {
+                    return Ok(location);
+                }
+            }
             if is_entry
                 && variable.kind == VariableKind::Parameter
                 && (!location.is_available() || is_below_stack(&location))
@@ -481,6 +506,9 @@ impl DebugInfo {
 
 /// Integer arguments that travel in registers (System V ABI for x86_64, §3.2.3).
 const REGISTER_ARGUMENTS: u32 = 6;
+
+/// Length of the call of ftrace, or of the nop in its place, on x86_64.
+const FTRACE_CALL: u64 = 5;
 
 /// DWARF number of the stack pointer of x86_64.
 const STACK_POINTER: u16 = 7;

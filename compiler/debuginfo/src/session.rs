@@ -41,6 +41,8 @@ pub(crate) struct Module {
     /// File whose addresses are used: the one with DWARF, else the image.
     pub elf: Option<Arc<Elf>>,
     pub dwarf: Option<DwarfFile>,
+    /// There is DWARF, but in files that are not read.
+    is_split: bool,
     btf: OnceLock<Result<Option<Arc<Btf>>>>,
     symbols: OnceLock<Result<SymbolList>>,
     pub sites: OnceLock<ProbeSites>,
@@ -60,6 +62,8 @@ pub struct DebugInfo {
     pub(crate) exports: OnceLock<HashMap<String, crate::exports::Export>>,
     /// The linked kernel out of its bootable image, for what no other file tells.
     packed_kernel: OnceLock<Option<Elf>>,
+    /// Why a server could not be asked for debug files; said when they are missed.
+    trouble: Mutex<Option<Error>>,
 }
 
 impl DebugInfo {
@@ -68,18 +72,35 @@ impl DebugInfo {
     pub fn open(paths: KernelPaths) -> Result<DebugInfo> {
         let mut dwarf = None;
         let mut elf = None;
-        if let Some(path) = &paths.vmlinux {
+        let mut trouble = None;
+        let fetched = match (&paths.vmlinux, &paths.servers) {
+            (None, Some(servers)) => {
+                let fetched = paths
+                    .build_id()
+                    .map(|id| servers.debug_file(&id))
+                    .transpose();
+                fetched
+                    .map_err(|error| trouble = Some(error))
+                    .ok()
+                    .flatten()
+                    .flatten()
+            }
+            _ => None,
+        };
+        if let Some(path) = paths.vmlinux.as_ref().or(fetched.as_ref()) {
             let file = Arc::new(Elf::open(path)?);
-            dwarf = DwarfFile::open(&file, &file)?;
+            dwarf = DwarfFile::open(&file, &file, None)?;
             elf = Some(file);
         }
+        let is_split = dwarf.as_ref().is_some_and(DwarfFile::is_split);
         let kernel = Module {
             id: ModuleId::KERNEL,
             name: "kernel".to_string(),
             kind: ModuleKind::Kernel,
             image: None,
             elf,
-            dwarf,
+            dwarf: dwarf.filter(|_| !is_split),
+            is_split,
             btf: OnceLock::new(),
             symbols: OnceLock::new(),
             sites: OnceLock::new(),
@@ -95,6 +116,7 @@ impl DebugInfo {
             names: Mutex::default(),
             exports: OnceLock::new(),
             packed_kernel: OnceLock::new(),
+            trouble: Mutex::new(trouble),
         })
     }
 
@@ -200,7 +222,8 @@ impl DebugInfo {
     }
 
     pub(crate) fn no_debug_info(&self, module: &Module) -> Error {
-        let error = match module.kind {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut error = match module.kind {
             ModuleKind::Kernel => Error::new(format!(
                 "no debug information for kernel {}",
                 self.paths.release
@@ -211,6 +234,18 @@ impl DebugInfo {
             )),
             ModuleKind::Binary => Error::new(format!("no debug information for {}", module.name)),
         };
+        if module.is_split {
+            error
+                .message
+                .push_str(" but what is in .dwo files, which are not read");
+            return error.hint(match module.kind {
+                ModuleKind::Binary => "compile it without -gsplit-dwarf",
+                _ => "build the kernel without CONFIG_DEBUG_INFO_SPLIT",
+            });
+        }
+        if let Some(trouble) = trouble.as_ref() {
+            error.message = format!("{}, and none could be fetched: {trouble}", error.message);
+        }
         match (module.kind, self.paths.hint_for(MissingPart::DebugInfo)) {
             (ModuleKind::Kernel | ModuleKind::Module, Some(command)) => {
                 error.hint(format!("install it: {command}"))
@@ -357,14 +392,17 @@ impl DebugInfo {
         } else {
             self.find_debug_file(&image, kind)?.map(Arc::new)
         };
+        let shared = debug.as_ref().and_then(|elf| self.find_shared(elf));
+        let shared = shared.as_ref();
         let dwarf = match &debug {
             // Debug files of programs leave the tables for unwinding to the program itself.
             Some(elf) if kind == ModuleKind::Binary => {
-                DwarfFile::open(elf, &image)?.map(DwarfFile::with_full_paths)
+                DwarfFile::open(elf, &image, shared)?.map(DwarfFile::with_full_paths)
             }
-            Some(elf) => DwarfFile::open(elf, elf)?,
+            Some(elf) => DwarfFile::open(elf, elf, shared)?,
             None => None,
         };
+        let is_split = dwarf.as_ref().is_some_and(DwarfFile::is_split);
         let elf = Some(debug.unwrap_or_else(|| image.clone()));
         Ok(Module {
             id,
@@ -372,7 +410,8 @@ impl DebugInfo {
             kind,
             image: Some(image),
             elf,
-            dwarf,
+            dwarf: dwarf.filter(|_| !is_split),
+            is_split,
             btf: OnceLock::new(),
             symbols: OnceLock::new(),
             sites: OnceLock::new(),
@@ -430,7 +469,47 @@ impl DebugInfo {
                 return Ok(Some(debug));
             }
         }
-        Ok(None)
+        self.fetch_debug_file(build_id)
+    }
+
+    /// The file to which dwz(1) moved a part of a file's debug information.
+    /// Without it the other part is still there.
+    fn find_shared(&self, elf: &Elf) -> Option<Elf> {
+        let (name, id) = elf.shared_debug_link()?;
+        let mut candidates = vec![match elf.path.parent() {
+            Some(folder) => folder.join(&name),
+            None => PathBuf::from(&name),
+        }];
+        let roots = self.paths.debug_roots.iter();
+        let below = Path::new(&name).strip_prefix("/usr/lib/debug").ok();
+        for root in roots
+            .map(PathBuf::as_path)
+            .chain([Path::new("/usr/lib/debug")])
+        {
+            candidates.extend(build_id_path(root, &id));
+            candidates.extend(below.map(|below| root.join(below)));
+        }
+        let is_it = |shared: &Elf| shared.build_id().is_none_or(|own| own == id);
+        let open = |path: &PathBuf| Elf::open(path).ok().filter(is_it);
+        let mut candidates = candidates.iter().filter(|path| path.is_file());
+        candidates
+            .find_map(open)
+            .or_else(|| self.fetch_debug_file(Some(id)).ok().flatten())
+    }
+
+    /// The debug file of a build id from a server. A server that cannot be
+    /// asked is no error as long as nobody misses the file.
+    fn fetch_debug_file(&self, build_id: Option<String>) -> Result<Option<Elf>> {
+        let (Some(servers), Some(build_id)) = (&self.paths.servers, build_id) else {
+            return Ok(None);
+        };
+        match servers.debug_file(&build_id) {
+            Ok(path) => path.map(|path| Elf::open(&path)).transpose(),
+            Err(error) => {
+                *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Ok(None)
+            }
+        }
     }
 }
 

@@ -2,13 +2,15 @@
 
 //! Symbol lists: from an ELF file, System.map or kallsyms.
 
-use std::collections::HashMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use object::{Object as _, ObjectSymbol as _};
+use rayon::prelude::*;
 
 use crate::elf::Elf;
 use crate::error::{Error, Result};
+use crate::hash::FastMap;
 use crate::types::SymbolKind;
 use crate::{glob, mapped};
 
@@ -26,9 +28,11 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct SymbolList {
     entries: Vec<Entry>,
-    by_name: HashMap<&'static str, u32>,
-    /// Indices of non-per-CPU entries, by address.
-    by_address: Vec<u32>,
+    /// Made at the first question for a name.
+    by_name: OnceLock<FastMap<&'static str, u32>>,
+    /// Indices of non-per-CPU entries, by address; made at the first question
+    /// for an address.
+    by_address: OnceLock<Vec<u32>>,
 }
 
 impl SymbolList {
@@ -134,39 +138,51 @@ impl SymbolList {
         Ok(SymbolList::new(entries))
     }
 
-    fn new(entries: Vec<Entry>) -> SymbolList {
-        let mut by_name = HashMap::with_capacity(entries.len());
-        let mut by_address = Vec::with_capacity(entries.len());
-        for (index, entry) in entries.iter().enumerate() {
-            let Ok(index) = u32::try_from(index) else {
-                break;
-            };
-            // Several statics may share a name; a global one is what the name means.
-            let slot = by_name.entry(entry.name).or_insert(index);
-            if entry.global {
-                *slot = index;
-            }
-            if entry.kind != SymbolKind::PerCpu {
-                by_address.push(index);
-            }
-        }
-        let key = |index: &u32| {
-            entries.get(*index as usize).map(|entry| {
-                // At one address: functions first, then the ones with a size, then global ones.
-                let rank = (
-                    entry.kind != SymbolKind::Function,
-                    entry.size == 0,
-                    !entry.global,
-                );
-                (entry.address, rank, *index)
-            })
-        };
-        by_address.sort_unstable_by_key(key);
+    fn new(mut entries: Vec<Entry>) -> SymbolList {
+        // Indices have 32 bits, of which the sort by address takes three.
+        entries.truncate(1 << 29);
         SymbolList {
             entries,
-            by_name,
-            by_address,
+            ..SymbolList::default()
         }
+    }
+
+    fn indexed(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        (0..).zip(&self.entries)
+    }
+
+    fn names(&self) -> &FastMap<&'static str, u32> {
+        self.by_name.get_or_init(|| {
+            let mut by_name = FastMap::default();
+            by_name.reserve(self.entries.len());
+            for (index, entry) in self.indexed() {
+                // Several statics may share a name; a global one is what the name means.
+                let slot = by_name.entry(entry.name).or_insert(index);
+                if entry.global {
+                    *slot = index;
+                }
+            }
+            by_name
+        })
+    }
+
+    fn addresses(&self) -> &[u32] {
+        self.by_address.get_or_init(|| {
+            let mut keys: Vec<(u64, u32)> = self
+                .indexed()
+                .filter(|(_, entry)| entry.kind != SymbolKind::PerCpu)
+                .map(|(index, entry)| {
+                    // At one address: functions first, then the ones with a size, then global ones.
+                    let rank = u32::from(entry.kind != SymbolKind::Function) << 2
+                        | u32::from(entry.size == 0) << 1
+                        | u32::from(!entry.global);
+                    (entry.address, rank << 29 | index)
+                })
+                .collect();
+            keys.par_sort_unstable();
+            let index = |(_, key): &(u64, u32)| key & ((1 << 29) - 1);
+            keys.iter().map(index).collect()
+        })
     }
 
     /// All symbols in the order of the file.
@@ -176,7 +192,7 @@ impl SymbolList {
 
     /// The symbol with this name; a global one before a static one.
     pub fn by_name(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(*self.by_name.get(name)? as usize)
+        self.entries.get(*self.names().get(name)? as usize)
     }
 
     /// Symbols that match a pattern, in the order of the file.
@@ -188,12 +204,12 @@ impl SymbolList {
 
     /// All symbols at exactly this address, the best name first.
     pub fn exactly_at(&self, address: u64) -> impl Iterator<Item = &Entry> {
-        let start = self.by_address.partition_point(|index| {
+        let start = self.addresses().partition_point(|index| {
             self.entries
                 .get(*index as usize)
                 .is_some_and(|entry| entry.address < address)
         });
-        self.by_address
+        self.addresses()
             .get(start..)
             .unwrap_or_default()
             .iter()
@@ -203,12 +219,12 @@ impl SymbolList {
 
     /// The best symbol at or before an address.
     pub fn at_or_before(&self, address: u64) -> Option<&Entry> {
-        let end = self.by_address.partition_point(|index| {
+        let end = self.addresses().partition_point(|index| {
             self.entries
                 .get(*index as usize)
                 .is_some_and(|entry| entry.address <= address)
         });
-        let last = self.by_address.get(end.checked_sub(1)?)?;
+        let last = self.addresses().get(end.checked_sub(1)?)?;
         let nearest = self.entries.get(*last as usize)?.address;
         self.exactly_at(nearest).next()
     }

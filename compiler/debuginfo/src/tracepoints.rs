@@ -102,7 +102,7 @@ impl DebugInfo {
             ..FunctionQuery::default()
         };
         let symbols = SymbolList::default();
-        for function in dwarf.functions(module.id, &symbols, &query) {
+        for function in dwarf.functions(module.id, &symbols, &query, &|_| true) {
             let Some(name) = function.name.strip_prefix("__traceiter_") else {
                 continue;
             };
@@ -169,23 +169,20 @@ impl DebugInfo {
         names: &Names,
         systems: &mut HashMap<String, String>,
     ) {
-        let Some(dwarf) = &module.dwarf else { return };
-        let symbols = SymbolList::default();
+        let (Some(dwarf), Ok(symbols)) = (&module.dwarf, self.symbols_of(module)) else {
+            return;
+        };
         for name in names
             .keys()
             .filter(|name| !systems.contains_key(*name))
             .collect::<Vec<_>>()
         {
-            let query = FunctionQuery {
-                name: format!("__traceiter_{name}"),
-                ..FunctionQuery::default()
-            };
-            let function = dwarf
-                .functions(module.id, &symbols, &query)
-                .into_iter()
-                .next();
-            let header = function
-                .and_then(|function| function.declaration)
+            let header = symbols
+                .by_name(&format!("__traceiter_{name}"))
+                .and_then(|symbol| {
+                    let function = dwarf.function_at(module.id, symbols, symbol.address, false);
+                    function.ok()??.declaration
+                })
                 .and_then(|position| {
                     let file = position.file.rsplit('/').next()?.strip_suffix(".h")?;
                     Some(file.to_string())

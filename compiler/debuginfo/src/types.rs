@@ -173,6 +173,9 @@ pub struct FunctionQuery {
     pub file: Option<String>,
     /// Also report copies inlined into other functions.
     pub inlined: bool,
+    /// Of the copies of a function only one that can be probed, if there is
+    /// one: enough for a list of names.
+    pub one_of_each: bool,
 }
 
 /// What a variable is.
@@ -470,6 +473,8 @@ pub enum LocationExpr {
     Address(Address),
     /// Offset in the per-CPU area: add the CPU's base.
     PerCpu(Address),
+    /// A value that is not known after all, which turns out at run time: an error.
+    Unknown,
     /// Offset in thread-local storage of a user program.
     ThreadLocal(Box<LocationExpr>),
     /// Zero-extended `size` bytes (1, 2, 4, 8) at an address. May fault.

@@ -37,6 +37,7 @@ fn query(name: &str) -> FunctionQuery {
         name: name.to_string(),
         file: None,
         inlined: true,
+        one_of_each: false,
     }
 }
 
@@ -154,6 +155,80 @@ fn check(path: &Path) {
 #[test]
 fn dwarf_5() {
     check(&compile("sample5", &["-O2", "-gdwarf-5"]));
+}
+
+/// The entries of functions are in other units than their origins.
+#[test]
+fn optimized_at_link_time() {
+    let path = compile("sample-lto", &["-O2", "-g", "-flto"]);
+    let (info, module) = open(&path);
+    let plain = info.functions(module, &query("plain")).expect("functions");
+    let [plain] = plain.as_slice() else {
+        panic!("one function: {plain:?}");
+    };
+    let declared = plain.declaration.as_ref().expect("declared");
+    assert!(declared.file.ends_with("sample.c"), "{declared}");
+    let prototype = info.prototype(plain).expect("read").expect("known");
+    let parameters = prototype.parameters.iter();
+    let names: Vec<&str> = parameters.map(|parameter| &*parameter.name).collect();
+    assert_eq!(names, ["object", "colour", "n"]);
+    let twice = info.functions(module, &query("twice")).expect("functions");
+    assert!(!twice.is_empty(), "no copy of an inlined function");
+    for copy in &twice {
+        assert_eq!(copy.kind, FunctionKind::Inlined);
+        assert_eq!(copy.inlined_into.as_deref(), Some("plain"));
+    }
+}
+
+/// Types and inlined functions that two programs share are in a third file.
+#[test]
+fn shared_by_dwz() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dwz");
+    let (info, module) = open(&folder.join("one"));
+    let user = &info
+        .functions(module, &query("first_user"))
+        .expect("functions")[0];
+    let variables = info
+        .variables_at(user, user.entry.value)
+        .expect("variables");
+    let point = variables.iter().find(|variable| variable.name == "p");
+    let point = point.expect("a parameter").type_id;
+    assert_eq!(info.type_name(point), "struct point*");
+    let structure = info
+        .type_by_name(module, "struct point")
+        .expect("types")
+        .expect("found");
+    let deep = info.member(structure, "inner").expect("members");
+    assert_eq!(deep.expect("found").member.byte_offset, 8);
+    let value = info.enumerator(module, "SECOND_KIND");
+    assert_eq!(value.expect("enumerators"), Some(5));
+    let copies = info
+        .functions(module, &query("shared_helper"))
+        .expect("functions");
+    let [copy] = copies.as_slice() else {
+        panic!("one copy: {copies:?}");
+    };
+    assert_eq!(copy.inlined_into.as_deref(), Some("first_user"));
+    let declared = copy.declaration.as_ref().expect("declared");
+    assert!(declared.file.ends_with("lib.h"), "{declared}");
+}
+
+#[test]
+fn split_files_are_told_apart() {
+    let path = compile("sample-split", &["-O2", "-g", "-gsplit-dwarf"]);
+    let (info, module) = open(&path);
+    let mut in_file = query("plain");
+    in_file.file = Some("sample.c".to_string());
+    let error = info.functions(module, &in_file).expect_err("not read");
+    assert!(error.to_string().contains(".dwo files"), "{error}");
+    assert!(
+        error
+            .hint
+            .is_some_and(|hint| hint.contains("-gsplit-dwarf"))
+    );
+    // Symbols are there all the same.
+    let plain = info.functions(module, &query("plain")).expect("functions");
+    assert_eq!(plain[0].kind, FunctionKind::SymbolOnly);
 }
 
 #[test]

@@ -127,6 +127,7 @@ pub fn manual() -> String {
             }
         }
     }
+    text.push_str(MANUAL_POINTS);
     text.push_str(".SH ENVIRONMENT\n");
     for spec in OPTIONS {
         if let Some(variable) = spec.environment {
@@ -167,6 +168,52 @@ prints what the script prints, and unloads it when the script ends.
 It works in five passes: parse, analyse, translate to C, compile, run.
 ";
 
+const MANUAL_POINTS: &str = "\
+.SH PROBE POINTS
+.TP
+.B begin, end, error, timer.s(N), timer.ms(N), timer.profile
+The session, and time.
+.TP
+.B kernel.function(\"NAME@FILE\"), module(\"M\").function(\"NAME\")
+Entry of a function and all its inlined copies; with
+.BR .call ,
+.BR .inline ,
+.BR .exported ,
+.BR .return ,
+.B .label(\"L\")
+or
+.B .callee(\"F\")
+a part of these.
+.TP
+.B kernel.statement(\"NAME@FILE:LINE\")
+A line; also :10-20, :10,15, :* and +3 from the declaration, and
+.B .nearest
+with code.
+.TP
+.B kernel.trace(\"SYSTEM:NAME\"), kprobe.function(\"NAME\"), syscall.NAME
+A tracepoint; a function by its symbol alone; a system call, with
+.BR .return .
+.TP
+.B kernel.data(\"NAME\").write, netfilter.hook(\"H\").pf(\"P\"), procfs(\"FILE\").read, perf.type(N).config(N)
+A variable, a packet, a file of the script's, a performance counter.
+.TP
+.B process(\"PATH\").function(\"NAME\"), .statement, .library(\"L\"), .plt(\"F\"), .mark(\"M\"), .begin, .end, .syscall
+A program, by path, process or build-id; without a name that of
+.B \\-c
+or
+.BR \\-x .
+.PP
+Names may have wildcards.
+.B ?
+behind a point makes it optional,
+.B !
+leaves out the rest of the list when it is found, and
+.B if (CONDITION)
+takes its hook away while the condition is false.
+.B \\-\\-dump\\-probe\\-types
+lists all kinds.
+";
+
 const MANUAL_TAIL: &str = "\
 .TP
 .B RSTAP_DIR, SYSTEMTAP_DIR
@@ -183,6 +230,11 @@ Colours of messages, as
 .TP
 .B SYSTEMTAP_DEBUGINFO_PATH
 Folders with debug files.
+.TP
+.B DEBUGINFOD_CACHE_PATH, DEBUGINFOD_TIMEOUT
+Where debug files that were fetched are kept, instead of ~/.cache/debuginfod_client, and for how many seconds a
+server may send nothing (90). See
+.BR debuginfod (8).
 .SH FILES
 .TP
 .I $SYSTEMTAP_DIR/rc

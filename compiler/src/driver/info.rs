@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use rstap_debuginfo::MissingPart;
+
 use super::kernel::Kernel;
 use super::locate::{self, Data};
 use crate::build::error::headers_command;
@@ -42,19 +44,25 @@ pub fn info(options: &Options) -> Result<bool, String> {
             );
         }
     }
-    let file = |path: &Option<std::path::PathBuf>| {
-        path.as_ref()
-            .map_or_else(|| "missing".to_owned(), |path| path.display().to_string())
-    };
-    row("debug info", &file(&paths.vmlinux));
-    row("BTF", &file(&paths.btf));
-    row("symbols", &file(&paths.symbols));
-    row("modules", &file(&paths.modules_dir));
-    for missing in &paths.missing {
-        if let Some(command) = &missing.command {
-            row("", &format!("{:?}: {command}", missing.what));
-        }
+    for (name, path, part) in [
+        ("debug info", &paths.vmlinux, MissingPart::DebugInfo),
+        ("BTF", &paths.btf, MissingPart::Btf),
+        ("symbols", &paths.symbols, MissingPart::Symbols),
+        ("modules", &paths.modules_dir, MissingPart::Modules),
+    ] {
+        let text = match (path, paths.hint_for(part)) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(command)) => format!("missing; {command}"),
+            (None, None) => "missing".to_owned(),
+        };
+        row(name, &text);
     }
+    let servers = paths.servers.as_ref();
+    let servers = servers.map_or_else(
+        || "none (DEBUGINFOD_URLS is not set)".to_owned(),
+        |servers| servers.urls.join(" "),
+    );
+    row("debug file servers", &servers);
     for (name, option) in [
         ("ftrace", "CONFIG_DYNAMIC_FTRACE"),
         ("kprobes", "CONFIG_KPROBES"),

@@ -4,13 +4,16 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use rstap_debuginfo::{KernelPaths, KernelRequest};
+use rstap_debuginfo::{DebugServers, KernelPaths, KernelRequest};
 use rstap_vm::KernelSet;
 
+use super::ssh::Connection;
 use crate::build::{BuildError, KernelTree};
 use crate::cli::Options;
-use crate::cli::options::Remote;
+use crate::cli::options::{Download, Remote};
+use crate::output::tell;
 
 /// The kernel of this session.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct Kernel {
     pub paths: KernelPaths,
     /// What a virtual machine boots, with `--remote=vm`.
     pub machine: Option<KernelSet>,
+    /// Where it runs, with `--remote=ssh://…`.
+    pub connection: Option<Connection>,
     /// Whether the script can run here or in the machine; otherwise pass 4 is the last.
     pub is_runnable: bool,
     config: OnceLock<HashMap<String, String>>,
@@ -35,9 +40,16 @@ impl Kernel {
         let mut request = KernelRequest {
             debuginfo_path: std::env::var("SYSTEMTAP_DEBUGINFO_PATH").ok(),
             sysroot: options.sysroot.clone(),
+            servers: servers(options),
             ..KernelRequest::default()
         };
         let machine = machine(options, wanted.as_deref())?;
+        let connection = connect(options)?;
+        // What is compiled is for the kernel that runs there.
+        let wanted = match &connection {
+            Some(connection) => Some(connection.release.clone()),
+            None => wanted,
+        };
         if let Some(set) = &machine {
             request.release = Some(set.release.clone());
             request.sysroot = Some(set.sysroot.clone());
@@ -62,10 +74,11 @@ impl Kernel {
             }
         }
         let paths = KernelPaths::locate(&request).map_err(|error| error.to_string())?;
-        let is_runnable = machine.is_some() || paths.running;
+        let is_runnable = machine.is_some() || connection.is_some() || paths.running;
         Ok(Kernel {
             paths,
             machine,
+            connection,
             is_runnable,
             config: OnceLock::new(),
         })
@@ -106,6 +119,26 @@ impl Kernel {
     }
 }
 
+/// Where missing debug files may be fetched from.
+fn servers(options: &Options) -> Option<DebugServers> {
+    if options.download_debuginfo == Download::No {
+        return None;
+    }
+    let Some(mut servers) = DebugServers::from_environment() else {
+        if options.download_debuginfo != Download::Auto {
+            tell!("WARNING: nothing is downloaded: DEBUGINFOD_URLS names no server\n");
+        }
+        return None;
+    };
+    if let Download::Timeout(seconds) = options.download_debuginfo {
+        servers.timeout = Duration::from_secs(seconds.into());
+    }
+    if options.verbose(2) > 0 {
+        servers.progress = Some(|what| tell!("{what}\n"));
+    }
+    Some(servers)
+}
+
 /// The kernel of the machine that `--remote=vm` asks for.
 fn machine(options: &Options, wanted: Option<&str>) -> Result<Option<KernelSet>, String> {
     let Some(Remote::Machine { release, .. }) = options
@@ -119,6 +152,21 @@ fn machine(options: &Options, wanted: Option<&str>) -> Result<Option<KernelSet>,
     rstap_vm::kernels::find(release)
         .map(Some)
         .map_err(|error| error.to_string())
+}
+
+/// The connection that `--remote=ssh://…` asks for.
+fn connect(options: &Options) -> Result<Option<Connection>, String> {
+    let elsewhere = |remote: &&Remote| !matches!(remote, Remote::Direct);
+    if options.remotes.iter().filter(elsewhere).count() > 1 {
+        return Err("one --remote at a time: start rstap once for each machine".to_owned());
+    }
+    let place = options.remotes.iter().find_map(|remote| match remote {
+        Remote::Ssh { host, port } => Some((host, *port)),
+        _ => None,
+    });
+    place
+        .map(|(host, port)| Connection::open(host, port))
+        .transpose()
 }
 
 /// `ROOT` of `ROOT/usr/src/linux-headers-R`, if it is not `/`.

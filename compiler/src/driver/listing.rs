@@ -28,6 +28,7 @@ pub fn list(passes: &Passes<'_>) -> bool {
             let script = format!("probe {point} {{ }}\n");
             let (tree, mut diagnostics) = passes.parse_text(&library, &mut sources, &script);
             let semantic = Semantic::new(&target, &library, passes.semantic_options(), sources);
+            semantic.is_listing_names.set(!with_variables);
             let unit = semantic.add_user_file("<input>".to_owned(), tree);
             let listing = Listing {
                 has_variables: *with_variables,
@@ -51,7 +52,7 @@ pub fn list(passes: &Passes<'_>) -> bool {
                     .messages
                     .show(&diagnostics, &semantic.sources.borrow());
             }
-            lines.iter().map(|line| format!("{line}\n")).collect()
+            lines.iter().flat_map(|line| [line, "\n"]).collect()
         }
         Action::DumpProbeTypes => points::table::dump(),
         other => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `-l`, `-L` and the dumps of what there is to probe and to call.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use rstap_debuginfo::{FunctionKind, ModuleId};
@@ -34,17 +34,15 @@ pub fn list(
     locals_of: LocalsOf,
 ) -> Vec<String> {
     let derived = points::derive(session, probe, unit);
-    let lines: Vec<Line> = derived
-        .iter()
+    let mut lines: Vec<Line> = derived
+        .into_iter()
         .map(|derived| line(session, derived, listing, locals_of))
         .collect();
-    let lines = if listing.is_verbose {
-        lines
-    } else {
-        merge(lines)
-    };
+    if !listing.is_verbose {
+        lines = merge(lines);
+    }
     let mut lines: Vec<String> = lines.into_iter().map(Line::text).collect();
-    lines.sort();
+    lines.sort_unstable();
     lines
 }
 
@@ -59,37 +57,36 @@ struct Line {
 impl Line {
     fn text(self) -> String {
         let mut text = self.name;
+        if let Some(place) = self.place {
+            text.push_str(&format!(" /* pc={place} */"));
+        }
         for variable in self.variables {
             text.push(' ');
             text.push_str(&variable);
-        }
-        if let Some(place) = self.place {
-            text.push_str(&format!(" /* pc={place} */"));
         }
         text
     }
 }
 
 /// Probes of one name are one line, with the variables that all of them have.
-fn merge(lines: Vec<Line>) -> Vec<Line> {
-    let mut merged: BTreeMap<String, Line> = BTreeMap::new();
-    for line in lines {
-        match merged.get_mut(&line.name) {
-            Some(first) => first
+fn merge(mut lines: Vec<Line>) -> Vec<Line> {
+    lines.sort_by(|one, other| one.name.cmp(&other.name));
+    lines.dedup_by(|line, first| {
+        let is_same = line.name == first.name;
+        if is_same {
+            first
                 .variables
-                .retain(|known| line.variables.contains(known)),
-            None => {
-                merged.insert(line.name.clone(), line);
-            }
+                .retain(|known| line.variables.contains(known));
         }
-    }
-    merged.into_values().collect()
+        is_same
+    });
+    lines
 }
 
-fn line(session: &Session, derived: &Derived, listing: Listing, locals_of: LocalsOf) -> Line {
+fn line(session: &Session, derived: Derived, listing: Listing, locals_of: LocalsOf) -> Line {
     let mut variables = Vec::new();
     if listing.has_variables {
-        let locals = locals_of(derived).into_iter();
+        let locals = locals_of(&derived).into_iter();
         variables.extend(locals.map(|(name, ty)| format!("{name}:{}", type_word(ty))));
         let context = context_variables(session, &derived.context).into_iter();
         variables.extend(context.map(|(name, ty)| format!("${name}:{ty}")));
@@ -100,7 +97,7 @@ fn line(session: &Session, derived: &Derived, listing: Listing, locals_of: Local
         None
     };
     Line {
-        name: derived.listed.clone(),
+        name: derived.listed,
         variables,
         place,
     }

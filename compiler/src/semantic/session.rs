@@ -104,6 +104,8 @@ pub struct SemanticOptions {
     pub suppress_handler_errors: bool,
     /// `--no-global-var-display`
     pub no_global_display: bool,
+    /// `--monitor`
+    pub monitor: bool,
     /// `--compatible`
     pub compatible: Option<String>,
     /// `-t`
@@ -141,6 +143,8 @@ pub struct Session<'a> {
     /// Errors of the point being resolved will be dropped (`?`, wildcards): similar names,
     /// which take a look at every symbol of the kernel, need not be searched.
     pub errors_are_dropped: Cell<bool>,
+    /// Only names of probes are wanted (`-l`): of many places with one name one will do.
+    pub is_listing_names: Cell<bool>,
     /// Counters that `@perf` reads, and where.
     counters: RefCell<HashMap<String, Span>>,
 }
@@ -162,6 +166,7 @@ impl<'a> Session<'a> {
             diagnostics: RefCell::default(),
             synthesized: Cell::new(0),
             errors_are_dropped: Cell::new(false),
+            is_listing_names: Cell::new(false),
             counters: RefCell::default(),
         }
     }

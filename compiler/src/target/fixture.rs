@@ -316,6 +316,10 @@ impl Target for FixtureTarget {
         Ok(format!("/usr/bin/{name}"))
     }
 
+    fn program_with_build_id(&self, id: &str, _first: Option<&str>) -> Result<String> {
+        Err(Error::new(format!("no program with the build-id {id}")))
+    }
+
     fn library(&self, name: &str) -> Result<String> {
         Ok(format!("/usr/lib/{name}"))
     }

@@ -125,6 +125,43 @@ impl Target for RealTarget {
             .ok_or_else(|| Error::new(format!("no program '{name}'")))
     }
 
+    fn program_with_build_id(&self, id: &str, first: Option<&str>) -> Result<String> {
+        let id = id.to_ascii_lowercase();
+        let named = id.split_at_checked(2).map(|(head, rest)| {
+            PathBuf::from("/usr/lib/debug/.build-id")
+                .join(head)
+                .join(rest)
+        });
+        let entries = |directory: &Path| {
+            std::fs::read_dir(directory)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .collect::<Vec<_>>()
+        };
+        let running = entries(Path::new("/proc")).into_iter();
+        let running = running.map(|process| process.join("exe"));
+        let search = std::env::var_os("PATH").unwrap_or_default();
+        let directories: Vec<PathBuf> = std::env::split_paths(&search).collect();
+        let installed = directories.iter().flat_map(|path| entries(path));
+        let mut candidates = first
+            .map(PathBuf::from)
+            .into_iter()
+            .chain(named)
+            .chain(running)
+            .chain(installed);
+        let found = candidates.find(|path| {
+            path.is_file() && rstap_debuginfo::build_id_of(path).is_some_and(|known| known == id)
+        });
+        match found.and_then(|path| path.canonicalize().ok()) {
+            Some(path) => Ok(path.to_string_lossy().into_owned()),
+            None => Err(Error::new(format!(
+                "no program with the build-id {id} runs or is in $PATH"
+            ))),
+        }
+    }
+
     fn library(&self, name: &str) -> Result<String> {
         let search = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
         let mut directories: Vec<PathBuf> = std::env::split_paths(&search)

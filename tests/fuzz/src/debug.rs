@@ -41,6 +41,7 @@ fn ask(info: &DebugInfo, module: ModuleId, path: &Path) {
         name: "*".to_owned(),
         file: None,
         inlined: true,
+        one_of_each: false,
     };
     let functions = answered(info.functions(module, &query), path).unwrap_or_default();
     for function in functions.iter().take(50) {

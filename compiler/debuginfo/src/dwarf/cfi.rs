@@ -24,6 +24,35 @@ pub(crate) enum Cfa {
     Expression(gimli::Expression<Slice>, gimli::Encoding),
 }
 
+/// Where the caller's value of a register is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Saved {
+    /// Still in the register.
+    Same,
+    /// In memory, this far from the canonical frame address.
+    At(i64),
+}
+
+/// DWARF numbers of the registers that functions leave as they are: rbx, rbp, r12 to r15
+/// (System V ABI for x86_64, §3.2.1).
+const KEPT: [u16; 6] = [3, 6, 12, 13, 14, 15];
+
+fn rule_of_frame<S>(
+    row: &UnwindTableRow<usize>,
+    section: &S,
+    encoding: gimli::Encoding,
+) -> Option<Cfa>
+where
+    S: UnwindSection<Slice>,
+{
+    match row.cfa() {
+        CfaRule::RegisterAndOffset { register, offset } => Some(Cfa::Register(register.0, *offset)),
+        CfaRule::Expression(expression) => {
+            Some(Cfa::Expression(expression.get(section).ok()?, encoding))
+        }
+    }
+}
+
 /// Ranges of code with the offset of their frame description, sorted.
 type Table = Vec<(u64, u64, usize)>;
 
@@ -64,11 +93,35 @@ impl Frames {
 
     /// The rule at an address; `None` if no table covers it or it is malformed.
     pub fn cfa(&self, address: u64) -> Option<Cfa> {
-        self.look_up(&self.debug_frame, &self.debug_table, address)
-            .or_else(|| self.look_up(&self.eh_frame, &self.eh_table, address))
+        self.look_up(&self.debug_frame, &self.debug_table, address, rule_of_frame)
+            .or_else(|| self.look_up(&self.eh_frame, &self.eh_table, address, rule_of_frame))
     }
 
-    fn look_up<S>(&self, section: &S, table: &OnceLock<Table>, address: u64) -> Option<Cfa>
+    /// Where the caller's value of a register is; `None` if nobody knows.
+    pub fn saved(&self, address: u64, register: u16) -> Option<Saved> {
+        fn saved(row: &UnwindTableRow<usize>, register: u16) -> Option<Saved> {
+            match row.register(Register(register)) {
+                Some(RegisterRule::Offset(offset)) => Some(Saved::At(offset)),
+                Some(RegisterRule::SameValue) => Some(Saved::Same),
+                None | Some(RegisterRule::Undefined) if KEPT.contains(&register) => {
+                    Some(Saved::Same)
+                }
+                _ => None,
+            }
+        }
+        let in_debug = |row: &UnwindTableRow<usize>, _: &_, _| saved(row, register);
+        let in_eh = |row: &UnwindTableRow<usize>, _: &_, _| saved(row, register);
+        self.look_up(&self.debug_frame, &self.debug_table, address, in_debug)
+            .or_else(|| self.look_up(&self.eh_frame, &self.eh_table, address, in_eh))
+    }
+
+    fn look_up<S, T>(
+        &self,
+        section: &S,
+        table: &OnceLock<Table>,
+        address: u64,
+        read: impl FnOnce(&UnwindTableRow<usize>, &S, gimli::Encoding) -> Option<T>,
+    ) -> Option<T>
     where
         S: UnwindSection<Slice>,
     {
@@ -89,14 +142,7 @@ impl Frames {
         let row = fde
             .unwind_info_for_address(section, &self.bases, &mut context, address)
             .ok()?;
-        match row.cfa() {
-            CfaRule::RegisterAndOffset { register, offset } => {
-                Some(Cfa::Register(register.0, *offset))
-            }
-            CfaRule::Expression(expression) => {
-                Some(Cfa::Expression(expression.get(section).ok()?, encoding))
-            }
-        }
+        read(row, section, encoding)
     }
 
     fn read_table<S>(&self, section: &S) -> Table

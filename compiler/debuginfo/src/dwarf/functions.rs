@@ -2,12 +2,13 @@
 
 //! Functions by pattern: those with code of their own and inlined copies.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gimli::constants as dw;
 use rayon::prelude::*;
 
+use super::scan::Programs;
 use super::unit::{Entry, Unit};
 use super::{Class, DwarfFile, Row};
 use crate::error::Result;
@@ -50,28 +51,27 @@ struct Describer<'a> {
 
 impl DwarfFile {
     /// Functions that match, in the order of the file. Units that cannot be
-    /// read are left out.
+    /// read are left out. `is_probeable` matters to `one_of_each` alone.
     pub fn functions(
         &self,
         module: ModuleId,
         symbols: &SymbolList,
         query: &FunctionQuery,
+        is_probeable: &(dyn Fn(u64) -> bool + Sync),
     ) -> Vec<Function> {
         let index = self.index();
         let mut rows = index.matching(self, &query.name, &[Class::Function]);
-        let mut abstract_dies: Vec<u32> = rows
+        let abstract_dies: Vec<u32> = rows
             .iter()
             .filter(|row| !row.has_code)
             .map(|row| row.die)
             .collect();
-        abstract_dies.sort_unstable();
         // Units with abstract entries are where inlined copies are.
-        let mut units_with_copies: Vec<u32> = rows
-            .iter()
-            .filter(|row| !row.has_code)
-            .map(|row| row.unit)
-            .collect();
-        units_with_copies.dedup();
+        let mut units_with_copies = match query.inlined && !abstract_dies.is_empty() {
+            true if index.crosses_units => (0..self.units.len()).collect(),
+            true => self.units_of(&abstract_dies),
+            false => Vec::new(),
+        };
         rows.retain(|row| row.has_code);
         rows.extend(
             index
@@ -79,20 +79,30 @@ impl DwarfFile {
                 .into_iter()
                 .filter(|row| row.has_code),
         );
-        rows.sort_unstable_by_key(|row| (row.unit, row.die));
-        let mut units: Vec<u32> = rows.iter().map(|row| row.unit).collect();
-        if query.inlined {
-            units.extend_from_slice(&units_with_copies);
-            units.sort_unstable();
-        }
+        rows.sort_unstable_by_key(|row| row.die);
+        let dies: Vec<u32> = rows.iter().map(|row| row.die).collect();
+        let mut units = self.units_of(&dies);
+        units.extend_from_slice(&units_with_copies);
+        units.sort_unstable();
         units.dedup();
-        let describe_unit = |unit: &u32| -> Vec<Function> {
-            let Ok(unit_read) = self.unit(*unit as usize) else {
+        units_with_copies.dedup();
+        let named = Mutex::new(HashSet::new());
+        let describe_unit = |programs: &mut Programs, position: usize| -> Vec<Function> {
+            // Where one of each will do, thousands of units are read that nobody asks about again.
+            let passing;
+            let unit = match (query.one_of_each, self.units.get(position)) {
+                (true, Some(entry)) => {
+                    passing = Unit::read(&self.dwarf, entry, position, self.has_full_paths);
+                    passing.as_ref().ok()
+                }
+                _ => self.unit(position).ok(),
+            };
+            let Some(unit) = unit else {
                 return Vec::new();
             };
             let mut describer = Describer {
                 file: self,
-                unit: unit_read,
+                unit,
                 module,
                 symbols,
                 pattern: query.file.as_deref(),
@@ -100,35 +110,92 @@ impl DwarfFile {
                 enclosing: HashMap::new(),
             };
             let mut found = Vec::new();
-            let from = rows.partition_point(|row| row.unit < *unit);
-            for row in rows.iter().skip(from).take_while(|row| row.unit == *unit) {
+            let from = rows.partition_point(|row| u64::from(row.die) < unit.start);
+            let rest = rows.get(from..).unwrap_or_default();
+            for row in rest.iter().take_while(|row| unit.holds(u64::from(row.die))) {
                 found.extend(describer.concrete(row));
             }
-            if query.inlined && units_with_copies.binary_search(unit).is_ok() {
-                for copy in self.inlined_copies(*unit as usize, &abstract_dies) {
-                    found.extend(describer.inlined(&copy));
+            if units_with_copies.binary_search(&position).is_err() {
+                return found;
+            }
+            let copies = self.inlined_copies(programs, position, &abstract_dies);
+            if !query.one_of_each {
+                found.extend(copies.iter().filter_map(|copy| describer.inlined(copy)));
+                return found;
+            }
+            let mut done = HashSet::new();
+            for copy in copies {
+                if done.contains(&copy.origin) {
+                    continue;
                 }
+                // A function of a header is one function, whatever the unit.
+                let named = || named.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(origin) = describer.origin(copy.origin) else {
+                    continue;
+                };
+                let name = (origin.name, origin.declaration);
+                if named().contains(&name) {
+                    done.insert(copy.origin);
+                    continue;
+                }
+                let Some(function) = describer.inlined(&copy) else {
+                    continue;
+                };
+                if is_probeable(function.entry.value) {
+                    named().insert(name);
+                    done.insert(copy.origin);
+                }
+                found.push(function);
             }
             found
         };
         units
             .par_chunks(8)
-            .flat_map_iter(|chunk| chunk.iter().flat_map(describe_unit).collect::<Vec<_>>())
+            .flat_map_iter(|chunk| {
+                let mut programs = Programs::default();
+                let functions = chunk
+                    .iter()
+                    .flat_map(|unit| describe_unit(&mut programs, *unit));
+                let functions = functions.collect::<Vec<_>>();
+                if query.one_of_each {
+                    self.release_units(chunk);
+                }
+                functions
+            })
             .collect()
     }
 
+    /// Indices of the units that hold these (sorted) entries.
+    fn units_of(&self, dies: &[u32]) -> Vec<usize> {
+        let mut units: Vec<usize> = Vec::new();
+        let mut end = 0;
+        for die in dies.iter().map(|die| u64::from(*die)) {
+            if die >= end {
+                let position = self.position_of(die);
+                end = self.units.get(position).map_or(u64::MAX, |unit| unit.end);
+                units.push(position);
+            }
+        }
+        units
+    }
+
     /// All copies in a unit of the functions with these (sorted) entries.
-    fn inlined_copies(&self, position: usize, origins: &[u32]) -> Vec<InlinedCopy> {
+    fn inlined_copies(
+        &self,
+        programs: &mut Programs,
+        position: usize,
+        origins: &[u32],
+    ) -> Vec<InlinedCopy> {
         let mut found = Vec::new();
         let Some(entry) = self.units.get(position) else {
             return found;
         };
-        let Ok(programs) = self.programs(entry) else {
+        if self.read_programs(entry, programs).is_err() {
             return found;
-        };
+        }
         let mut around = 0;
         // A malformed unit gives what was read before the error.
-        let _ = self.unit_bytes(entry).scan(&programs, true, |die, depth| {
+        let _ = self.unit_bytes(entry).scan(programs, true, |die, depth| {
             if depth <= 1 {
                 around = die.offset;
             } else if die.tag == dw::DW_TAG_inlined_subroutine.0
@@ -225,12 +292,17 @@ impl DwarfFile {
 }
 
 impl Describer<'_> {
+    /// A function's own code. What the compiler split off it (`f.part.0`) is
+    /// left to its symbol: whoever calls the function may never get there, or
+    /// from an inlined copy of the rest.
     fn concrete(&mut self, row: &Row) -> Option<Function> {
         let origin = match row.class {
             Class::FunctionInstance => u64::from(row.name),
             _ => u64::from(row.die),
         };
-        self.instance(u64::from(row.die), origin, None)
+        let function = self.instance(u64::from(row.die), origin, None)?;
+        let clone = function.linkage_name.strip_prefix(&*function.name);
+        (!clone.is_some_and(|clone| clone.starts_with(".part."))).then_some(function)
     }
 
     fn inlined(&mut self, copy: &InlinedCopy) -> Option<Function> {
@@ -376,9 +448,15 @@ impl DwarfFile {
                 self.along_origins(die, look);
             }
         }
+        // Assembly is described without a declaration: its first line is as good.
+        let first_line = || {
+            let unit = self.unit_of(die).ok()?;
+            let address = unit.address(&self.dwarf, &unit.entry(die).ok()?, dw::DW_AT_low_pc)?;
+            self.line_at(address).ok()?
+        };
         Some(Origin {
             name: name?.into(),
-            declaration,
+            declaration: declaration.or_else(first_line),
             external,
         })
     }

@@ -4,13 +4,11 @@
 //! at the top level of a unit. Built on first use, in parallel, never written
 //! to disk.
 
-use std::collections::HashMap;
-
 use gimli::constants as dw;
 use rayon::prelude::*;
 
-use super::DwarfFile;
-use super::scan::{Die, Malformed, Name};
+use super::scan::{Die, Malformed, Name, Programs};
+use super::{DwarfFile, UnitEntry};
 use crate::glob;
 
 /// What a row describes.
@@ -40,47 +38,86 @@ pub(crate) struct Row {
     pub name: u32,
     /// Offset of the entry in `.debug_info`.
     pub die: u32,
-    /// Index of the unit.
-    pub unit: u32,
     pub class: Class,
     pub inline_name: bool,
     /// The entry has addresses of code.
     pub has_code: bool,
 }
 
+/// Units whose rows are kept together: enough of them that threads rarely ask
+/// for more, few enough that the sizes of units even out.
+const UNITS_TOGETHER: usize = 16;
+
 /// All rows, in the order of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    pub rows: Vec<Row>,
+    /// In parts as they were read, none of them empty.
+    parts: Vec<Vec<Row>>,
     /// Units that could not be read, and why.
     pub malformed: Vec<Malformed>,
+    /// Some unit has entries whose origin may be in another unit (link-time
+    /// optimization, dwz).
+    pub crosses_units: bool,
 }
 
 impl Index {
     /// Scans all units of a file.
     pub fn build(file: &DwarfFile) -> Index {
         let units: Vec<usize> = (0..file.units.len()).collect();
-        let parts: Vec<(Vec<Row>, Vec<Malformed>)> = units
-            .par_chunks(16)
+        let parts: Vec<(Vec<Row>, Vec<Malformed>, bool)> = units
+            .par_chunks(UNITS_TOGETHER)
             .map(|chunk| {
                 let (mut rows, mut malformed) = (Vec::new(), Vec::new());
+                let mut programs = Programs::default();
+                let mut crosses = false;
                 for unit in chunk {
-                    if let Err(problem) = scan_unit(file, *unit, &mut rows) {
+                    if let Err(problem) = scan_unit(file, *unit, &mut programs, &mut rows) {
                         malformed.push(problem);
                     }
+                    crosses |= programs.crosses_units;
                 }
-                (rows, malformed)
+                rows.shrink_to_fit();
+                (rows, malformed, crosses)
             })
             .collect();
         let mut index = Index::default();
-        index
-            .rows
-            .reserve_exact(parts.iter().map(|part| part.0.len()).sum());
-        for (rows, malformed) in parts {
-            index.rows.extend_from_slice(&rows);
+        for (rows, malformed, crosses) in parts {
+            index.parts.push(rows);
             index.malformed.extend(malformed);
+            index.crosses_units |= crosses;
         }
+        index.parts.retain(|part| !part.is_empty());
         index
+    }
+
+    /// All rows, part by part.
+    pub fn parts(&self) -> &[Vec<Row>] {
+        &self.parts
+    }
+
+    /// The rows up to an entry, the last one first.
+    pub fn before(&self, die: u64) -> impl Iterator<Item = &Row> {
+        let is_before = |row: &Row| u64::from(row.die) <= die;
+        let parts = self
+            .parts
+            .partition_point(|part| part.first().is_some_and(is_before));
+        let (last, whole) = match self.parts.get(..parts).and_then(<[_]>::split_last) {
+            Some((last, whole)) => (last.as_slice(), whole),
+            None => (&[][..], &[][..]),
+        };
+        let last = last
+            .get(..last.partition_point(is_before))
+            .unwrap_or_default();
+        let whole = whole.iter().rev().flat_map(|part| part.iter().rev());
+        last.iter().rev().chain(whole)
+    }
+
+    fn select(&self, wanted: impl Fn(&Row) -> bool + Sync) -> Vec<Row> {
+        let of = |part: &Vec<Row>| -> Vec<Row> {
+            part.iter().filter(|row| wanted(row)).copied().collect()
+        };
+        let parts: Vec<Vec<Row>> = self.parts.par_iter().map(of).collect();
+        parts.concat()
     }
 
     /// Rows of some classes whose name is `name`.
@@ -97,11 +134,7 @@ impl Index {
                     }
                 }
         };
-        self.rows
-            .iter()
-            .filter(|row| wanted(row))
-            .copied()
-            .collect()
+        self.select(wanted)
     }
 
     /// Rows of some classes whose name matches a pattern.
@@ -110,40 +143,15 @@ impl Index {
             return self.named(file, pattern, classes);
         }
         let everything = pattern == "*";
-        self.rows
-            .par_chunks(1 << 16)
-            .map(|rows| {
-                let mut known: HashMap<u32, bool> = HashMap::new();
-                let mut found = Vec::new();
-                for row in rows {
-                    if !classes.contains(&row.class) {
-                        continue;
-                    }
-                    let test =
-                        || glob::matches(pattern, &String::from_utf8_lossy(file.row_name(row)));
-                    let wanted = everything
-                        || if row.inline_name {
-                            test()
-                        } else {
-                            *known.entry(row.name).or_insert_with(test)
-                        };
-                    if wanted {
-                        found.push(*row);
-                    }
-                }
-                found
-            })
-            .flatten()
-            .collect()
+        self.select(|row| {
+            classes.contains(&row.class)
+                && (everything || glob::matches_bytes(pattern.as_bytes(), file.row_name(row)))
+        })
     }
 
     /// Instances of the entries in `origins`, which must be sorted.
     pub fn instances(&self, class: Class, origins: &[u32]) -> Vec<Row> {
-        self.rows
-            .iter()
-            .filter(|row| row.class == class && origins.binary_search(&row.name).is_ok())
-            .copied()
-            .collect()
+        self.select(|row| row.class == class && origins.binary_search(&row.name).is_ok())
     }
 }
 
@@ -157,40 +165,51 @@ fn offsets_of(strings: &[u8], name: &str) -> Vec<u32> {
         .collect()
 }
 
-fn scan_unit(file: &DwarfFile, unit: usize, rows: &mut Vec<Row>) -> Result<(), Malformed> {
+fn scan_unit(
+    file: &DwarfFile,
+    unit: usize,
+    programs: &mut Programs,
+    rows: &mut Vec<Row>,
+) -> Result<(), Malformed> {
     let Some(entry) = file.units.get(unit) else {
         return Ok(());
     };
     let bytes = file.unit_bytes(entry);
-    let programs = file.programs(entry)?;
+    file.read_programs(entry, programs)?;
     let mut string_offsets_base = 0;
-    let unit = u32::try_from(unit).unwrap_or(u32::MAX);
     // A variable that a header declares has its name there: its definition, further down in
     // the unit, only refers to the declaration. In the order of their offsets.
     let mut declared: Vec<(u64, Name)> = Vec::new();
-    bytes.scan(&programs, false, |die, depth| {
+    bytes.scan(programs, false, |die, depth| {
         if depth == 0 {
             string_offsets_base = die.string_offsets_base;
             return;
         }
-        let mut die = *die;
-        if dw::DwTag(die.tag) == dw::DW_TAG_variable {
+        let Some(class) = class_of(die.tag) else {
+            return;
+        };
+        let mut name = die.name;
+        if class == Class::Variable {
             if die.declaration {
                 declared.push((die.offset, die.name));
             } else if die.is_specification
                 && let Ok(at) = declared.binary_search_by_key(&die.origin, |(offset, _)| *offset)
-                && let Some((_, name)) = declared.get(at)
+                && let Some((_, its_name)) = declared.get(at)
             {
-                die.name = *name;
+                name = *its_name;
             }
         }
-        rows.extend(row(file, unit, string_offsets_base, &die));
+        // A declaration says nothing that its definition, elsewhere, does not.
+        if !die.declaration {
+            rows.extend(row(file, entry, string_offsets_base, class, name, die));
+        }
     })
 }
 
-/// The row for an entry, if it is of a kind that is kept.
-fn row(file: &DwarfFile, unit: u32, string_offsets_base: u64, die: &Die) -> Option<Row> {
-    let class = match dw::DwTag(die.tag) {
+/// What an entry with this tag is, if it is of a kind that is kept.
+#[inline]
+fn class_of(tag: u16) -> Option<Class> {
+    Some(match dw::DwTag(tag) {
         dw::DW_TAG_subprogram => Class::Function,
         dw::DW_TAG_structure_type | dw::DW_TAG_class_type => Class::Struct,
         dw::DW_TAG_union_type => Class::Union,
@@ -199,24 +218,30 @@ fn row(file: &DwarfFile, unit: u32, string_offsets_base: u64, die: &Die) -> Opti
         dw::DW_TAG_base_type => Class::Base,
         dw::DW_TAG_variable => Class::Variable,
         _ => return None,
-    };
-    // A declaration says nothing that its definition, elsewhere, does not.
-    if die.declaration {
-        return None;
-    }
+    })
+}
+
+/// The row for an entry, if something can be found by it.
+fn row(
+    file: &DwarfFile,
+    unit: &UnitEntry,
+    string_offsets_base: u64,
+    class: Class,
+    name: Name,
+    die: &Die,
+) -> Option<Row> {
     let offset = u32::try_from(die.offset).ok()?;
     let make = |class, name: u64, inline_name| {
         let name = u32::try_from(name).ok()?;
         Some(Row {
             name,
             die: offset,
-            unit,
             class,
             inline_name,
             has_code: die.has_code,
         })
     };
-    match die.name {
+    match name {
         Name::Str(name) => make(class, name, false),
         Name::Inline(name) => make(class, name, true),
         Name::Index(index) => make(

@@ -29,13 +29,16 @@ impl DwarfFile {
         (0..self.units.len())
             .into_par_iter()
             .flat_map_iter(|position| {
-                let names = self.unit(position).map(|unit| unit.file_names(&self.dwarf));
-                names
-                    .unwrap_or_default()
-                    .iter()
-                    .filter(|name| glob::matches_path(pattern, name))
+                let unit = self.unit(position).into_iter();
+                unit.flat_map(|unit| unit.file_names(&self.dwarf))
+                    .filter(|(_, name)| glob::matches_path(pattern, name))
             })
-            .map(|name| BTreeSet::from([name.clone()]))
+            .fold(BTreeSet::new, |mut all, (_, name)| {
+                if !all.contains(name) {
+                    all.insert(name.clone());
+                }
+                all
+            })
             .reduce(BTreeSet::new, |mut all, some| {
                 all.extend(some);
                 all
@@ -56,17 +59,16 @@ impl DwarfFile {
                 let Ok(unit) = self.unit(position) else {
                     return found;
                 };
-                let names = unit.file_names(&self.dwarf);
-                let wanted: Vec<bool> = names
-                    .iter()
-                    .map(|name| !name.is_empty() && glob::matches_path(pattern, name))
+                let wanted: Vec<u64> = unit
+                    .file_names(&self.dwarf)
+                    .filter(|(_, name)| glob::matches_path(pattern, name))
+                    .map(|(index, _)| index)
                     .collect();
-                if !wanted.contains(&true) {
+                if wanted.is_empty() {
                     return found;
                 }
                 self.rows(unit, |row, _| {
-                    let file = usize::try_from(row.file).unwrap_or(usize::MAX);
-                    if wanted.get(file) == Some(&true) && lines.contains(&row.line) {
+                    if lines.contains(&row.line) && wanted.binary_search(&row.file).is_ok() {
                         found.extend(self.line_address(module, unit, row));
                     }
                 });

@@ -37,7 +37,7 @@ pub(crate) struct Context<'a> {
     pub nesting: u32,
 }
 
-type Lowered<T> = Result<T, String>;
+pub(super) type Lowered<T> = Result<T, String>;
 
 /// Width and signedness of a typed stack entry; `None` is the generic type.
 type Kind = Option<(u8, bool)>;
@@ -131,7 +131,7 @@ impl<'a> Context<'a> {
     }
 
     /// The canonical frame address at `pc`.
-    fn cfa(&self) -> Lowered<Expr> {
+    pub(super) fn cfa(&self) -> Lowered<Expr> {
         let pc = self.pc.ok_or("a frame is needed, and there is none")?;
         match self.file.frames.cfa(pc) {
             Some(Cfa::Register(register, offset)) => {
@@ -174,7 +174,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn address(&self, value: u64) -> Expr {
+    pub(super) fn address(&self, value: u64) -> Expr {
         let address = Address {
             module: self.module,
             value,
@@ -187,10 +187,10 @@ impl<'a> Context<'a> {
 
     fn entry_register(&self, register: u16) -> Expr {
         if self.at_entry {
-            Expr::Register(register)
-        } else {
-            Expr::EntryRegister(register)
+            return Expr::Register(register);
         }
+        self.at_call(register)
+            .unwrap_or(Expr::EntryRegister(register))
     }
 
     /// Width and signedness of a base type; `None` for the generic type.
@@ -601,7 +601,7 @@ pub(super) fn add(value: Expr, constant: u64) -> Expr {
 
 /// The value that an expression leaves, where the standard wants an address
 /// rather than the location of one.
-fn address_of(location: Location) -> Lowered<Expr> {
+pub(super) fn address_of(location: Location) -> Lowered<Expr> {
     match location {
         Location::Memory(value) | Location::Value(value) => Ok(value),
         Location::Register(register) => Ok(Expr::Register(register)),
@@ -646,6 +646,7 @@ fn size(location: &Location) -> usize {
             | Expr::Register(_)
             | Expr::EntryRegister(_)
             | Expr::Address(_)
+            | Expr::Unknown
             | Expr::PerCpu(_) => {}
             Expr::ThreadLocal(value)
             | Expr::Unary(_, value)

@@ -4,6 +4,8 @@
 //! on the first question about a name, a unit on the first question about
 //! something in it.
 
+mod alternate;
+mod callers;
 mod cfi;
 mod functions;
 mod index;
@@ -21,7 +23,9 @@ use gimli::{EndianSlice, LittleEndian, UnitHeader};
 
 use crate::elf::Elf;
 use crate::error::{Error, Result};
+use crate::mapped;
 
+use alternate::Joined;
 pub(crate) use cfi::{Frames, UnwindRow};
 pub(crate) use index::{Class, Index, Row};
 use scan::{Malformed, Programs, UnitBytes};
@@ -59,16 +63,21 @@ pub(crate) struct DwarfFile {
 
 impl DwarfFile {
     /// Reads the unit headers. `None` if the file has no DWARF. `image` is the
-    /// loaded file, whose `.eh_frame` counts; often the same.
-    pub fn open(elf: &Elf, image: &Elf) -> Result<Option<DwarfFile>> {
+    /// loaded file, whose `.eh_frame` counts; often the same. `shared` is what
+    /// dwz(1) moved a part of the entries to.
+    pub fn open(elf: &Elf, image: &Elf, shared: Option<&Elf>) -> Result<Option<DwarfFile>> {
         if !elf.has_section(".debug_info") {
             return Ok(None);
         }
+        let joined = shared.map(|shared| Joined::new(elf, shared)).transpose()?;
+        let data = |name: &str| match joined.as_ref().and_then(|joined| joined.section(name)) {
+            Some(bytes) => Ok(bytes),
+            None => elf.section_data(name),
+        };
         let dwarf = gimli::Dwarf::load(|id| {
-            elf.section_data(id.name())
-                .map(|bytes| EndianSlice::new(bytes, LittleEndian))
+            data(id.name()).map(|bytes| EndianSlice::new(bytes, LittleEndian))
         })?;
-        let info = elf.section_data(".debug_info")?;
+        let info = data(".debug_info")?;
         if u32::try_from(info.len()).is_err() {
             return Err(Error::in_file(
                 &elf.path,
@@ -106,9 +115,9 @@ impl DwarfFile {
             dwarf,
             units,
             info,
-            abbreviations: elf.section_data(".debug_abbrev")?,
-            strings: elf.section_data(".debug_str")?,
-            string_offsets: elf.section_data(".debug_str_offsets")?,
+            abbreviations: data(".debug_abbrev")?,
+            strings: data(".debug_str")?,
+            string_offsets: data(".debug_str_offsets")?,
             frames: cfi::Frames::open(elf, image)?,
             percpu: elf
                 .sections
@@ -134,6 +143,18 @@ impl DwarfFile {
         }
     }
 
+    /// Whether the file only says in which other files the entries are
+    /// (`-gsplit-dwarf`). The first unit with code tells, others may be assembly.
+    pub fn is_split(&self) -> bool {
+        const FEW: usize = 64;
+        self.units.iter().take(FEW).any(|entry| {
+            let Ok(unit) = gimli::Unit::new(&self.dwarf, entry.header) else {
+                return false;
+            };
+            unit.dwo_id.is_some() || matches!(unit.dwo_name(), Ok(Some(_)))
+        })
+    }
+
     /// An error of gimli's about something in a unit.
     pub(super) fn malformed(&self, unit: &Unit, error: gimli::Error) -> Error {
         Error::in_file(&self.path, format!("bad DWARF: {error}")).at(".debug_info", unit.start)
@@ -144,9 +165,14 @@ impl DwarfFile {
         self.index.get_or_init(|| Index::build(self))
     }
 
+    /// Index of the unit that contains an offset of `.debug_info`, if one does.
+    pub fn position_of(&self, offset: u64) -> usize {
+        self.units.partition_point(|unit| unit.end <= offset)
+    }
+
     /// The unit that contains an offset of `.debug_info`.
     pub fn unit_of(&self, offset: u64) -> Result<&Unit> {
-        let position = self.units.partition_point(|unit| unit.end <= offset);
+        let position = self.position_of(offset);
         match self.units.get(position) {
             Some(entry) if entry.start <= offset => self.unit(position),
             _ => Err(Error::in_file(&self.path, "reference to no unit").at(".debug_info", offset)),
@@ -169,6 +195,18 @@ impl DwarfFile {
                 Error::in_file(&self.path, format!("bad unit: {message}"))
                     .at(".debug_info", entry.start)
             })
+    }
+
+    /// Gives back the memory of these (sorted) units' entries, which will
+    /// hardly be asked for again.
+    fn release_units(&self, positions: &[usize]) {
+        let entry = |position: Option<&usize>| self.units.get(*position?);
+        let (Some(first), Some(last)) = (entry(positions.first()), entry(positions.last())) else {
+            return;
+        };
+        // Units of 64-bit offsets end within the section, whose length is an address.
+        let bytes = self.info.get(first.start as usize..last.end as usize);
+        mapped::release(bytes.unwrap_or_default());
     }
 
     /// The unit whose code contains an address.
@@ -258,15 +296,18 @@ impl DwarfFile {
         }
     }
 
-    /// The compiled abbreviations of a unit.
-    pub(super) fn programs(&self, entry: &UnitEntry) -> std::result::Result<Programs, Malformed> {
+    /// Compiles the abbreviations of a unit.
+    pub(super) fn read_programs(
+        &self,
+        entry: &UnitEntry,
+        programs: &mut Programs,
+    ) -> std::result::Result<(), Malformed> {
         let offset = entry.header.debug_abbrev_offset().0 as u64;
-        Programs::read(self.abbreviations, offset, DwarfFile::encoding(entry))
+        programs.read(self.abbreviations, offset, DwarfFile::encoding(entry))
     }
 
     /// Offset in `.debug_str` of an indexed string of a unit.
-    fn indexed_string(&self, unit: u32, base: u64, index: u64) -> Option<u64> {
-        let entry = self.units.get(unit as usize)?;
+    fn indexed_string(&self, entry: &UnitEntry, base: u64, index: u64) -> Option<u64> {
         let size = u64::from(DwarfFile::encoding(entry).offset_size);
         // Without DW_AT_str_offsets_base the unit's part follows the section's header.
         let base = if base == 0 { 2 * size } else { base };

@@ -86,15 +86,23 @@ struct Program {
     children: bool,
     declaration: bool,
     has_code: bool,
-    steps: Vec<Step>,
+    /// Where its steps are among those of the unit.
+    first: u32,
+    end: u32,
 }
 
-/// The abbreviations of one unit.
+/// The abbreviations of one unit. Kept from unit to unit, so that a scan of
+/// thousands of units does not allocate for each.
 #[derive(Debug, Default)]
 pub(crate) struct Programs {
     programs: Vec<Program>,
+    steps: Vec<Step>,
     /// Only if the codes are not 1, 2, 3, …
     by_code: HashMap<u64, usize>,
+    /// An origin may be in another unit.
+    pub crosses_units: bool,
+    /// What was read, for units that share a table.
+    table: Option<(u64, Encoding)>,
 }
 
 /// A malformed place: offset in the section read, and what is wrong.
@@ -143,10 +151,17 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn fixed(&mut self, size: u8) -> Result<u64, Malformed> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        // Nearly all are of four bytes.
+        if size == 4
+            && let Some(bytes) = rest.first_chunk::<4>()
+        {
+            self.at += 4;
+            return Ok(u64::from(u32::from_le_bytes(*bytes)));
+        }
         let size = usize::from(size.min(8));
-        let bytes = self
-            .bytes
-            .get(self.at..self.at + size)
+        let bytes = rest
+            .get(..size)
             .ok_or_else(|| self.malformed("ends early"))?;
         self.at += size;
         let mut value = [0; 8];
@@ -160,6 +175,11 @@ impl<'a> Cursor<'a> {
         if first < 0x80 {
             return Ok(u64::from(first));
         }
+        self.long_leb(first)
+    }
+
+    /// The rest of a number of more than one byte.
+    fn long_leb(&mut self, first: u8) -> Result<u64, Malformed> {
         let mut value = u64::from(first & 0x7f);
         let mut shift = 7;
         loop {
@@ -186,8 +206,22 @@ impl<'a> Cursor<'a> {
 }
 
 impl Programs {
-    /// Reads the abbreviation table at `offset` of `.debug_abbrev`.
-    pub fn read(abbrev: &[u8], offset: u64, encoding: Encoding) -> Result<Programs, Malformed> {
+    /// Reads the abbreviation table at `offset` of `.debug_abbrev` in place of
+    /// the one before.
+    pub fn read(
+        &mut self,
+        abbrev: &[u8],
+        offset: u64,
+        encoding: Encoding,
+    ) -> Result<(), Malformed> {
+        if self.table == Some((offset, encoding)) {
+            return Ok(());
+        }
+        self.table = None;
+        self.programs.clear();
+        self.steps.clear();
+        self.by_code.clear();
+        self.crosses_units = false;
         let start = usize::try_from(offset)
             .unwrap_or(usize::MAX)
             .min(abbrev.len());
@@ -196,7 +230,6 @@ impl Programs {
             at: start,
             section: ".debug_abbrev",
         };
-        let mut table = Programs::default();
         let mut sequential = true;
         let mut codes = Vec::new();
         loop {
@@ -209,6 +242,7 @@ impl Programs {
             let mut program = Program {
                 tag: u16::try_from(cursor.leb()?).map_err(|_| cursor.malformed("bad tag"))?,
                 children: cursor.byte()? != 0,
+                first: u32::try_from(self.steps.len()).unwrap_or(u32::MAX),
                 ..Program::default()
             };
             loop {
@@ -226,19 +260,36 @@ impl Programs {
                     return Err(cursor.malformed("bad attribute or form"));
                 };
                 program
-                    .add(dw::DwAt(attribute), dw::DwForm(form), encoding)
+                    .add(
+                        &mut self.steps,
+                        dw::DwAt(attribute),
+                        dw::DwForm(form),
+                        encoding,
+                    )
                     .ok_or_else(|| cursor.malformed("unknown attribute form"))?;
             }
-            table.programs.push(program);
+            program.end = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
+            self.crosses_units |= self.steps(&program).iter().any(|step| {
+                matches!(
+                    step,
+                    Step::Reference(Use::Origin | Use::Specification, _, true)
+                )
+            });
+            self.programs.push(program);
         }
         if !sequential {
-            table.by_code = codes
-                .into_iter()
-                .enumerate()
-                .map(|(at, code)| (code, at))
-                .collect();
+            let codes = codes.into_iter().enumerate();
+            self.by_code = codes.map(|(at, code)| (code, at)).collect();
         }
-        Ok(table)
+        self.table = Some((offset, encoding));
+        Ok(())
+    }
+
+    #[inline]
+    fn steps(&self, program: &Program) -> &[Step] {
+        self.steps
+            .get(program.first as usize..program.end as usize)
+            .unwrap_or_default()
     }
 
     #[inline]
@@ -253,18 +304,14 @@ impl Programs {
 }
 
 impl Program {
-    fn skip(&mut self, count: u32) {
-        if count == 0 {
-            return;
-        }
-        match self.steps.last_mut() {
-            Some(Step::Skip(total)) => *total += count,
-            _ => self.steps.push(Step::Skip(count)),
-        }
-    }
-
     /// Appends the steps for one attribute; `None` if the form is unknown.
-    fn add(&mut self, attribute: dw::DwAt, form: dw::DwForm, encoding: Encoding) -> Option<()> {
+    fn add(
+        &mut self,
+        steps: &mut Vec<Step>,
+        attribute: dw::DwAt,
+        form: dw::DwForm,
+        encoding: Encoding,
+    ) -> Option<()> {
         let reference = match attribute {
             dw::DW_AT_sibling => Some(Use::Sibling),
             dw::DW_AT_abstract_origin => Some(Use::Origin),
@@ -282,7 +329,7 @@ impl Program {
                 return Some(());
             }
             if form == dw::DW_FORM_flag {
-                self.steps.push(Step::Declaration);
+                steps.push(Step::Declaration);
                 return Some(());
             }
         }
@@ -309,33 +356,33 @@ impl Program {
                 _ => None,
             };
             if let Some(step) = step {
-                self.steps.push(step);
+                steps.push(step);
                 return Some(());
             }
         }
-        match form {
-            dw::DW_FORM_flag_present | dw::DW_FORM_implicit_const => {}
+        let step = match form {
+            dw::DW_FORM_flag_present | dw::DW_FORM_implicit_const => return Some(()),
             dw::DW_FORM_data1
             | dw::DW_FORM_ref1
             | dw::DW_FORM_flag
             | dw::DW_FORM_strx1
-            | dw::DW_FORM_addrx1 => self.skip(1),
+            | dw::DW_FORM_addrx1 => Step::Skip(1),
             dw::DW_FORM_data2 | dw::DW_FORM_ref2 | dw::DW_FORM_strx2 | dw::DW_FORM_addrx2 => {
-                self.skip(2);
+                Step::Skip(2)
             }
-            dw::DW_FORM_strx3 | dw::DW_FORM_addrx3 => self.skip(3),
+            dw::DW_FORM_strx3 | dw::DW_FORM_addrx3 => Step::Skip(3),
             dw::DW_FORM_data4
             | dw::DW_FORM_ref4
             | dw::DW_FORM_strx4
             | dw::DW_FORM_addrx4
-            | dw::DW_FORM_ref_sup4 => self.skip(4),
+            | dw::DW_FORM_ref_sup4 => Step::Skip(4),
             dw::DW_FORM_data8 | dw::DW_FORM_ref8 | dw::DW_FORM_ref_sig8 | dw::DW_FORM_ref_sup8 => {
-                self.skip(8)
+                Step::Skip(8)
             }
-            dw::DW_FORM_data16 => self.skip(16),
-            dw::DW_FORM_addr => self.skip(u32::from(encoding.address_size)),
+            dw::DW_FORM_data16 => Step::Skip(16),
+            dw::DW_FORM_addr => Step::Skip(u32::from(encoding.address_size)),
             dw::DW_FORM_ref_addr if encoding.version <= 2 => {
-                self.skip(u32::from(encoding.address_size));
+                Step::Skip(u32::from(encoding.address_size))
             }
             dw::DW_FORM_sec_offset
             | dw::DW_FORM_strp
@@ -343,7 +390,7 @@ impl Program {
             | dw::DW_FORM_strp_sup
             | dw::DW_FORM_ref_addr
             | dw::DW_FORM_GNU_ref_alt
-            | dw::DW_FORM_GNU_strp_alt => self.skip(u32::from(offset)),
+            | dw::DW_FORM_GNU_strp_alt => Step::Skip(u32::from(offset)),
             dw::DW_FORM_udata
             | dw::DW_FORM_sdata
             | dw::DW_FORM_ref_udata
@@ -352,14 +399,18 @@ impl Program {
             | dw::DW_FORM_loclistx
             | dw::DW_FORM_rnglistx
             | dw::DW_FORM_GNU_addr_index
-            | dw::DW_FORM_GNU_str_index => self.steps.push(Step::SkipLeb),
-            dw::DW_FORM_string => self.steps.push(Step::SkipString),
-            dw::DW_FORM_block1 => self.steps.push(Step::SkipBlock(1)),
-            dw::DW_FORM_block2 => self.steps.push(Step::SkipBlock(2)),
-            dw::DW_FORM_block4 => self.steps.push(Step::SkipBlock(4)),
-            dw::DW_FORM_block | dw::DW_FORM_exprloc => self.steps.push(Step::SkipBlock(0)),
-            dw::DW_FORM_indirect => self.steps.push(Step::SkipIndirect),
+            | dw::DW_FORM_GNU_str_index => Step::SkipLeb,
+            dw::DW_FORM_string => Step::SkipString,
+            dw::DW_FORM_block1 => Step::SkipBlock(1),
+            dw::DW_FORM_block2 => Step::SkipBlock(2),
+            dw::DW_FORM_block4 => Step::SkipBlock(4),
+            dw::DW_FORM_block | dw::DW_FORM_exprloc => Step::SkipBlock(0),
+            dw::DW_FORM_indirect => Step::SkipIndirect,
             _ => return None,
+        };
+        match (steps.get_mut(self.first as usize..), step) {
+            (Some([.., Step::Skip(total)]), Step::Skip(count)) => *total += count,
+            _ => steps.push(step),
         }
         Some(())
     }
@@ -394,18 +445,19 @@ impl UnitBytes<'_> {
             at,
             section: ".debug_info",
         };
+        let mut die = Die::default();
         let mut depth = 0_u32;
         // Levels of namespaces we are directly in; their children count as depth 1.
         let mut namespaces = 0_u32;
         while cursor.at < self.info.len() {
-            let Some(die) = self.read(&mut cursor, programs)? else {
+            if !self.read(&mut cursor, programs, &mut die)? {
                 depth = depth.saturating_sub(1);
                 namespaces = namespaces.min(depth.saturating_sub(1));
                 if depth == 0 {
                     break;
                 }
                 continue;
-            };
+            }
             let shown = depth.saturating_sub(namespaces);
             let top = shown <= 1;
             if all || top {
@@ -435,18 +487,23 @@ impl UnitBytes<'_> {
         Ok(())
     }
 
-    /// Reads one entry; `None` for the null entry that ends a list.
+    /// Reads one entry; false for the null entry that ends a list.
     #[inline]
-    fn read(&self, cursor: &mut Cursor<'_>, programs: &Programs) -> Result<Option<Die>, Malformed> {
+    fn read(
+        &self,
+        cursor: &mut Cursor<'_>,
+        programs: &Programs,
+        die: &mut Die,
+    ) -> Result<bool, Malformed> {
         let offset = cursor.at as u64;
         let code = cursor.leb()?;
         if code == 0 {
-            return Ok(None);
+            return Ok(false);
         }
         let program = programs
             .get(code)
             .ok_or_else(|| cursor.malformed("unknown abbreviation"))?;
-        let mut die = Die {
+        *die = Die {
             offset,
             tag: program.tag,
             children: program.children,
@@ -454,7 +511,7 @@ impl UnitBytes<'_> {
             has_code: program.has_code,
             ..Die::default()
         };
-        for step in &program.steps {
+        for step in programs.steps(program) {
             match *step {
                 Step::Skip(count) => cursor.skip(u64::from(count))?,
                 Step::SkipLeb => {
@@ -491,7 +548,7 @@ impl UnitBytes<'_> {
                 }
             }
         }
-        Ok(Some(die))
+        Ok(true)
     }
 
     fn skip_indirect(&self, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {
@@ -499,11 +556,11 @@ impl UnitBytes<'_> {
         if form == dw::DW_FORM_indirect.0 {
             return Err(cursor.malformed("indirect form in an indirect form"));
         }
-        let mut program = Program::default();
-        program
-            .add(dw::DwAt(0), dw::DwForm(form), self.encoding)
+        let mut steps = Vec::new();
+        Program::default()
+            .add(&mut steps, dw::DwAt(0), dw::DwForm(form), self.encoding)
             .ok_or_else(|| cursor.malformed("unknown attribute form"))?;
-        match program.steps.first() {
+        match steps.first() {
             None => Ok(()),
             Some(Step::Skip(count)) => cursor.skip(u64::from(*count)),
             Some(Step::SkipString) => cursor.skip_string(),

@@ -259,21 +259,18 @@ impl DwarfFile {
         {
             return None;
         }
-        self.index()
-            .rows
-            .par_chunks(1 << 14)
-            .find_map_first(|rows| {
-                rows.iter()
-                    .filter(|row| matches!(row.class, Class::Enum | Class::AnonymousEnum))
-                    .find_map(|row| {
-                        let unit = self.unit(row.unit as usize).ok()?;
-                        let (enumerators, _) = self.enumerators(unit, u64::from(row.die)).ok()?;
-                        enumerators
-                            .iter()
-                            .find(|one| one.name == name)
-                            .map(|one| one.value)
-                    })
-            })
+        self.index().parts().par_iter().find_map_first(|rows| {
+            rows.iter()
+                .filter(|row| matches!(row.class, Class::Enum | Class::AnonymousEnum))
+                .find_map(|row| {
+                    let die = u64::from(row.die);
+                    let (enumerators, _) = self.enumerators(self.unit_of(die).ok()?, die).ok()?;
+                    enumerators
+                        .iter()
+                        .find(|one| one.name == name)
+                        .map(|one| one.value)
+                })
+        })
     }
 
     fn malformed_at(&self, die: u64, error: gimli::Error) -> crate::error::Error {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use gimli::{AttributeValue, DebuggingInformationEntry, UnitOffset};
 
+use super::callers::Calls;
 use super::{Slice, UnitEntry};
 use crate::types::{AddressRange, SourcePosition};
 
@@ -20,7 +21,8 @@ pub(crate) struct Unit {
     pub end: u64,
     /// Source files are named with the directory that they were compiled in.
     has_full_paths: bool,
-    files: OnceLock<Vec<Arc<str>>>,
+    files: OnceLock<Vec<OnceLock<Option<Arc<str>>>>>,
+    calls: OnceLock<Calls>,
 }
 
 /// An entry with its attributes.
@@ -41,7 +43,13 @@ impl Unit {
             end: entry.end,
             has_full_paths,
             files: OnceLock::new(),
+            calls: OnceLock::new(),
         })
+    }
+
+    /// The calls that its functions make, read at the first question.
+    pub fn calls(&self, read: impl FnOnce(&Unit) -> Calls) -> &Calls {
+        self.calls.get_or_init(|| read(self))
     }
 
     /// Name of the unit's main source file.
@@ -109,59 +117,52 @@ impl Unit {
     /// Name of a source file by its index in the line table, as SystemTap
     /// prints it: in the kernel relative to the compilation directory where that is a
     /// prefix, in programs with that directory.
+    /// A kernel's units name a third of a million files, so each is put together when it is
+    /// asked for.
     pub fn file_name(&self, dwarf: &gimli::Dwarf<Slice>, index: u64) -> Option<&Arc<str>> {
-        let files = self.files.get_or_init(|| self.read_files(dwarf));
+        let files = self.files.get_or_init(|| {
+            let program = self.unit.line_program.as_ref();
+            let count = program.map_or(0, |program| program.header().file_names().len());
+            // Before DWARF 5 the first file has the index 1.
+            (0..=count).map(|_| OnceLock::new()).collect()
+        });
         files
-            .get(usize::try_from(index).ok()?)
-            .filter(|name| !name.is_empty())
+            .get(usize::try_from(index).ok()?)?
+            .get_or_init(|| self.read_file(dwarf, index))
+            .as_ref()
     }
 
-    /// All source files in the order of the line table; index 0 is empty
-    /// before DWARF 5.
-    pub fn file_names(&self, dwarf: &gimli::Dwarf<Slice>) -> &[Arc<str>] {
-        self.files.get_or_init(|| self.read_files(dwarf))
+    /// All source files with their indices in the line table.
+    pub fn file_names(
+        &self,
+        dwarf: &gimli::Dwarf<Slice>,
+    ) -> impl Iterator<Item = (u64, &Arc<str>)> {
+        let program = self.unit.line_program.as_ref();
+        let count = program.map_or(0, |program| program.header().file_names().len() as u64);
+        (0..=count).filter_map(move |index| Some((index, self.file_name(dwarf, index)?)))
     }
 
-    fn read_files(&self, dwarf: &gimli::Dwarf<Slice>) -> Vec<Arc<str>> {
-        let Some(program) = &self.unit.line_program else {
-            return Vec::new();
-        };
-        let header = program.header();
+    fn read_file(&self, dwarf: &gimli::Dwarf<Slice>, index: u64) -> Option<Arc<str>> {
+        let header = self.unit.line_program.as_ref()?.header();
+        let file = header.file(index)?;
         let text = |value| {
-            dwarf
-                .attr_string(&self.unit, value)
-                .map(|text| text.to_string_lossy().into_owned())
-                .unwrap_or_default()
+            let text = dwarf.attr_string(&self.unit, value).ok()?;
+            Some(text.to_string_lossy())
         };
-        let root = self
-            .unit
-            .comp_dir
-            .map(|text| text.to_string_lossy().into_owned());
+        let root = self.unit.comp_dir.map(|text| text.to_string_lossy());
         let root = root.unwrap_or_default();
-        let directories: Vec<String> = header
-            .include_directories()
-            .iter()
-            .map(|value| text(*value))
-            .collect();
-        let first = if header.version() >= 5 { 0 } else { 1 };
-        let mut files: Vec<Arc<str>> = vec!["".into(); first];
-        for file in header.file_names() {
-            let name = text(file.path_name());
-            // Before DWARF 5 directory 0 is the compilation directory and not in the list.
-            let directory = usize::try_from(file.directory_index())
-                .ok()
-                .and_then(|index| match (first, index) {
-                    (1, 0) => None,
-                    _ => directories.get(index.checked_sub(first)?),
-                })
-                .map_or("", String::as_str);
-            let path = shorten(&root, directory, &name);
-            files.push(match self.has_full_paths && !path.starts_with('/') {
-                true => format!("{root}/{path}").into(),
-                false => path.into(),
-            });
+        // Before DWARF 5 directory 0 is the compilation directory and not in the list.
+        let directory = match file.directory_index() {
+            0 if header.version() < 5 => None,
+            _ => file.directory(header),
+        };
+        let directory = directory.and_then(text).unwrap_or_default();
+        let name = text(file.path_name())?;
+        let path = shorten(&root, &directory, &name);
+        match self.has_full_paths && !path.starts_with('/') {
+            true => Some(format!("{root}/{path}").into()),
+            false => (!path.is_empty()).then(|| path.into()),
         }
-        files
     }
 
     /// Where an entry says it is declared.

@@ -141,13 +141,9 @@ impl DwarfFile {
             return (die, Some(function.entry.value));
         }
         // The last function of the unit that starts before the copy; rows are in that order.
-        let rows = &self.index().rows;
-        let after = rows.partition_point(|row| u64::from(row.die) <= die);
-        let around = rows
-            .get(..after)
-            .unwrap_or_default()
-            .iter()
-            .rev()
+        let around = self
+            .index()
+            .before(die)
             .take_while(|row| u64::from(row.die) >= unit.start)
             .find(|row| matches!(row.class, Class::Function | Class::FunctionInstance))
             .map_or(die, |row| u64::from(row.die));
@@ -242,7 +238,7 @@ impl DwarfFile {
         rows.extend(index.instances(Class::VariableInstance, &declarations));
         let mut found = Vec::new();
         for row in rows {
-            let Ok(of) = self.unit(row.unit as usize) else {
+            let Ok(of) = self.unit_of(u64::from(row.die)) else {
                 continue;
             };
             if unit.is_some_and(|pattern| !glob::matches_path(pattern, &of.name())) {

@@ -166,6 +166,10 @@ impl Example {
             &[],
         );
         let roots = [folder.path().to_owned()];
+        let environment = Environment {
+            tapset: true,
+            ..environment
+        };
         let library = TapsetLibrary::open(&roots, environment, &mut sources);
         let session = Session::new(&target, &library, options, sources);
         session.add_user_file("<input>".to_owned(), file);

@@ -9,6 +9,7 @@
 mod assign;
 mod body;
 mod call;
+mod condition;
 mod display;
 mod embedded;
 mod expr;
@@ -245,6 +246,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
         for (expr, unit) in &probe.conditions {
             state.unit = *unit;
             let value = self.long(&mut state, expr);
+            self.check_condition(&value, expr);
             condition = Some(match condition {
                 None => value,
                 Some(first) => ir::Expr {
@@ -409,6 +411,9 @@ impl<'s, 'a> Lowering<'s, 'a> {
         }
         if !self.session.options.no_global_display {
             self.add_global_display();
+        }
+        if self.session.options.monitor {
+            self.add_monitor_display();
         }
         let places = self
             .locations

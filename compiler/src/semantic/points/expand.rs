@@ -419,6 +419,9 @@ impl Expander<'_> {
 
     /// Components that some name begins with, and whether a name ends there.
     fn mismatch(&self, components: &[ast::Component]) -> Diagnostic {
+        if let Some(refused) = suggest::refused(components) {
+            return refused;
+        }
         let mut position = 0;
         let mut names = self.names_at(components, 0);
         while let Some(component) = components.get(position) {

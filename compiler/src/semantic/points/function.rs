@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `kernel.function`, `module().function`, `process().function` and all that follows them.
 
-use rstap_debuginfo::{Address, AddressRange, Function, FunctionKind};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rstap_debuginfo::{Address, AddressRange, Function, FunctionKind, SourcePosition};
 use rstap_syntax::diag::Diagnostic;
+
+use crate::ir::{CodePlace, ProbeKind};
 
 use super::callee::{self, Wanted};
 use super::pattern::{CodePattern, Lines};
 use super::place::{self, Copies, Site};
-use super::{Build, Found, Request, error, from_target, no_match};
+use super::{Build, Context, Found, Request, error, from_target, no_match};
 
 /// What is asked of each function.
 enum Variant {
@@ -70,15 +75,23 @@ pub(super) fn build(request: &Request) -> Build {
     };
     let pattern = CodePattern::parse(&text).map_err(error)?;
     let is_wide = pattern.has_wildcard() || sites.len() > 1 || request.is_one_of_many;
+    let is_names = request.session.is_listing_names.get()
+        && matches!(variant, Variant::Plain)
+        && !matches!(pattern.lines, Lines::Ranges(_));
+    let copies = match is_names {
+        true => Copies::OneOfEach,
+        false => variant.copies(),
+    };
     let mut finder = Finder {
         suffix: suffix(request),
         variant,
         is_wide,
+        named: is_names.then(HashSet::new),
         found: Vec::new(),
     };
     let mut has_function = false;
     for site in &sites {
-        let functions = place::functions(site, &pattern, finder.variant.copies());
+        let functions = place::functions(site, &pattern, copies);
         let mut functions = match functions {
             Ok(functions) => functions,
             // Of many modules some have no debug information.
@@ -89,8 +102,8 @@ pub(super) fn build(request: &Request) -> Build {
             keep_lines(site, &pattern, &mut functions)?;
         }
         has_function |= !functions.is_empty();
-        for function in &functions {
-            finder.function(site, function)?;
+        for function in functions {
+            finder.function(site, &function)?;
         }
     }
     if !finder.found.is_empty() {
@@ -133,6 +146,8 @@ struct Finder {
     suffix: String,
     /// Functions that cannot be probed are left out.
     is_wide: bool,
+    /// With a list of names: what is on it already.
+    named: Option<HashSet<(Arc<str>, Option<SourcePosition>)>>,
     found: Vec<Found>,
 }
 
@@ -146,6 +161,14 @@ impl Finder {
         };
         let front = |qualified: &str| format!("{}.function(\"{qualified}\")", site.prefix());
         let name = || format!("{}{}", front(&place::qualified(function)), self.suffix);
+        if let Some(named) = &mut self.named {
+            if named.insert((function.name.clone(), function.declaration.clone())) {
+                // Nobody asks where it is.
+                let kind = ProbeKind::Function(CodePlace::default());
+                self.found.push(Found::new(kind, name(), Context::Empty));
+            }
+            return Ok(());
+        }
         let entry = function.entry.value;
         match &self.variant {
             Variant::Label(label) => {

@@ -260,6 +260,8 @@ pub(super) fn qualified(function: &Function) -> String {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Copies {
     All,
+    /// Enough of them to name each function that can be probed.
+    OneOfEach,
     /// Those with an entry of their own.
     Concrete,
     Inlined,
@@ -278,6 +280,7 @@ pub(super) fn functions(
         name: pattern.function.clone(),
         file: pattern.file.clone(),
         inlined: copies != Copies::Concrete,
+        one_of_each: copies == Copies::OneOfEach,
     };
     let mut found = target
         .functions(module, &query)
@@ -286,7 +289,7 @@ pub(super) fn functions(
         found.extend(from_symbol(site.session(), module, &pattern.function)?);
     }
     let is_wanted = |function: &Function| match copies {
-        Copies::All => true,
+        Copies::All | Copies::OneOfEach => true,
         Copies::Concrete => function.kind != FunctionKind::Inlined,
         Copies::Inlined => function.kind == FunctionKind::Inlined,
     };
@@ -296,7 +299,8 @@ pub(super) fn functions(
     found.retain(|function| {
         is_wanted(function)
             && !(hides_padding && function.name.starts_with("__pfx_"))
-            && seen.insert((function.entry, function.kind, function.name.clone()))
+            && (copies == Copies::OneOfEach
+                || seen.insert((function.entry, function.kind, function.name.clone())))
     });
     Ok(found)
 }

@@ -55,7 +55,12 @@ pub(super) fn program(request: &Request) -> Result<Program, Diagnostic> {
         });
     }
     if let Some(name) = request.string("process") {
-        let path = locate(&name)?;
+        let path = match is_build_id(&name) {
+            true => target
+                .program_with_build_id(&name, options.target_program.as_deref())
+                .map_err(|error| no_match("", &[]).note(error.to_string()))?,
+            false => locate(&name)?,
+        };
         let prefix = format!("process(\"{path}\")");
         return Ok(Program {
             path,
@@ -77,6 +82,13 @@ pub(super) fn program(request: &Request) -> Result<Program, Diagnostic> {
             "unspecified process probe is invalid without a -c COMMAND or -x PID [man stapprobes]",
         )),
     }
+}
+
+/// A build-id is at least 16 hexadecimal digits, two for each byte.
+fn is_build_id(name: &str) -> bool {
+    name.len() >= 16
+        && name.len().is_multiple_of(2)
+        && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The file of code for functions and statements: the program or one of its libraries.

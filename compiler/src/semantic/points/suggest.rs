@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Similar names for messages.
 
+use rstap_syntax::ast;
+use rstap_syntax::diag::Diagnostic;
+
+use super::{error, name_span};
 use crate::semantic::similar::distance;
 
 /// Names of a message at most.
@@ -40,6 +44,64 @@ pub fn similar<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Ve
         }
     }
     best.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Points that SystemTap documents, or once had, and why they are not here: the first component,
+/// the one that tells, and what is said.
+const REFUSED: &[(&str, &str, &str, &str)] = &[
+    (
+        "process",
+        "insn",
+        "process.insn is not supported: it would step through every instruction",
+        "probe .function or .statement instead",
+    ),
+    (
+        "kernel",
+        "lsm",
+        "kernel.lsm is not supported: the hooks of security modules are open to BPF programs alone",
+        "probe the function: kernel.function(\"security_file_open\")",
+    ),
+    (
+        "kernel",
+        "mark",
+        "kernel.mark is not supported: no kernel since 2.6.31 has these markers",
+        "tracepoints took their place: kernel.trace(\"NAME\")",
+    ),
+    (
+        "java",
+        "java",
+        "java probes are not supported",
+        "process(\"java\").mark(\"*\") has the markers of the virtual machine itself",
+    ),
+    (
+        "python2",
+        "python2",
+        "python2 probes are not supported",
+        "process(\"python3\").mark(\"*\") has the markers of the interpreter itself",
+    ),
+    (
+        "python3",
+        "python3",
+        "python3 probes are not supported",
+        "process(\"python3\").mark(\"*\") has the markers of the interpreter itself",
+    ),
+    (
+        "debuginfod",
+        "debuginfod",
+        "debuginfod.process is not supported",
+        "name the program, or give its build-id: process(\"BUILD-ID\")",
+    ),
+];
+
+/// The message for a point of a kind that is left out on purpose.
+pub(super) fn refused(components: &[ast::Component]) -> Option<Diagnostic> {
+    let first = components.first()?;
+    components.iter().find_map(|component| {
+        let (_, _, why, hint) = REFUSED
+            .iter()
+            .find(|(head, tells, ..)| first.name == *head && component.name == *tells)?;
+        Some(error(*why).at(name_span(component)).hint(*hint))
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use rstap_syntax::diag::Diagnostic;
 
 use super::{Resolver, build, error};
 use crate::arch::{self, ArgumentPlace};
+use crate::ir::arena::IndexVec;
 use crate::ir::{self, BinaryOperator, CompareOperator, ExprKind, Space, UnaryOperator};
 use crate::semantic::points::{CodeContext, Context};
 
@@ -112,6 +113,7 @@ impl Resolver<'_> {
                 };
                 build::long(at, ExprKind::PerCpu(Box::new(offset)))
             }
+            LocationExpr::Unknown => self.unknown(),
             LocationExpr::ThreadLocal(_) => {
                 return Err(error("thread-local variables are not accessible").at(self.token));
             }
@@ -158,6 +160,37 @@ impl Resolver<'_> {
                 value,
             } => build::extend(self.computed(value)?, *size, *signed),
         })
+    }
+
+    /// An error at run time: what only callers know, and this caller is not one of them.
+    fn unknown(&mut self) -> ir::Expr {
+        let count = &self.cx.session.synthesized;
+        let name = format!("__dwarf_unknown_caller_{}", count.get());
+        count.set(count.get() + 1);
+        let text = " STAP_ERROR(\"not accessible: only the function's caller knows the value, and \"\n\
+                    \t\"it was called from elsewhere [man error::dwarf]\"); ";
+        let code = ir::EmbeddedCode {
+            text: text.to_owned(),
+            file: "target variable".to_owned(),
+            line: 1,
+            globals: Vec::new(),
+            is_unmangled: false,
+            is_pure: true,
+        };
+        let function = ir::Function {
+            c_name: name.clone(),
+            name,
+            locals: IndexVec::default(),
+            parameters: 0,
+            returns: ir::Type::Long,
+            body: ir::FunctionBody::C(code),
+            location: self.at,
+        };
+        let kind = ExprKind::Call {
+            candidates: vec![self.emit.function(function)],
+            arguments: Vec::new(),
+        };
+        build::long(self.at, kind)
     }
 
     /// Run-time address of an object of the kernel, of a module, or of the probed program.

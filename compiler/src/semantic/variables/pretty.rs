@@ -63,7 +63,7 @@ impl Resolver<'_> {
         self.guarded(text, argument, otherwise)
     }
 
-    fn guarded(&mut self, text: Expr, argument: Expr, otherwise: Expr) -> Expr {
+    pub(super) fn guarded(&mut self, text: Expr, argument: Expr, otherwise: Expr) -> Expr {
         let at = self.at;
         let statement = |kind| Stmt { kind, at };
         let attempt = StmtKind::Try {

@@ -11,7 +11,8 @@ use rstap_syntax::diag::Diagnostic;
 use super::access::Selected;
 use super::name::Depth;
 use super::{Resolver, build};
-use crate::ir::{Conversion, Expr, PrintPiece};
+use crate::ir::visit::{Visitor, walk_expression};
+use crate::ir::{Conversion, Expr, ExprKind, PrintPiece};
 use crate::semantic::points::{Context, from_target};
 
 impl Resolver<'_> {
@@ -166,11 +167,35 @@ impl Resolver<'_> {
             } => Ok(build::literal("?")),
             _ => {
                 let token = self.token;
-                let value = self.load(selected, token)?;
-                Ok(build::piece(Conversion::HexLower, true, value.expr))
+                let value = self.load(selected, token)?.expr;
+                let may_fail = calls(&value);
+                let piece = build::piece(Conversion::HexLower, true, value);
+                if !may_fail {
+                    return Ok(piece);
+                }
+                // What turns out to be unknown must not cost the others.
+                let text = build::sprint(self.at, vec![piece]);
+                let nothing = build::number(self.at, 0);
+                let otherwise = build::string(self.at, "?");
+                let text = self.guarded(text, nothing, otherwise);
+                Ok(build::piece(Conversion::String, false, text))
             }
         }
     }
+}
+
+/// Whether a value depends on who called the function.
+fn calls(value: &Expr) -> bool {
+    struct Search(bool);
+    impl Visitor for Search {
+        fn expression(&mut self, expression: &Expr) {
+            self.0 |= matches!(expression.kind, ExprKind::Call { .. });
+            walk_expression(self, expression);
+        }
+    }
+    let mut search = Search(false);
+    search.expression(value);
+    search.0
 }
 
 /// Puts neighbouring literals together.

@@ -18,6 +18,34 @@ long CALLED values_forward(struct rq *rq)
 	return (long)rq;
 }
 
+static void CALLED nothing(void)
+{
+	asm volatile("");
+}
+
+/* After the call of nothing() what it was called with is known to its callers alone. */
+static long CALLED from_caller(long constant, long kept, long argument, long lost)
+{
+	asm volatile("" : : "r"(constant), "r"(kept), "r"(argument), "r"(lost));
+	nothing();
+	return 1;						/* line of the caller's */
+}
+
+static long (*volatile pointer_to)(long, long, long, long) = from_caller;
+
+static long CALLED calls_it(long argument)
+{
+	long kept = argument * 3;
+	long result;
+
+	asm volatile("" : "+r"(kept));
+	result = from_caller(42, kept, argument, kept);
+	asm volatile("" : : "r"(kept), "r"(argument));
+	result += from_caller(43, kept + 1, 8, 9);
+	asm volatile("" : : "r"(kept), "r"(argument));
+	return result + pointer_to(44, 45, 46, 47);
+}
+
 static void interrupt(struct irq_work *work)
 {
 	values_pointer((void *)0xdead000000000200ul);
@@ -50,6 +78,8 @@ int values_call_fault(const char *name, long *result)
 		*result = values_pointer((void *)0x7ffff000ul);
 	else if (!strcmp(name, "command"))
 		*result = values_pointer((void *)current->mm->arg_start);
+	else if (!strcmp(name, "caller"))
+		*result = calls_it(7);
 	else if (!strcmp(name, "forward")) {
 		memset(sizes, 1, sizeof(sizes));
 		*result = values_forward((struct rq *)sizes);
