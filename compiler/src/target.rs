@@ -93,6 +93,7 @@ pub trait Target {
     fn carried_symbols(&self, module: ModuleId) -> Result<Vec<CarriedSymbol>>;
     fn carried_frames(&self, module: ModuleId) -> Result<Vec<CarriedFrame>>;
     fn carried_lines(&self, module: ModuleId) -> Result<Vec<CarriedLine>>;
+    fn is_position_independent(&self, module: ModuleId) -> bool;
     fn needed_libraries(&self, module: ModuleId) -> Result<Vec<String>>;
 
     fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol>;

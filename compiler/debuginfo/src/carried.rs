@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use object::LittleEndian;
-use object::elf::{DT_NEEDED, SHT_DYNAMIC};
+use object::elf::{DT_NEEDED, ET_DYN, SHT_DYNAMIC};
 use object::read::elf::SectionHeader as _;
 
 use crate::dwarf::{Frames, UnwindRow};
@@ -171,6 +171,12 @@ impl DebugInfo {
         found.reverse();
         found.dedup_by(|next, known| next.file == known.file && next.line == known.line);
         Ok(found)
+    }
+
+    /// Whether a program or library may be loaded anywhere.
+    pub fn is_position_independent(&self, module: ModuleId) -> bool {
+        let image = self.image(module).ok().flatten();
+        image.is_some_and(|(_, image)| image.file.elf_header().e_type.get(LittleEndian) == ET_DYN)
     }
 
     /// Names of the shared libraries that a program or library asks for.

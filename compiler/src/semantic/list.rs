@@ -117,6 +117,14 @@ fn place(session: &Session, context: &Context) -> Option<String> {
     let Context::Code(code) = context else {
         return None;
     };
+    if code.is_user {
+        // A program counts from where it is loaded, if that may be anywhere.
+        let base = match session.target.is_position_independent(code.module) {
+            true => ".dynamic",
+            false => ".absolute",
+        };
+        return Some(format!("{base}+{:#x}", code.pc));
+    }
     let address = rstap_debuginfo::Address {
         module: code.module,
         value: code.pc,

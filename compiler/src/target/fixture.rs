@@ -597,6 +597,10 @@ impl Target for FixtureTarget {
         Ok(Vec::new())
     }
 
+    fn is_position_independent(&self, _module: ModuleId) -> bool {
+        true
+    }
+
     fn needed_libraries(&self, _module: ModuleId) -> Result<Vec<String>> {
         Ok(Vec::new())
     }

@@ -305,6 +305,11 @@ impl Target for RealTarget {
         self.debug_info()?.carried_lines(module)
     }
 
+    fn is_position_independent(&self, module: ModuleId) -> bool {
+        self.debug_info()
+            .is_ok_and(|info| info.is_position_independent(module))
+    }
+
     fn needed_libraries(&self, module: ModuleId) -> Result<Vec<String>> {
         self.debug_info()?.needed_libraries(module)
     }
