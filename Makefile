@@ -4,6 +4,7 @@
 #   make demo       all set-up, then a real script on a real kernel in a virtual machine
 #   make check      all set-up, then formatting, lints, unit tests, scripts on a real kernel
 #   make bench      costs of probes in guest instructions, times of the compiler
+#   make stress     the tests of faults and loads, a hundred times as long
 #   make fuzz       libFuzzer for FUZZ_SECONDS on each of FUZZ_TARGETS (make fuzz-corpus keeps the best)
 #   make matrix     the scripts on the kernels of four suites
 #   make lab        the set-up alone: programs, and this suite's kernel with its debug files
@@ -27,7 +28,7 @@ BIN := $(abspath $(TARGET))/release
 LAB := $(BIN)/rstap-lab
 SHARE := $(DESTDIR)$(PREFIX)/share/rstap
 
-.PHONY: all demo check lint unit vm-tests fuzz fuzz-build fuzz-corpus bench matrix lab install clean
+.PHONY: all demo check lint unit vm-tests stress fuzz fuzz-build fuzz-corpus bench matrix lab install clean
 
 all:
 	$(CARGO) build --release -p rstap -p rstap-staprun
@@ -58,7 +59,8 @@ unit:
 
 vm-tests: all lab
 	$(LAB) deps --tests
-	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest --test systemd --test signing
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest --test systemd --test signing \
+		--test ssh --test privileges
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test cli --test ui --test listing --test session --test run --no-fail-fast -- $(TESTS)
 
 # Coverage of branches and compared values, as libFuzzer wants it; for the host's target alone, so
@@ -88,6 +90,11 @@ fuzz: fuzz-build
 				-runs=60000 -timeout=20 -rss_limit_mb=3000; \
 		done; \
 	done
+
+# The tests of faults, a hundred times as much of everything: 10,000 loads and unloads, minutes under load.
+STRESS ?= 100
+stress: all lab
+	RSTAP_BIN_DIR=$(BIN) RSTAP_STRESS=$(STRESS) $(CARGO) test -p rstap-tests --test run -- $(or $(TESTS),stress/)
 
 # The few inputs that reach as much code as all that were found, into the corpus.
 fuzz-corpus: fuzz-build

@@ -2,6 +2,7 @@
 //! Whole sessions from the command line: `--remote=vm`, interrupts, `-v`, and modules that travel.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -146,6 +147,49 @@ fn verbose_names_the_passes_as_systemtap_does() {
             Regex::new(&pattern).unwrap().is_match(&stderr),
             "{pattern}\n{stderr}"
         );
+    }
+}
+
+/// The runtime's sources with a word of its Kbuild replaced, as if the kernel did not have it.
+fn runtime_without(words: &[&str], folder: &Path) {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime");
+    for part in ["src", "include"] {
+        std::fs::create_dir(folder.join(part)).unwrap();
+        for entry in std::fs::read_dir(sources.join(part)).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), folder.join(part).join(entry.file_name())).unwrap();
+        }
+    }
+    let mut kbuild = std::fs::read_to_string(sources.join("Kbuild")).unwrap();
+    for word in words {
+        let pattern = format!(",{word},");
+        assert!(kbuild.contains(&pattern), "{pattern}");
+        kbuild = kbuild.replace(&pattern, ",no_such_function_in_any_kernel,");
+    }
+    std::fs::write(folder.join("Kbuild"), kbuild).unwrap();
+}
+
+#[test]
+fn an_unknown_kernel_interface_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    runtime_without(&["hrtimer_setup", "hrtimer_init"], folder.path());
+    let output = rstap(&["-p4", "--disable-cache", "-e", "probe begin { exit() }"])
+        .env("RSTAP_RUNTIME", folder.path())
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    for part in [
+        &format!(
+            "the runtime does not compile for kernel {}",
+            kernel().release
+        ),
+        "linux/hrtimer.h has neither hrtimer_setup() nor hrtimer_init()",
+        "a newer rstap",
+        "src/compat.h",
+    ] {
+        assert!(stderr.contains(part), "{part}\n{stderr}");
     }
 }
 

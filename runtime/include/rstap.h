@@ -633,6 +633,8 @@ int64_t rst_gettimeofday_ns(void);	/* realtime, NMI-safe */
 int64_t rst_monotonic_ns(void);
 int64_t rst_cycles(void);
 int64_t rst_jiffies(void);
+/* Nanoseconds of a CPU's own clock. */
+int64_t rst_cpu_clock_ns(int64_t cpu);
 int64_t rst_hz(void);
 /* What staprun told of the user's time zone and of --remote; 0 and "" if nothing. */
 int64_t rst_timezone_offset(void);	/* seconds east of UTC */
@@ -657,6 +659,18 @@ void rst_raise(int64_t number);
 void rst_delay(struct rst_context *c, int64_t microseconds);
 void rst_panic(struct rst_string text);
 void rst_dump_stack(void);
+/* staprun's process, 0 before it said hello, and the user who runs it. */
+int64_t rst_loader_pid(void);
+int64_t rst_loader_uid(void);
+/* Asks staprun to go on in a new output file. */
+void rst_switch_file(void);
+/* Node of memory that an address of the kernel's direct mapping is on, -1: not such an address. */
+int64_t rst_address_node(uint64_t address);
+/* Bytes of this module: "28kb data, 12kb text". */
+struct rst_string rst_module_size(struct rst_context *c);
+/* File that an address of the current process is mapped from: its name, and where its first byte is. */
+struct rst_string rst_user_module(struct rst_context *c, uint64_t address);
+uint64_t rst_user_module_start(struct rst_context *c, uint64_t address);
 /* Symbol "name" or "name+0x12" of a kernel address, into scratch. flags: 1 offset and size, 2 module. */
 struct rst_string rst_symbol(struct rst_context *c, uint64_t address, unsigned int flags);
 /* Kernel call stack as hexadecimal addresses separated by blanks. */

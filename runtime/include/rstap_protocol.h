@@ -51,6 +51,7 @@ enum rst_control_type {
 	RST_CONTROL_SYSTEM = 36,	/* command line for sh -c */
 	RST_CONTROL_REQUEST_EXIT = 37,	/* no payload: exit() was called or the session failed */
 	RST_CONTROL_ENDED = 38,		/* no payload: probes are gone, output is complete */
+	RST_CONTROL_SWITCH_FILE = 40,	/* no payload: output goes on in a new file */
 	RST_CONTROL_SUMMARY = 39,	/* one "key=value ..." line of the final account, see below */
 };
 

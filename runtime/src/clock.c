@@ -2,6 +2,7 @@
 /* clock.c - time, random numbers; the fast clocks are safe in an NMI. */
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
+#include <linux/sched/clock.h>
 #include <linux/timekeeping.h>
 #include <linux/timex.h>
 
@@ -21,6 +22,11 @@ int64_t rst_gettimeofday_ns(void)
 int64_t rst_monotonic_ns(void)
 {
 	return ktime_get_mono_fast_ns();
+}
+
+int64_t rst_cpu_clock_ns(int64_t cpu)
+{
+	return cpu >= 0 && cpu < nr_cpu_ids && cpu_possible(cpu) ? sched_clock_cpu(cpu) : 0;
 }
 
 int64_t rst_cycles(void)

@@ -3,6 +3,8 @@
  * compat.h - the one place with kernel differences. Stable kernels change
  * prototypes between point releases, so nothing here asks for a version: Kbuild
  * looks into the kernel's headers and defines RST_HAVE_... for what it finds.
+ * Both the old form and the new are looked for, so that a kernel with a third
+ * is told by the name of what it lacks.
  */
 #ifndef RST_COMPAT_H
 #define RST_COMPAT_H
@@ -19,14 +21,18 @@ static inline unsigned long rst_current_task_address(void)
 {
 #if defined(RST_HAVE_PCPU_HOT)
 	return (unsigned long)&pcpu_hot.current_task;
-#else
+#elif defined(RST_HAVE_CURRENT_TASK)
 	return (unsigned long)&current_task;
+#else
+#error "asm/current.h has neither pcpu_hot nor current_task: where is the current task?"
 #endif
 }
 
 /* proc: PDE_DATA became pde_data in 5.17 */
-#ifndef RST_HAVE_PDE_DATA_LOWER
+#if defined(RST_HAVE_PDE_DATA_UPPER) && !defined(RST_HAVE_PDE_DATA_LOWER)
 #define pde_data PDE_DATA
+#elif !defined(RST_HAVE_PDE_DATA_LOWER)
+#error "linux/proc_fs.h has neither pde_data() nor PDE_DATA()"
 #endif
 
 /* hrtimer_setup() replaced hrtimer_init() in 6.13 */
@@ -36,9 +42,11 @@ static inline void rst_hrtimer_setup(struct hrtimer *timer,
 {
 #ifdef RST_HAVE_HRTIMER_SETUP
 	hrtimer_setup(timer, function, clock, mode);
-#else
+#elif defined(RST_HAVE_HRTIMER_INIT)
 	hrtimer_init(timer, clock, mode);
 	timer->function = function;
+#else
+#error "linux/hrtimer.h has neither hrtimer_setup() nor hrtimer_init()"
 #endif
 }
 
@@ -102,6 +110,66 @@ static __always_inline unsigned long rst_get_kretprobe_caller(struct kretprobe_i
 	return get_kretprobe_retaddr(instance);
 #else
 	return (unsigned long)instance->ret_addr;
+#endif
+}
+
+/* uprobes: a handle instead of the inode, and removal in two steps, since 6.12; data since 6.13 */
+#ifdef RST_HAVE_UPROBE_DATA
+#define RST_UPROBE_DATA , __u64 *data
+#else
+#define RST_UPROBE_DATA
+#endif
+
+static inline int rst_uprobe_register(struct uprobe **handle, struct inode *inode, loff_t offset,
+				      loff_t reference_counter, struct uprobe_consumer *consumer)
+{
+#if defined(RST_HAVE_UPROBE_NOSYNC)
+	*handle = uprobe_register(inode, offset, reference_counter, consumer);
+	return IS_ERR(*handle) ? PTR_ERR(*handle) : 0;
+#elif defined(RST_HAVE_UPROBE_REFCTR)
+	if (reference_counter)
+		return uprobe_register_refctr(inode, offset, reference_counter, consumer);
+	return uprobe_register(inode, offset, consumer);
+#else
+#error "linux/uprobes.h has neither uprobe_unregister_nosync() nor uprobe_register_refctr()"
+#endif
+}
+
+/* Handlers may run until rst_uprobe_wait() is done. */
+static inline void rst_uprobe_unregister(struct uprobe *handle, struct inode *inode, loff_t offset,
+					 struct uprobe_consumer *consumer)
+{
+#ifdef RST_HAVE_UPROBE_NOSYNC
+	uprobe_unregister_nosync(handle, consumer);
+#else
+	uprobe_unregister(inode, offset, consumer);
+#endif
+}
+
+static inline void rst_uprobe_wait(void)
+{
+#ifdef RST_HAVE_UPROBE_NOSYNC
+	uprobe_unregister_sync();
+#endif
+}
+
+/* 6.4: parts of a module by what they are for, instead of one layout. */
+static inline unsigned int rst_module_text(const struct module *module)
+{
+#ifdef RST_HAVE_MODULE_MEMORY
+	return module->mem[MOD_TEXT].size;
+#else
+	return module->core_layout.text_size;
+#endif
+}
+
+static inline unsigned int rst_module_data(const struct module *module)
+{
+#ifdef RST_HAVE_MODULE_MEMORY
+	return module->mem[MOD_DATA].size + module->mem[MOD_RODATA].size +
+	       module->mem[MOD_RO_AFTER_INIT].size;
+#else
+	return module->core_layout.size - module->core_layout.text_size;
 #endif
 }
 

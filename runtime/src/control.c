@@ -32,6 +32,8 @@ static struct {
 	bool told_end;
 	bool is_closing;		/* the module is being unloaded */
 	unsigned long account_step;
+	pid_t loader_pid;
+	uid_t loader_uid;
 } session;
 
 static DEFINE_MUTEX(reader);
@@ -135,6 +137,21 @@ void rst_system(struct rst_context *c, struct rst_string command)
 	rst_control_post(RST_CONTROL_SYSTEM, command.text, command.length);
 }
 
+int64_t rst_loader_pid(void)
+{
+	return session.loader_pid;
+}
+
+int64_t rst_loader_uid(void)
+{
+	return session.loader_uid;
+}
+
+void rst_switch_file(void)
+{
+	rst_control_post(RST_CONTROL_SWITCH_FILE, "", 0);
+}
+
 /* ---- reading ------------------------------------------------------------------------ */
 
 static bool has_message(void)
@@ -230,6 +247,9 @@ static int request_hello(const char *payload, unsigned int length)
 	if (words[0] != RST_PROTOCOL_VERSION)
 		return -EPROTO;
 	session.is_detached = false;
+	session.loader_pid = task_tgid_nr(current);
+	/* the user who called it, should staprun be set-user-ID */
+	session.loader_uid = from_kuid(&init_user_ns, current_uid());
 	rst_transport_overwrite(words[1] & RST_HELLO_FLIGHT_RECORDER);
 	return rst_namespace_default();
 }

@@ -36,6 +36,7 @@ static int create_directory(void)
 
 static void clean_up(void)
 {
+	rst_procfs_close();
 	/* no file operation runs or can begin after this; an open .cmd is closed by it */
 	if (rst_directory)
 		proc_remove(rst_directory);

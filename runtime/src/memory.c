@@ -203,3 +203,10 @@ uint64_t rst_cpu_address(struct rst_context *c, uint64_t per_cpu_address, int64_
 	}
 	return per_cpu_address + per_cpu_offset(cpu);
 }
+
+/* ---- where memory is -------------------------------------------------------------- */
+
+int64_t rst_address_node(uint64_t address)
+{
+	return virt_addr_valid((void *)address) ? page_to_nid(virt_to_page((void *)address)) : -1;
+}

@@ -10,6 +10,7 @@
 #include <linux/notifier.h>
 
 #include "runtime.h"
+#include "compat.h"
 
 static bool module_is_watching;
 
@@ -44,4 +45,16 @@ void rst_modules_unwatch(void)
 	if (module_is_watching)
 		unregister_module_notifier(&module_watcher);
 	module_is_watching = false;
+}
+
+/* The words are those that SystemTap's modules write to the kernel's log. */
+struct rst_string rst_module_size(struct rst_context *c)
+{
+	char *text = rst_scratch(c, 48);
+
+	if (!text)
+		return (struct rst_string){ "", 0 };
+	return (struct rst_string){ text, scnprintf(text, 48, "%udata/%utext kb",
+						    rst_module_data(THIS_MODULE) >> 10,
+						    rst_module_text(THIS_MODULE) >> 10) };
 }

@@ -22,10 +22,24 @@ struct procfs_file {
 	struct procfs_file *next;
 	const char *path;
 	struct rst_probe_state *read, *write;
+	struct proc_dir_entry *parent;
+	struct proc_dir_entry *entry;	/* NULL: its probes' conditions are false */
+	bool reads, writes;		/* what entry is for */
+};
+
+/* Between ours and a file's. */
+struct procfs_directory {
+	struct procfs_directory *next;
+	const char *path;		/* its first `length` bytes */
+	unsigned int length;
 	struct proc_dir_entry *entry;
 };
 
 static struct procfs_file *files;
+static struct procfs_directory *directories;
+/* Entries of files: never taken within the session's mutex, but by the first START. */
+static DEFINE_MUTEX(procfs_mutex);
+static bool procfs_is_closed;
 
 static unsigned int size_of(const struct rst_probe *probe)
 {
@@ -154,23 +168,96 @@ static struct procfs_file *file_for(const char *path)
 	return this;
 }
 
-/* The directories before the last part of a path, made as needed. */
-static struct proc_dir_entry *make_parents(const char **path)
+/* The directory that holds the last part of a path, made as needed. */
+static struct proc_dir_entry *parent_of(const char *path)
 {
 	struct proc_dir_entry *parent = rst_directory;
-	const char *slash;
+	const char *slash, *start = path;
 
-	while (parent && (slash = strchr(*path, '/'))) {
+	for (; (slash = strchr(start, '/')); start = slash + 1) {
+		struct procfs_directory *this = directories;
+		unsigned int length = slash - path;
 		char name[64];
 
-		if (slash - *path >= sizeof(name) || slash == *path)
+		while (this && (this->length != length || memcmp(this->path, path, length)))
+			this = this->next;
+		if (!this) {
+			if (slash == start || slash - start >= sizeof(name))
+				return NULL;
+			memcpy(name, start, slash - start);
+			name[slash - start] = 0;
+			this = rst_allocate(sizeof(*this));
+			if (!this)
+				return NULL;
+			this->path = path;
+			this->length = length;
+			this->entry = proc_mkdir(name, parent);
+			this->next = directories;
+			directories = this;
+		}
+		parent = this->entry;
+		if (!parent)
 			return NULL;
-		memcpy(name, *path, slash - *path);
-		name[slash - *path] = 0;
-		parent = proc_mkdir(name, parent);
-		*path = slash + 1;
 	}
 	return parent;
+}
+
+static bool is_there(const struct rst_probe_state *state)
+{
+	return state && !READ_ONCE(state->is_off);
+}
+
+/* Makes a file, or takes it away, as the conditions of its probes are; not under the session's mutex. */
+static void file_update(struct procfs_file *this)
+{
+	bool reads = is_there(this->read), writes = is_there(this->write);
+	const char *slash = strrchr(this->path, '/');
+	umode_t mode = 0;
+
+	if (reads)
+		mode |= this->read->probe->mode;
+	if (writes)
+		mode |= this->write->probe->mode;
+	if (this->entry && this->reads == reads && this->writes == writes)
+		return;
+	/* waits for whoever is in the middle of reading or writing it */
+	if (this->entry)
+		proc_remove(this->entry);
+	this->entry = NULL;
+	this->reads = reads;
+	this->writes = writes;
+	if (this->parent && (reads || writes))
+		this->entry = proc_create_data(slash ? slash + 1 : this->path, mode, this->parent,
+					       &operations, this);
+}
+
+static void procfs_update(struct work_struct *work)
+{
+	struct procfs_file *this;
+
+	mutex_lock(&procfs_mutex);
+	for (this = files; this && !procfs_is_closed; this = this->next)
+		file_update(this);
+	mutex_unlock(&procfs_mutex);
+}
+
+static DECLARE_WORK(procfs_work, procfs_update);
+
+static int procfs_set(struct rst_probe_state *state, bool on)
+{
+	WRITE_ONCE(state->is_off, !on);
+	/* proc_remove() waits for file operations, and those for the session's mutex, held here */
+	schedule_work(&procfs_work);
+	return 0;
+}
+
+static void procfs_check(struct rst_probe_state *state, struct procfs_file *this)
+{
+	if (!state)
+		return;
+	state->is_armed = this->entry != NULL;
+	if (!this->entry)
+		rst_probe_failed(state, -ENOENT);
 }
 
 static int procfs_arm(void)
@@ -190,27 +277,10 @@ static int procfs_arm(void)
 			this->write = state;
 	}
 	for (this = files; this; this = this->next) {
-		umode_t mode = 0;
-		struct proc_dir_entry *parent;
-		const char *name = this->path;
-
-		if (this->read)
-			mode |= this->read->probe->mode;
-		if (this->write)
-			mode |= this->write->probe->mode;
-		parent = make_parents(&name);
-		this->entry = parent ? proc_create_data(name, mode, parent, &operations, this) :
-				       NULL;
-		if (this->read) {
-			this->read->is_armed = this->entry != NULL;
-			if (!this->entry)
-				rst_probe_failed(this->read, -ENOENT);
-		}
-		if (this->write) {
-			this->write->is_armed = this->entry != NULL;
-			if (!this->entry)
-				rst_probe_failed(this->write, -ENOENT);
-		}
+		this->parent = parent_of(this->path);
+		file_update(this);
+		procfs_check(this->read, this);
+		procfs_check(this->write, this);
 	}
 	return 0;
 }
@@ -218,6 +288,14 @@ static int procfs_arm(void)
 /* The files stay until the module goes, harmless: nothing runs when the session is over. */
 static void procfs_disarm(void)
 {
+}
+
+void rst_procfs_close(void)
+{
+	mutex_lock(&procfs_mutex);
+	procfs_is_closed = true;
+	mutex_unlock(&procfs_mutex);
+	cancel_work_sync(&procfs_work);
 }
 
 /* After proc_remove() of the directory. */
@@ -229,10 +307,17 @@ static void procfs_release(void)
 		rst_free(files);
 		files = next;
 	}
+	while (directories) {
+		struct procfs_directory *next = directories->next;
+
+		rst_free(directories);
+		directories = next;
+	}
 }
 
 const struct rst_mechanism rst_procfs_mechanism = {
 	.name = "procfs",
+	.set = procfs_set,
 	.arm = procfs_arm,
 	.disarm = procfs_disarm,
 	.release = procfs_release,

@@ -39,9 +39,7 @@ struct user_probe {
 	struct calls *calls;		/* NULL: nothing to keep */
 	struct uprobe_consumer consumer;
 	struct inode *inode;
-#ifdef RST_HAVE_UPROBE_NOSYNC
-	struct uprobe *uprobe;
-#endif
+	struct uprobe *uprobe;		/* kernels that give a handle */
 };
 
 /* ---- calls under way ------------------------------------------------------- */
@@ -226,33 +224,20 @@ static void run_return(struct user_probe *this, struct pt_regs *regs, unsigned l
 	call_release(this->calls, call);
 }
 
-#ifdef RST_HAVE_UPROBE_DATA
-static int hit_entry(struct uprobe_consumer *consumer, struct pt_regs *regs, __u64 *data)
-#else
-static int hit_entry(struct uprobe_consumer *consumer, struct pt_regs *regs)
-#endif
+static int hit_entry(struct uprobe_consumer *consumer, struct pt_regs *regs RST_UPROBE_DATA)
 {
 	run_entry(container_of(consumer, struct user_probe, consumer), regs);
 	return 0;
 }
 
-#ifdef RST_HAVE_UPROBE_DATA
-static int uprobe_hit(struct uprobe_consumer *consumer, struct pt_regs *regs, __u64 *data)
-#else
-static int uprobe_hit(struct uprobe_consumer *consumer, struct pt_regs *regs)
-#endif
+static int uprobe_hit(struct uprobe_consumer *consumer, struct pt_regs *regs RST_UPROBE_DATA)
 {
 	uprobe_run(container_of(consumer, struct user_probe, consumer)->state, regs, 0);
 	return 0;
 }
 
-#ifdef RST_HAVE_UPROBE_DATA
 static int hit_return(struct uprobe_consumer *consumer, unsigned long function,
-		      struct pt_regs *regs, __u64 *data)
-#else
-static int hit_return(struct uprobe_consumer *consumer, unsigned long function,
-		      struct pt_regs *regs)
-#endif
+		      struct pt_regs *regs RST_UPROBE_DATA)
 {
 	struct user_probe *this = container_of(consumer, struct user_probe, consumer);
 
@@ -267,34 +252,13 @@ static int uprobe_attach(struct user_probe *this)
 {
 	const struct rst_probe *probe = this->state->probe;
 
-#ifdef RST_HAVE_UPROBE_NOSYNC
-	this->uprobe = uprobe_register(this->inode, probe->offset, probe->reference_counter,
-				       &this->consumer);
-	return IS_ERR(this->uprobe) ? PTR_ERR(this->uprobe) : 0;
-#else
-	if (probe->reference_counter)
-		return uprobe_register_refctr(this->inode, probe->offset, probe->reference_counter,
-					      &this->consumer);
-	return uprobe_register(this->inode, probe->offset, &this->consumer);
-#endif
+	return rst_uprobe_register(&this->uprobe, this->inode, probe->offset,
+				   probe->reference_counter, &this->consumer);
 }
 
-/* Not waited for: see uprobe_wait(). */
 static void uprobe_detach(struct user_probe *this)
 {
-#ifdef RST_HAVE_UPROBE_NOSYNC
-	uprobe_unregister_nosync(this->uprobe, &this->consumer);
-#else
-	uprobe_unregister(this->inode, this->state->probe->offset, &this->consumer);
-#endif
-}
-
-/* After this no handler of a detached consumer runs. */
-static void uprobe_wait(void)
-{
-#ifdef RST_HAVE_UPROBE_NOSYNC
-	uprobe_unregister_sync();
-#endif
+	rst_uprobe_unregister(this->uprobe, this->inode, this->state->probe->offset, &this->consumer);
 }
 
 static int uprobe_set(struct rst_probe_state *state, bool on)
@@ -304,7 +268,7 @@ static int uprobe_set(struct rst_probe_state *state, bool on)
 	if (on)
 		return uprobe_attach(this);
 	uprobe_detach(this);
-	uprobe_wait();
+	rst_uprobe_wait();
 	return 0;
 }
 
@@ -392,7 +356,7 @@ static void uprobe_disarm(void)
 		any = true;
 	}
 	if (any)
-		uprobe_wait();
+		rst_uprobe_wait();
 }
 
 /* After the account, which asks for lost calls. */

@@ -352,6 +352,8 @@ extern const struct rst_mechanism rst_ftrace_mechanism, rst_kprobe_mechanism, rs
 	rst_tracepoint_mechanism, rst_timer_mechanism, rst_perf_mechanism, rst_procfs_mechanism,
 	rst_uprobe_mechanism, rst_breakpoint_mechanism, rst_netfilter_mechanism, rst_task_mechanism;
 
+/* probe_procfs.c: from now on no file is made or taken away; not under the session's mutex */
+void rst_procfs_close(void);
 /* probe_begin.c: runs all of a kind in order of sequence */
 void rst_run_kind(enum rst_probe_kind kind);
 

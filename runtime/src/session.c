@@ -178,6 +178,9 @@ static const struct rst_mechanism *mechanism_of(const struct rst_probe_state *st
 	case RST_PROBE_TASK:
 	case RST_PROBE_SYSCALL:
 		return &rst_task_mechanism;
+	case RST_PROBE_PROCFS_READ:
+	case RST_PROBE_PROCFS_WRITE:
+		return &rst_procfs_mechanism;
 	default:
 		return NULL;
 	}

@@ -147,6 +147,25 @@ static void place_of(const struct rst_context *c, unsigned long address, struct 
 	mappings_unlock(c, mm);
 }
 
+struct rst_string rst_user_module(struct rst_context *c, uint64_t address)
+{
+	struct place place;
+	char *text = rst_scratch(c, sizeof(place.name));
+
+	if (!text)
+		return (struct rst_string){ "", 0 };
+	place_of(c, address, &place);
+	return (struct rst_string){ text, place.is_mapped ? strscpy(text, place.name, sizeof(place.name)) : 0 };
+}
+
+uint64_t rst_user_module_start(struct rst_context *c, uint64_t address)
+{
+	struct place place;
+
+	place_of(c, address, &place);
+	return place.is_mapped ? address - place.offset : 0;
+}
+
 /* ---- tables -------------------------------------------------------------------- */
 
 /* The last entry at or before a place; entries begin with their offset. */

@@ -23,6 +23,9 @@ const LINES_KEPT: usize = 1000;
 /// Longest status text that is read.
 const STATUS_MAXIMUM: u64 = 4 << 20;
 
+/// The probe that writes arrays for this view.
+const OWN_PROBE: &str = "procfs(\"monitor_globals\").read";
+
 /// What a key asks the session to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
@@ -53,6 +56,8 @@ pub struct View {
     scroll: usize,
     shows_status: bool,
     prompt: Option<String>,
+    /// Arrays and statistics, a line an entry.
+    arrays: Vec<String>,
 }
 
 impl Default for View {
@@ -65,6 +70,7 @@ impl Default for View {
             scroll: 0,
             shows_status: true,
             prompt: None,
+            arrays: Vec::new(),
         }
     }
 }
@@ -75,6 +81,8 @@ pub struct Monitor {
     view: View,
     status: File,
     control: File,
+    /// The file of arrays and statistics, if the script has any; made when it starts.
+    arrays: String,
     interval: Duration,
     next: Instant,
     terminal: Option<Termios>,
@@ -85,7 +93,7 @@ impl Monitor {
     ///
     /// # Errors
     /// stdin is no terminal.
-    pub fn start(status: File, control: File, seconds: u32) -> Result<Monitor> {
+    pub fn start(status: File, control: File, arrays: String, seconds: u32) -> Result<Monitor> {
         let original = tcgetattr(io::stdin()).map_err(|errno| {
             Failure::new(format!(
                 "the monitor (-M) needs a terminal: {}",
@@ -105,6 +113,7 @@ impl Monitor {
             view: View::default(),
             status,
             control,
+            arrays,
             interval: Duration::from_secs(u64::from(seconds)),
             next: Instant::now(),
             terminal: Some(original),
@@ -136,6 +145,11 @@ impl Monitor {
         });
         if read.is_ok() {
             self.view.status = Json::parse(&text).or(self.view.status.take());
+        }
+        // Each opening runs the probe that writes it.
+        if let Ok(bytes) = std::fs::read(&self.arrays) {
+            let text = String::from_utf8_lossy(&bytes);
+            self.view.arrays = text.lines().map(str::to_owned).collect();
         }
         self.draw();
     }
@@ -278,6 +292,13 @@ impl View {
             }
             lines.push(line);
         }
+        // The rest is for the probes.
+        lines.extend(
+            self.arrays
+                .iter()
+                .take(rows / 2)
+                .map(|line| format!("  {line}")),
+        );
         lines.push(format!(
             "{:>5} {:>5} {:>12} {:>12} {:>12} {:>12}  {} (by {})",
             "index",
@@ -292,7 +313,8 @@ impl View {
         let Some(Json::List(probes)) = status.get("probe_list") else {
             return;
         };
-        let mut probes: Vec<&Json> = probes.iter().collect();
+        let own = |probe: &&Json| probe.get("name").map_or("", Json::text) == OWN_PROBE;
+        let mut probes: Vec<&Json> = probes.iter().filter(|probe| !own(probe)).collect();
         probes.sort_by(|a, b| self.column.compare(a, b));
         let room = rows.saturating_sub(lines.len() + 1);
         let start = self.scroll.min(probes.len().saturating_sub(1));

@@ -40,6 +40,7 @@ const SYSTEM: u32 = 36;
 const REQUEST_EXIT: u32 = 37;
 const ENDED: u32 = 38;
 const SUMMARY: u32 = 39;
+const SWITCH_FILE: u32 = 40;
 
 /// A message to the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,6 +163,8 @@ pub enum Event {
     Log(String),
     /// A command line for `sh -c`.
     System(Vec<u8>),
+    /// The script called `switch_file()`.
+    SwitchFile,
     /// The script called `exit()`, or the session failed.
     RequestExit,
     /// Probes are gone, output is complete.
@@ -190,6 +193,7 @@ pub fn decode(bytes: &[u8]) -> Option<Event> {
         ERROR => Event::Error(text(payload)),
         LOG => Event::Log(text(payload)),
         SYSTEM => Event::System(until_nul(payload).to_vec()),
+        SWITCH_FILE => Event::SwitchFile,
         REQUEST_EXIT => Event::RequestExit,
         ENDED => Event::Ended,
         SUMMARY => Event::Summary(text(payload)),

@@ -102,7 +102,7 @@ fn start(
     let (control, traces) = channel::open(&module.name)?;
     let monitor = open_monitor_files(options, &module.name)?;
     privilege::drop_for_good()?;
-    let output = open_output(options, monitor)?;
+    let output = open_output(options, &module.name, monitor)?;
     control.demand(&Request::Hello {
         flags: hello_flags(options),
     })?;
@@ -183,7 +183,7 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     let result = (|| {
         let monitor = open_monitor_files(options, name)?;
         privilege::drop_for_good()?;
-        let output = open_output(options, monitor)?;
+        let output = open_output(options, name, monitor)?;
         control.demand(&Request::Hello {
             flags: hello_flags(options),
         })?;
@@ -368,12 +368,15 @@ fn open_monitor_files(options: &Options, name: &str) -> Result<Option<(File, Fil
     )))
 }
 
-fn open_output(options: &Options, monitor: Option<(File, File)>) -> Result<Output> {
+fn open_output(options: &Options, name: &str, monitor: Option<(File, File)>) -> Result<Output> {
     if let (Some((status, control)), Some(seconds), None) =
         (monitor, options.monitor, &options.output)
     {
         return Ok(Output::Screen(Box::new(Monitor::start(
-            status, control, seconds,
+            status,
+            control,
+            format!("{MODULES_DIRECTORY}/{name}/monitor_globals"),
+            seconds,
         )?)));
     }
     if options.bulk {

@@ -324,10 +324,9 @@ impl<'a> Session<'a> {
             Some(Signal::SIGQUIT) if self.phase == Phase::Running => {
                 return self.detach().map(Some);
             }
-            Some(Signal::SIGUSR2) => {
-                let switched = self.output.switch();
-                self.check_output(switched);
-            }
+            // As soon as it runs.
+            Some(Signal::SIGQUIT) if self.phase == Phase::Starting => self.plan.detach = true,
+            Some(Signal::SIGUSR2) => self.switch_file(),
             Some(Signal::SIGCHLD) => self.reap(),
             _ => {}
         }
@@ -372,6 +371,11 @@ impl<'a> Session<'a> {
         Ok(Ending::Detached)
     }
 
+    fn switch_file(&mut self) {
+        let switched = self.output.switch();
+        self.check_output(switched);
+    }
+
     fn on_control(&mut self) -> Result<Option<Ending>> {
         loop {
             match self.control.receive() {
@@ -411,6 +415,7 @@ impl<'a> Session<'a> {
             Event::Error(text) => self.reporter.error(&text),
             Event::Log(text) => self.reporter.line(&text),
             Event::System(command) => self.system(&command),
+            Event::SwitchFile => self.switch_file(),
             Event::RequestExit => self.stop(),
             Event::Ended => self.phase = Phase::Ended,
             Event::Summary(text) => match Line::parse(&text) {

@@ -19,7 +19,7 @@
 //! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
 //! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
 //! | `// TWICE: btf` | run again as if the debug files were not installed; the same is expected |
-//! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set |
+//! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, and `$STRESS`, 1 or how much more of everything is wanted |
 //!
 //! `$TESTS` in `RUN` is the folder `tests`.
 //!

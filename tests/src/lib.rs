@@ -20,6 +20,7 @@ pub mod listing;
 pub mod modules;
 pub mod options;
 pub mod programs;
+pub mod published;
 pub mod report;
 pub mod run;
 pub mod ui;

@@ -50,6 +50,14 @@ pub enum Compiled {
     Decided(String, Duration, Verdict),
 }
 
+/// How many times as long and as often as usual tests that ask `$STRESS` shall go on: `$RSTAP_STRESS`.
+pub fn stress() -> u32 {
+    std::env::var("RSTAP_STRESS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .map_or(1, |factor: u32| factor.max(1))
+}
+
 /// Runs all scripts in `tests/run`, and the examples of the documents.
 pub fn main() -> ExitCode {
     let options = Options::from_environment();

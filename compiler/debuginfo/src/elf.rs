@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use object::elf::{ET_REL, FileHeader64, PT_LOAD};
 use object::read::elf::{ElfFile, ProgramHeader as _};
-use object::{LittleEndian, Object as _, ObjectSection as _, SectionIndex};
+use object::{CompressionFormat, LittleEndian, Object as _, ObjectSection as _, SectionIndex};
 
 use crate::error::{Error, Result};
 use crate::{mapped, reloc};
@@ -224,7 +224,19 @@ impl Elf {
             Error::in_file(&self.path, format!("cannot read section: {error}")).at(&section.name, 0)
         };
         let object_section = self.file.section_by_index(section.index).map_err(failed)?;
-        let bytes: Cow<'static, [u8]> = object_section.uncompressed_data().map_err(failed)?;
+        let packed = object_section.compressed_data().map_err(failed)?;
+        // The size is believed before a byte is unpacked. These are the most that the two formats
+        // can reach: 258 bytes from two bits, a block of 128 KiB from four bytes.
+        let ratio = match packed.format {
+            CompressionFormat::Zlib => 1032,
+            _ => 32 << 10,
+        };
+        if packed.uncompressed_size / ratio > packed.data.len() as u64 {
+            let size = packed.uncompressed_size;
+            let message = format!("bad ELF file: a section cannot unpack to {size} bytes");
+            return Err(Error::in_file(&self.path, message).at(&section.name, 0));
+        }
+        let bytes: Cow<'static, [u8]> = packed.decompress().map_err(failed)?;
         // A linked kernel may still carry its relocations (x86 keeps them for KASLR); its
         // contents are already final.
         if !self.relocatable || object_section.relocations().next().is_none() {

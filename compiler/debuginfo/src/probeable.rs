@@ -51,10 +51,15 @@ impl DebugInfo {
             return Ok(Probeable::Kprobe);
         }
         let site = if sites.ftrace.is_empty() {
-            module
-                .elf
-                .as_deref()
-                .and_then(|elf| self.site_in_code(&module, elf, entry))
+            match module.elf.as_deref() {
+                Some(elf) if elf.bytes_at(entry, 9).is_some() => {
+                    self.site_in_code(&module, elf, entry)
+                }
+                // No code to look at. Most functions of the kernel have a site, and the runtime takes
+                // a kprobe where there is none.
+                _ if module.kind == ModuleKind::Kernel => Some(entry),
+                _ => None,
+            }
         } else {
             // At the entry, or after endbr64; with call padding never further.
             let after = sites.ftrace.partition_point(|site| *site < entry);

@@ -2,6 +2,7 @@
 
 //! Questions about types, whichever source they come from.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 
 use crate::btf::NameSpace;
@@ -15,6 +16,10 @@ use crate::types::{
 
 /// Longest chain of typedefs, qualifiers or anonymous members followed.
 const CHAIN: u32 = 64;
+/// Longest name of a type; prototypes in damaged files take themselves as parameters.
+const LONGEST_NAME: usize = 1 << 16;
+/// More members than the largest structure of any kernel or program has.
+const MOST_MEMBERS: usize = 100_000;
 
 /// What a name of a type asks for, by its keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -305,10 +310,17 @@ impl DebugInfo {
     /// The member of a struct or union (through typedefs and qualifiers),
     /// also inside anonymous structs and unions; `None` if there is none.
     pub fn member(&self, id: TypeId, name: &str) -> Result<Option<MemberPath>> {
-        self.member_below(id, name, 0)
+        self.member_below(id, name, &mut HashSet::new())
     }
 
-    fn member_below(&self, id: TypeId, name: &str, depth: u32) -> Result<Option<MemberPath>> {
+    /// `seen` are the types that were searched already: damaged files have structs that contain
+    /// themselves.
+    fn member_below(
+        &self,
+        id: TypeId,
+        name: &str,
+        seen: &mut HashSet<TypeId>,
+    ) -> Result<Option<MemberPath>> {
         let aggregate = self.type_of(self.strip(id)?)?;
         let TypeKind::Aggregate { members, .. } = &aggregate.kind else {
             return Ok(None);
@@ -320,11 +332,11 @@ impl DebugInfo {
             };
             return Ok(Some(path));
         }
-        if depth >= CHAIN || name.is_empty() {
+        if name.is_empty() || seen.len() >= CHAIN as usize || !seen.insert(aggregate.id) {
             return Ok(None);
         }
         for outer in members.iter().filter(|member| member.name.is_empty()) {
-            if let Some(mut path) = self.member_below(outer.type_id, name, depth + 1)? {
+            if let Some(mut path) = self.member_below(outer.type_id, name, seen)? {
                 path.through.insert(0, aggregate.id);
                 path.member.byte_offset = path.member.byte_offset.wrapping_add(outer.byte_offset);
                 return Ok(Some(path));
@@ -337,7 +349,7 @@ impl DebugInfo {
     /// included, with offsets from the start of the whole.
     pub fn members(&self, id: TypeId) -> Result<Vec<Member>> {
         let mut found = Vec::new();
-        self.members_below(id, 0, 0, &mut found)?;
+        self.members_below(id, 0, 0, &mut 0, &mut found)?;
         Ok(found)
     }
 
@@ -346,12 +358,17 @@ impl DebugInfo {
         id: TypeId,
         base: u64,
         depth: u32,
+        visits: &mut usize,
         found: &mut Vec<Member>,
     ) -> Result<()> {
         let aggregate = self.type_of(self.strip(id)?)?;
         let TypeKind::Aggregate { members, .. } = &aggregate.kind else {
             return Ok(());
         };
+        *visits += members.len();
+        if depth > CHAIN || *visits > MOST_MEMBERS {
+            return Err(self.bad_type(aggregate.id, "a structure contains itself"));
+        }
         for member in members {
             let byte_offset = base.wrapping_add(member.byte_offset);
             if !member.name.is_empty() {
@@ -359,8 +376,8 @@ impl DebugInfo {
                     byte_offset,
                     ..member.clone()
                 });
-            } else if depth < CHAIN {
-                self.members_below(member.type_id, byte_offset, depth + 1, found)?;
+            } else {
+                self.members_below(member.type_id, byte_offset, depth + 1, visits, found)?;
             }
         }
         Ok(())
@@ -396,7 +413,7 @@ impl DebugInfo {
     }
 
     fn write_name(&self, id: TypeId, depth: u32, out: &mut String) {
-        if depth > CHAIN {
+        if depth > CHAIN || out.len() > LONGEST_NAME {
             out.push_str("...");
             return;
         }

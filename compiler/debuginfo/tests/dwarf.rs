@@ -176,7 +176,9 @@ fn optimized_at_link_time() {
     assert!(!twice.is_empty(), "no copy of an inlined function");
     for copy in &twice {
         assert_eq!(copy.kind, FunctionKind::Inlined);
-        assert_eq!(copy.inlined_into.as_deref(), Some("plain"));
+        // Or a clone of it.
+        let around = copy.inlined_into.as_deref().unwrap_or_default();
+        assert!(around.starts_with("plain"), "{around}");
     }
 }
 

@@ -31,6 +31,9 @@ pub enum BuildError {
         command: String,
         output: String,
     },
+    /// The kernel's compiler refused the runtime: the kernel has an interface in a form that is not
+    /// known here.
+    Runtime { release: String, output: String },
     /// Something was read that does not have the form it must have.
     Unexpected { what: String },
     /// The module could not be signed.
@@ -86,6 +89,19 @@ impl fmt::Display for BuildError {
                 writeln!(f, "{step} failed: {command}")?;
                 write!(f, "{}", output.trim_end())
             }
+            BuildError::Runtime { release, output } => {
+                writeln!(f, "the runtime does not compile for kernel {release}:")?;
+                for line in first_errors(output) {
+                    writeln!(f, "  {line}")?;
+                }
+                write!(
+                    f,
+                    "This kernel has an interface in a form that rstap {} does not know; it knows those \
+                     of Linux 5.10 to 7.2.\n  look for a newer rstap, or add the new form to \
+                     src/compat.h of the runtime;  all of the compiler's output:  -vv",
+                    env!("CARGO_PKG_VERSION")
+                )
+            }
             BuildError::Unexpected { what } => write!(f, "{what}"),
             BuildError::Sign { why } => write!(f, "cannot sign the module: {why}"),
         }
@@ -93,6 +109,19 @@ impl fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
+
+/// What the compiler says is wrong, without where; the first few, as one mistake causes many.
+fn first_errors(output: &str) -> Vec<&str> {
+    let mut errors: Vec<&str> = Vec::new();
+    for line in output.lines() {
+        let text = line.split_once(": error: ").map(|(_, text)| text);
+        if let Some(text) = text.filter(|text| !errors.contains(text)) {
+            errors.push(text);
+        }
+    }
+    errors.truncate(5);
+    errors
+}
 
 /// The command that installs the headers of a release, for the distribution it comes from.
 pub fn headers_command(release: &str) -> String {

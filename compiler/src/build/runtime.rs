@@ -119,6 +119,22 @@ impl RuntimeRequest<'_> {
         self.build(&directory)
     }
 
+    /// What the compiler refuses is an interface that this kernel has in another form.
+    fn name_interface(&self, error: BuildError) -> BuildError {
+        match error {
+            BuildError::Step { output, .. } if output.contains(": error: ") => {
+                if self.verbosity > 1 {
+                    tell_line!("{}", output.trim_end());
+                }
+                BuildError::Runtime {
+                    release: self.kernel.release.clone(),
+                    output,
+                }
+            }
+            other => other,
+        }
+    }
+
     fn build(&self, directory: &Path) -> Result<Runtime, BuildError> {
         if self.verbosity > 0 {
             tell_line!(
@@ -142,7 +158,8 @@ impl RuntimeRequest<'_> {
             directory,
             compiler.argument.iter().chain(self.make_arguments).cloned(),
             self.verbosity,
-        )?;
+        )
+        .map_err(|error| self.name_interface(error))?;
         let runtime = Finish::new(self.kernel, directory, self.verbosity)?.finish()?;
         runtime.write()?;
         Ok(runtime)

@@ -99,6 +99,8 @@ pub enum Remote {
         release: Option<String>,
         with_kvm: bool,
     },
+    /// `ssh://[USER@]HOST[:PORT]` or `[USER@]HOST`
+    Ssh { host: String, port: Option<u16> },
 }
 
 /// A limit for rstap itself: the resource's name as in `--rlimit-NAME`, and its value.

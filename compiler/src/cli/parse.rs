@@ -646,15 +646,31 @@ fn remote(value: &str) -> Result<Remote, UsageError> {
             with_kvm: kind == "vm+kvm",
         }),
         "direct" => Ok(Remote::Direct),
-        "ssh" | "unix" | "libvirt" => Err(UsageError::new(format!(
-            "ERROR: --remote={value}: {kind} is not supported yet.\n  \
-             build the module here:  rstap -r RELEASE -p4 -m NAME SCRIPT\n  \
-             and run it there:       staprun NAME.ko"
+        "unix" | "libvirt" => Err(UsageError::new(format!(
+            "ERROR: --remote={value}: {kind} is not supported. Use ssh://USER@HOST, vm or direct://"
         ))),
-        _ => Err(UsageError::new(format!(
-            "ERROR: --remote={value}: not a place that rstap knows. Use vm, vm:RELEASE or direct://"
-        ))),
+        _ => ssh(value).ok_or_else(|| {
+            UsageError::new(format!(
+                "ERROR: --remote={value}: not a place that rstap knows. Use vm, vm:RELEASE, \
+                 ssh://[USER@]HOST[:PORT] or direct://"
+            ))
+        }),
     }
+}
+
+/// `ssh://[USER@]HOST[:PORT]`, or without the first part a host alone.
+fn ssh(value: &str) -> Option<Remote> {
+    let place = value.strip_prefix("ssh://").unwrap_or(value);
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port.parse().ok()?)),
+        None => (place, None),
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "@.-_%+[]:".contains(c);
+    let is_host = !host.is_empty() && !host.starts_with('-') && host.chars().all(is_name);
+    is_host.then(|| Remote::Ssh {
+        host: host.to_owned(),
+        port,
+    })
 }
 
 #[cfg(test)]

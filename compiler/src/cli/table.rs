@@ -181,7 +181,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     short("t", 't', Flag, Section::Run, "Count the hits and cycles of each probe and print them at the end."),
     short("G", 'G', Required("VAR=VALUE"), Section::Run, "Set a global variable of the script."),
     long("monitor", Optional("SECONDS"), Section::Run, "Show the running script's probes and globals on the terminal."),
-    long("remote", Required("URL"), Section::Run, "Run pass 5 elsewhere: vm or vm:RELEASE is a throwaway virtual machine with that kernel, vm+kvm the same with KVM, direct:// is here."),
+    long("remote", Required("URL"), Section::Run, "Run pass 5 elsewhere: vm or vm:RELEASE is a throwaway virtual machine with that kernel, vm+kvm the same with KVM, ssh://[USER@]HOST[:PORT] is another machine, direct:// is here."),
     long("remote-prefix", Flag, Section::Run, "Begin each line of remote output with the number of the remote."),
     long("target-namespaces", Required("PID"), Section::Run, "Take process numbers in the name spaces of this process."),
     environment(short("r", 'r', Required("RELEASE"), Section::Kernel, "Build for an installed kernel of this release, or for the build tree /DIR. Another kernel than the running one stops after pass 4."), "SYSTEMTAP_RELEASE"),

@@ -215,9 +215,11 @@ impl Visitor for Collector {
                 self.uses.registers = true;
                 self.uses.has_other_effects = true;
             }
-            Place::Memory { .. } | Place::Saved(_) | Place::SavedString(_) | Place::ProcfsValue => {
-                self.uses.has_other_effects = true
-            }
+            Place::Memory { .. }
+            | Place::Argument(_)
+            | Place::Saved(_)
+            | Place::SavedString(_)
+            | Place::ProcfsValue => self.uses.has_other_effects = true,
         }
         walk_place(self, place);
     }

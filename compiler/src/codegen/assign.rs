@@ -258,6 +258,7 @@ impl Body<'_> {
                 size: *size,
                 is_signed: *is_signed,
             },
+            Place::Argument(n) => Target::Lvalue(format!("c->arguments[{n}]")),
             Place::Saved(n) => Target::Lvalue(format!("c->saved[{n}]")),
             Place::SavedString(_) | Place::ProcfsValue => {
                 return Err(CodegenError::new("a number assigned to a string"));
@@ -441,6 +442,7 @@ impl Body<'_> {
             Place::Memory { .. }
             | Place::Register { .. }
             | Place::ReturnValue { .. }
+            | Place::Argument(_)
             | Place::Saved(_) => {}
         }
         Err(CodegenError::new("a string assigned to a number"))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rstap_debuginfo::{DebugServers, KernelPaths, KernelRequest};
 use rstap_vm::KernelSet;
 
+use super::ssh::Connection;
 use crate::build::{BuildError, KernelTree};
 use crate::cli::Options;
 use crate::cli::options::{Download, Remote};
@@ -20,6 +21,8 @@ pub struct Kernel {
     pub paths: KernelPaths,
     /// What a virtual machine boots, with `--remote=vm`.
     pub machine: Option<KernelSet>,
+    /// Where it runs, with `--remote=ssh://…`.
+    pub connection: Option<Connection>,
     /// Whether the script can run here or in the machine; otherwise pass 4 is the last.
     pub is_runnable: bool,
     config: OnceLock<HashMap<String, String>>,
@@ -41,6 +44,12 @@ impl Kernel {
             ..KernelRequest::default()
         };
         let machine = machine(options, wanted.as_deref())?;
+        let connection = connect(options)?;
+        // What is compiled is for the kernel that runs there.
+        let wanted = match &connection {
+            Some(connection) => Some(connection.release.clone()),
+            None => wanted,
+        };
         if let Some(set) = &machine {
             request.release = Some(set.release.clone());
             request.sysroot = Some(set.sysroot.clone());
@@ -65,10 +74,11 @@ impl Kernel {
             }
         }
         let paths = KernelPaths::locate(&request).map_err(|error| error.to_string())?;
-        let is_runnable = machine.is_some() || paths.running;
+        let is_runnable = machine.is_some() || connection.is_some() || paths.running;
         Ok(Kernel {
             paths,
             machine,
+            connection,
             is_runnable,
             config: OnceLock::new(),
         })
@@ -142,6 +152,21 @@ fn machine(options: &Options, wanted: Option<&str>) -> Result<Option<KernelSet>,
     rstap_vm::kernels::find(release)
         .map(Some)
         .map_err(|error| error.to_string())
+}
+
+/// The connection that `--remote=ssh://…` asks for.
+fn connect(options: &Options) -> Result<Option<Connection>, String> {
+    let elsewhere = |remote: &&Remote| !matches!(remote, Remote::Direct);
+    if options.remotes.iter().filter(elsewhere).count() > 1 {
+        return Err("one --remote at a time: start rstap once for each machine".to_owned());
+    }
+    let place = options.remotes.iter().find_map(|remote| match remote {
+        Remote::Ssh { host, port } => Some((host, *port)),
+        _ => None,
+    });
+    place
+        .map(|(host, port)| Connection::open(host, port))
+        .transpose()
 }
 
 /// `ROOT` of `ROOT/usr/src/linux-headers-R`, if it is not `/`.

@@ -14,6 +14,7 @@ mod messages;
 mod passes;
 mod run;
 mod session;
+mod ssh;
 
 use crate::output::tell_line;
 use std::path::PathBuf;
@@ -103,7 +104,7 @@ fn run_script(options: &Options, script: &ScriptSource) -> Result<bool, String> 
     match compiled {
         Ok(Some(module)) => {
             session.begin_run();
-            let is_good = run::run(options, &module, kernel.machine.as_ref())?;
+            let is_good = run::run(options, &module, &kernel)?;
             if !is_good {
                 tell_line!("Pass 5: run failed.  [man error::pass5]");
             }

@@ -323,6 +323,7 @@ impl Passes<'_> {
             suppress_time_limits: options.suppress_time_limits,
             suppress_handler_errors: options.suppress_handler_errors,
             no_global_display: options.no_global_var_display,
+            monitor: options.monitor.is_some(),
             compatible: options.compatible.clone(),
             timing: options.timing,
             verbosity: options.verbose(2),
@@ -378,7 +379,13 @@ impl Passes<'_> {
         if self.options.semantic_keep_going {
             say!("{}", error_table(&diagnostics, &semantic.sources.borrow()));
         }
-        let program = program.filter(|_| errors == 0);
+        let mut program = program.filter(|_| errors == 0);
+        if let Some(program) = &mut program {
+            // Addresses that were read from a file are good for that build of the kernel alone.
+            program.kernel_build_id = target
+                .if_opened()
+                .and_then(|files| files.build_id(files.module("kernel").ok()?));
+        }
         if let (Some(program), 2) = (&program, self.last_pass) {
             let print = match self.options.verbose(2) {
                 0 => ir::print::summary,

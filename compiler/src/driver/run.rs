@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Pass 5: the module goes to staprun, here or in a virtual machine.
+//! Pass 5: the module goes to staprun, here, in a virtual machine, or on another machine.
 
 use crate::output::tell_line;
 use std::io::{self, Write};
@@ -12,6 +12,7 @@ use rstap_vm::guest::Accelerator;
 use rstap_vm::{KernelSet, RunRequest};
 
 use super::clock::Stopwatch;
+use super::kernel::Kernel;
 use super::locate;
 use super::passes::Module;
 use crate::cli::Options;
@@ -30,11 +31,7 @@ pub fn pass_on(signal: i32) {
 }
 
 /// Runs the module to its end. `Ok(true)`: it ran without errors.
-pub fn run(
-    options: &Options,
-    module: &Module,
-    machine: Option<&KernelSet>,
-) -> Result<bool, String> {
+pub fn run(options: &Options, module: &Module, kernel: &Kernel) -> Result<bool, String> {
     let watch = Stopwatch::start();
     let verbosity = options.verbose(5);
     if verbosity > 0 {
@@ -46,9 +43,13 @@ pub fn run(
     if verbosity > 1 {
         tell_line!("Running {}", crate::build::command::join(&words));
     }
-    let is_good = match machine {
-        Some(kernel) => in_machine(options, kernel, &words, module)?,
-        None => here(&words)?,
+    let is_good = match (&kernel.machine, &kernel.connection) {
+        (Some(machine), _) => in_machine(options, machine, &words, module)?,
+        (_, Some(connection)) => {
+            let arguments = words.get(1..).unwrap_or_default();
+            connection.run(&staprun, arguments, module, options.remote_prefix)?
+        }
+        _ => here(&words)?,
     };
     if verbosity > 0 {
         tell_line!("Pass 5: run completed in {}", watch.times());
@@ -176,14 +177,15 @@ fn in_machine(
 }
 
 /// `--remote-prefix`: `0: ` before each line.
-struct Prefixed<W> {
+pub struct Prefixed<W> {
     to: W,
     is_on: bool,
     at_start: bool,
 }
 
 impl<W: Write> Prefixed<W> {
-    fn new(to: W, is_on: bool) -> Self {
+    /// Writes to `to`, with prefixes if they are on.
+    pub fn new(to: W, is_on: bool) -> Self {
         Prefixed {
             to,
             is_on,

@@ -543,6 +543,8 @@ pub enum Place {
         size: u8,
         is_signed: bool,
     },
+    /// Guru mode: what the runtime takes from a packet hook when its handler is done.
+    Argument(usize),
     /// Entry handlers only.
     Saved(usize),
     SavedString(usize),

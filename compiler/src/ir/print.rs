@@ -386,6 +386,7 @@ impl<'a> Printer<'a> {
             }
             Place::Register { number, .. } => format!("@kregister({number})"),
             Place::ReturnValue { .. } => "$return".to_owned(),
+            Place::Argument(n) => format!("argument({n})"),
             Place::Saved(n) => format!("saved({n})"),
             Place::SavedString(n) => format!("saved_string({n})"),
             Place::ProcfsValue => "$value".to_owned(),

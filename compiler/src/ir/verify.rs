@@ -581,7 +581,10 @@ impl Checker<'_> {
                 }
                 Type::Long
             }
-            Place::Register { .. } | Place::ReturnValue { .. } | Place::Saved(_) => Type::Long,
+            Place::Register { .. }
+            | Place::ReturnValue { .. }
+            | Place::Argument(_)
+            | Place::Saved(_) => Type::Long,
             Place::SavedString(_) | Place::ProcfsValue => Type::String,
         })
     }

@@ -181,6 +181,7 @@ pub fn walk_place<V: Visitor + ?Sized>(visitor: &mut V, place: &Place) {
         | Place::Global(_)
         | Place::Register { .. }
         | Place::ReturnValue { .. }
+        | Place::Argument(_)
         | Place::Saved(_)
         | Place::SavedString(_)
         | Place::ProcfsValue => {}

@@ -104,6 +104,7 @@ fn place_mut(place: &mut Place, f: &mut dyn FnMut(&mut Expr)) {
         | Place::Global(_)
         | Place::Register { .. }
         | Place::ReturnValue { .. }
+        | Place::Argument(_)
         | Place::Saved(_)
         | Place::SavedString(_)
         | Place::ProcfsValue => {}

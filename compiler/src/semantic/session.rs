@@ -104,6 +104,8 @@ pub struct SemanticOptions {
     pub suppress_handler_errors: bool,
     /// `--no-global-var-display`
     pub no_global_display: bool,
+    /// `--monitor`
+    pub monitor: bool,
     /// `--compatible`
     pub compatible: Option<String>,
     /// `-t`

@@ -254,6 +254,9 @@ fn deep_and_long_scripts_are_translated_or_refused() {
             format!("{text}probe a{n} = a{} {{ v{n} = 1 }}\n", n - 1)
         }) + "probe a149 { println(v0) }",
         "probe a = b { } probe b = a { } probe a { println(1) }".to_owned(),
+        (1..40).fold("probe a0 = begin, end { }\n".to_owned(), |text, n| {
+            format!("{text}probe a{n} = a{0}, a{0} {{ }}\n", n - 1)
+        }) + "probe a39 { println(1) }",
         "probe a = a.* { } probe a.* { println(1) }".to_owned(),
         "function f(x) { return g(x) } function g(x) { return f(x) } probe begin { println(f(1)) }"
             .to_owned(),

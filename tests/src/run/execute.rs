@@ -154,7 +154,7 @@ fn run_one(
         name: format!("test-{index}"),
         script: command(test, programs),
         stdin: Some(test.wanted.input.clone()),
-        limit: test.wanted.limit,
+        limit: test.wanted.limit.saturating_mul(super::stress()),
     };
     let mut actual = Actual::default();
     let outcome = match guest.run(&case, &mut actual.stdout, &mut actual.stderr, None) {
@@ -220,9 +220,10 @@ pub fn command(test: &Prepared, programs: &Programs) -> String {
     let folder = quote(&test.folder.display().to_string());
     let staprun = programs.staprun.display().to_string();
     let mut text = format!(
-        "cd {folder}\nexport STAPRUN={} MODULE={}\n",
+        "cd {folder}\nexport STAPRUN={} MODULE={} STRESS={}\n",
         quote(&staprun),
-        quote(&test.module)
+        quote(&test.module),
+        super::stress()
     );
     // Beneath the script: it is loaded first and goes last.
     let modules = &test.wanted.modules;

@@ -135,7 +135,20 @@ fn what_rstap_lacks_is_refused_and_never_ignored() {
             assert!(text.contains(why), "{text}");
         }
     }
-    assert!(bad("--remote=ssh://host a").contains("not supported yet"));
+    assert!(bad("--remote=libvirt://host a").contains("not supported"));
+    for place in ["ssh://", "ssh://h:port", "a/b", "-oProxyCommand=x", "h x"] {
+        assert!(bad(&format!("'--remote={place}' a")).contains("ssh://[USER@]HOST"));
+    }
+    let remotes = |line: &str| good(line).remotes;
+    let ssh = |host: &str, port| {
+        let host = host.to_owned();
+        vec![Remote::Ssh { host, port }]
+    };
+    assert_eq!(
+        remotes("--remote=ssh://me@host:22 a"),
+        ssh("me@host", Some(22))
+    );
+    assert_eq!(remotes("--remote=host.net a"), ssh("host.net", None));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Globals that are written and never read are printed when the script ends.
+//! Globals that are written and never read are printed when the script ends; with `--monitor`,
+//! arrays and statistics can be read from a file while it runs.
 
 use super::super::session::Origin;
 use super::Lowering;
@@ -7,6 +8,9 @@ use super::print::{literal, plain_value};
 use super::stmt::global_id;
 use crate::ir;
 use crate::ir::arena::IndexVec;
+
+/// How the probe for `--monitor` is called in the list of probes.
+const MONITOR_PROBE: &str = "procfs(\"monitor_globals\").read";
 
 impl Lowering<'_, '_> {
     /// Adds a last `end` probe (and one for errors) that prints such globals.
@@ -34,16 +38,49 @@ impl Lowering<'_, '_> {
             let Some(global) = self.program.globals.get(id) else {
                 continue;
             };
-            display(id, global, at, &mut handler);
+            display(id, global, at, &print, &mut handler);
         }
+        let kinds = [
+            ("end", ir::ProbeKind::End { sequence: i64::MAX }),
+            ("error", ir::ProbeKind::Error { sequence: i64::MAX }),
+        ];
+        self.add_probes(handler, kinds.to_vec());
+    }
+
+    /// Adds a probe that writes arrays and statistics for whoever reads the file; scalars are in
+    /// the file that the runtime makes.
+    pub(super) fn add_monitor_display(&mut self) {
+        let at = self
+            .program
+            .locations
+            .push("display of globals for --monitor".to_owned());
+        let mut handler = ir::Handler {
+            locals: IndexVec::default(),
+            body: Vec::new(),
+        };
+        for index in 0..self.globals.len() {
+            let id = global_id(index);
+            let unit = self.session.unit(self.globals[index].unit);
+            if let (Origin::User, Some(global)) = (unit.origin, self.program.globals.get(id))
+                && !matches!(&global.kind, ir::GlobalKind::Scalar { ty, .. } if *ty != ir::Type::Stat)
+            {
+                display(id, global, at, &append, &mut handler);
+            }
+        }
+        let kind = ir::ProbeKind::ProcfsRead {
+            path: "monitor_globals".to_owned(),
+            mode: 0,
+            maximum_size: 1 << 16,
+        };
+        self.add_probes(handler, vec![(MONITOR_PROBE, kind)]);
+    }
+
+    fn add_probes(&mut self, handler: ir::Handler, kinds: Vec<(&str, ir::ProbeKind)>) {
         if handler.body.is_empty() {
             return;
         }
         let handler = self.program.handlers.push(handler);
-        for (name, kind) in [
-            ("end", ir::ProbeKind::End { sequence: i64::MAX }),
-            ("error", ir::ProbeKind::Error { sequence: i64::MAX }),
-        ] {
+        for (name, kind) in kinds {
             self.program.probes.push(ir::Probe {
                 name: name.to_owned(),
                 script_name: name.to_owned(),
@@ -62,7 +99,16 @@ impl Lowering<'_, '_> {
     }
 }
 
-fn display(id: ir::GlobalId, global: &ir::Global, at: ir::LocationId, handler: &mut ir::Handler) {
+/// Makes a statement that gives the pieces to whom they are for.
+type Emit = dyn Fn(Vec<ir::PrintPiece>, ir::LocationId) -> ir::Stmt;
+
+fn display(
+    id: ir::GlobalId,
+    global: &ir::Global,
+    at: ir::LocationId,
+    emit: &Emit,
+    handler: &mut ir::Handler,
+) {
     match &global.kind {
         ir::GlobalKind::Scalar { ty, .. } => {
             let mut pieces = Vec::new();
@@ -75,7 +121,7 @@ fn display(id: ir::GlobalId, global: &ir::Global, at: ir::LocationId, handler: &
                 }
             }
             literal(&mut pieces, b"\n");
-            let mut block = vec![print(pieces, at)];
+            let mut block = vec![emit(pieces, at)];
             if *ty == ir::Type::Stat {
                 // An empty statistic has no minimum.
                 let mut empty = Vec::new();
@@ -83,7 +129,7 @@ fn display(id: ir::GlobalId, global: &ir::Global, at: ir::LocationId, handler: &
                     &mut empty,
                     format!("{} @count=0x0\n", global.name).as_bytes(),
                 );
-                let empty = vec![print(empty, at)];
+                let empty = vec![emit(empty, at)];
                 block = vec![if_any(ir::StatPlace::Scalar(id), block, empty, at)];
             }
             handler.body.append(&mut block);
@@ -132,7 +178,7 @@ fn display(id: ir::GlobalId, global: &ir::Global, at: ir::LocationId, handler: &
                     }),
                     limit: None,
                     slice: Vec::new(),
-                    body: vec![print(pieces, at)],
+                    body: vec![emit(pieces, at)],
                 })),
             });
         }
@@ -146,6 +192,23 @@ fn print(pieces: Vec<ir::PrintPiece>, at: ir::LocationId) -> ir::Stmt {
     }));
     ir::Stmt {
         kind: ir::StmtKind::Expr(ir::Expr::new(kind, ir::Type::Void, at)),
+        at,
+    }
+}
+
+/// `$value .= sprintf(...)`
+fn append(pieces: Vec<ir::PrintPiece>, at: ir::LocationId) -> ir::Stmt {
+    let text = ir::ExprKind::Print(Box::new(ir::Print {
+        is_string: true,
+        pieces,
+    }));
+    let kind = ir::ExprKind::Assign {
+        place: ir::Place::ProcfsValue,
+        operator: Some(ir::BinaryOperator::Concat),
+        value: Box::new(ir::Expr::new(text, ir::Type::String, at)),
+    };
+    ir::Stmt {
+        kind: ir::StmtKind::Expr(ir::Expr::new(kind, ir::Type::String, at)),
         at,
     }
 }

@@ -70,6 +70,8 @@ struct GlobalInfo {
     variance_shift: Option<i64>,
     is_read: bool,
     is_written: bool,
+    /// By a script that it does not belong to; said once.
+    is_overwritten: bool,
 }
 
 /// Turns derived probes into a program.
@@ -412,6 +414,9 @@ impl<'s, 'a> Lowering<'s, 'a> {
         if !self.session.options.no_global_display {
             self.add_global_display();
         }
+        if self.session.options.monitor {
+            self.add_monitor_display();
+        }
         let places = self
             .locations
             .into_iter()
@@ -513,7 +518,12 @@ impl<'s, 'a> Lowering<'s, 'a> {
     fn writes(&mut self, global: usize, at: Span) {
         self.globals[global].is_written = true;
         let info = &self.globals[global];
-        if self.session.unit(info.unit).origin == Origin::Library {
+        if self.session.unit(info.unit).origin == Origin::Library
+            && self.is_final
+            && self.session.is_users(at)
+            && !std::mem::replace(&mut self.globals[global].is_overwritten, true)
+        {
+            let info = &self.globals[global];
             let name = info.declaration.name.clone();
             let place = self.session.sources.borrow().location(name.span);
             let text = format!(
@@ -553,6 +563,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
                 variance_shift: None,
                 is_read: false,
                 is_written: false,
+                is_overwritten: false,
             });
             self.global_ids.insert(pointer, index);
             if let Some(init) = &declaration.init {

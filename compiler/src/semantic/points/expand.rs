@@ -19,12 +19,15 @@ use crate::semantic::session::{Session, UnitId};
 
 /// Aliases inside aliases at most; more is taken for a loop that no guard saw.
 const DEEPEST: usize = 100;
+/// Aliases that one `probe` may go through; each of a few can double the points of the next.
+const MOST_USES: usize = 20_000;
 
 /// All probes of one `probe` item. Errors go to the session.
 pub fn derive(session: &Session, probe: &Rc<ast::Probe>, unit: UnitId) -> Vec<Derived> {
     let mut expander = Expander {
         session,
         blocks: HashMap::new(),
+        uses: 0,
     };
     let body = Body {
         block: Rc::new(probe.body.clone()),
@@ -72,6 +75,8 @@ struct Expander<'s> {
     session: &'s Session<'s>,
     /// Bodies of aliases by address, so that probes share them.
     blocks: HashMap<*const ast::Alias, (Rc<ast::Stmt>, Option<Rc<ast::Stmt>>)>,
+    /// Aliases gone through so far.
+    uses: usize,
 }
 
 /// A way to read a point.
@@ -260,6 +265,11 @@ impl Expander<'_> {
                 .map(|component| self.session.location(component.span));
             let place = place.unwrap_or_default();
             let message = format!("recursive loop in alias expansion of {text} at {place}");
+            return Err(vec![error(message)]);
+        }
+        self.uses += 1;
+        if self.uses > MOST_USES {
+            let message = format!("aliases of aliases stand for more than {MOST_USES} points");
             return Err(vec![error(message)]);
         }
         inner.path.push(Rc::as_ptr(alias));

@@ -12,7 +12,10 @@ use super::location::Spot;
 use super::{Resolver, Value, build, error};
 use crate::arch::WORD_SIZE;
 use crate::ir;
-use crate::semantic::points::{from_target, suggest};
+use crate::semantic::points::{Context, from_target, suggest};
+
+/// The argument of a packet hook that says what becomes of the packet.
+pub(super) const VERDICT: usize = 4;
 
 /// A C type on the way: arrays lose dimensions one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -441,6 +444,12 @@ impl Resolver<'_> {
                 is_signed,
             },
             (Spot::ReturnValue, None) => ir::Place::ReturnValue { size, is_signed },
+            (Spot::Value(value), None)
+                if matches!(self.cx.context, Context::Netfilter)
+                    && matches!(value.kind, ir::ExprKind::Argument(VERDICT)) =>
+            {
+                ir::Place::Argument(VERDICT)
+            }
             (Spot::Unavailable(reason), _) => return Err(self.unavailable(&reason)),
             (Spot::Pieces(_), _) => return Err(refuse("it is spread over several places")),
             _ if self.code().is_some_and(|code| code.is_return) => {

@@ -165,7 +165,9 @@ fn wording(expected: &BTreeSet<String>, seen: Option<Token>, word: &str, printin
         match seen {
             None if statement => "expected statement",
             None => "expected value",
-            Some(_) if statement && keyword => "expected statement",
+            Some(token) if statement && (keyword || token.kind == TokenKind::Junk) => {
+                "expected statement"
+            }
             Some(_) => "expected literal string or number",
         }
     } else if all(&["{", "=", "+="]) || expected.len() == 3 && all(&["{", ",", "if"]) {

@@ -142,12 +142,15 @@ const NEEDED: &[(&str, &str)] = &[
     ("gcc", "gcc"),
 ];
 
-/// The same for tests of services and of Secure Boot.
+/// The same for tests of services, of Secure Boot, and of `--remote=ssh`.
 const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("mke2fs", "e2fsprogs"),
     ("systemctl", "systemd"),
     ("sbsign", "sbsigntool"),
     ("openssl", "openssl"),
+    ("ssh", "openssh-client"),
+    ("dropbear", "dropbear-bin"),
+    ("setcap", "libcap2-bin"),
 ];
 
 fn install(all: bool, tests: bool) -> Result<()> {

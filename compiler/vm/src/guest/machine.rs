@@ -71,6 +71,9 @@ pub struct Machine {
     /// Boots through UEFI with Secure Boot: the firmware takes signed kernels only, and the kernel
     /// locks itself down.
     pub secure_boot: bool,
+    /// Gives the guest a network card, whose ssh port (22, at 10.0.2.15) answers at this port of
+    /// the host. The guest has to bring it up.
+    pub ssh_port: Option<u16>,
     /// An ext4 image that keeps what the guest changes of the host's files, for the next boot.
     /// Only with [`Root::Host`].
     pub layer: Option<PathBuf>,
@@ -89,6 +92,7 @@ impl Machine {
             modules: Vec::new(),
             systemd: false,
             secure_boot: false,
+            ssh_port: None,
             layer: None,
         }
     }
@@ -106,9 +110,11 @@ impl Machine {
             Root::Packed(files) => (None, files),
             Root::Host => (Some(start_file_server(folder.path())?), &[]),
         };
+        let mut modules = self.modules.clone();
+        modules.extend(self.ssh_port.map(|_| "virtio_net".to_owned()));
         let image = initramfs::build(&initramfs::Contents {
             kernel: &self.kernel,
-            modules: &self.modules,
+            modules: &modules,
             files: packed,
             host_root: files.is_some(),
             layer: self.layer.is_some(),
@@ -284,6 +290,14 @@ impl Machine {
                     "-device",
                     "vhost-user-fs-pci,queue-size=1024,chardev=files,tag=hostroot",
                 ]);
+        }
+        if let Some(port) = self.ssh_port {
+            command
+                .arg("-netdev")
+                .arg(format!(
+                    "user,id=net,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:22"
+                ))
+                .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         }
         if let Some(layer) = &self.layer {
             command
