@@ -6,6 +6,7 @@
 #   make bench      costs of probes in guest instructions, times of the compiler
 #   make stress     the tests of faults and loads, a hundred times as long
 #   make fuzz       libFuzzer for FUZZ_SECONDS on each of FUZZ_TARGETS (make fuzz-corpus keeps the best)
+#   make published  the scripts that SystemTap publishes as examples, up to pass 3
 #   make matrix     the scripts on the kernels of four suites
 #   make lab        the set-up alone: programs, and this suite's kernel with its debug files
 #   make install    PREFIX=/usr/local, DESTDIR=
@@ -28,7 +29,7 @@ BIN := $(abspath $(TARGET))/release
 LAB := $(BIN)/rstap-lab
 SHARE := $(DESTDIR)$(PREFIX)/share/rstap
 
-.PHONY: all demo check lint unit vm-tests stress fuzz fuzz-build fuzz-corpus bench matrix lab install clean
+.PHONY: all demo check lint unit vm-tests published stress fuzz fuzz-build fuzz-corpus bench matrix lab install clean
 
 all:
 	$(CARGO) build --release -p rstap -p rstap-staprun
@@ -102,6 +103,10 @@ fuzz-corpus: fuzz-build
 		RSTAP_FUZZ_TARGET=$$target $(FUZZER) -set_cover_merge=1 -use_counters=0 -max_len=1500 \
 			tests/fuzz/corpus/$$target $(FUZZ_FOLDER)/$$target; \
 	done
+
+# Needs Debian's package of SystemTap's documentation, which it downloads and does not install.
+published: all lab
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) run -q --release -p rstap-tests --bin rstap-published -- $(TESTS)
 
 bench: all lab
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) run --release -p rstap-tests --bin rstap-bench -- $(BENCH)

@@ -31,13 +31,14 @@ pub(super) fn build(request: &Request) -> Build {
             Err(error) => return Err(from_target(&error)),
         }
     }
-    // Most modules name the system of their tracepoints after themselves.
-    if let (true, Some(system)) = (found.is_empty() && !is_raw, system)
-        && !glob::is_pattern(system)
-        && let Ok(module) = session.target.module(system)
+    // Most modules name the system of their tracepoints, and these, after themselves: kvm_exit.
+    let named = system.or_else(|| pattern.split_once('_').map(|(module, _)| module));
+    if let (true, Some(named)) = (found.is_empty() && !is_raw, named)
+        && !glob::is_pattern(named)
+        && let Ok(module) = session.target.module(named)
         && let Ok(points) = session.target.tracepoints(module, pattern)
     {
-        collect(request, points, Some(system), &mut found);
+        collect(request, points, system, &mut found);
     }
     if found.is_empty() {
         let names: Vec<String> = match session.target.tracepoints(ModuleId::KERNEL, "*") {
