@@ -13,6 +13,7 @@ mod condition;
 mod display;
 mod embedded;
 mod expr;
+mod index;
 mod print;
 mod stat;
 mod stmt;
