@@ -235,9 +235,9 @@ fn autocast(out: &mut String, operand: &Expr, list: &[TargetSuffix]) {
     let collects = match operand.kind {
         ExprKind::Target(_) | ExprKind::Cast(_) | ExprKind::Var { .. } => true,
         ExprKind::Autocast { .. } => true,
-        ExprKind::Ident(_) | ExprKind::Hist(_) => {
-            matches!(list.first(), Some(TargetSuffix::Index(_)))
-        }
+        // A `$` behind a name would become a part of it.
+        ExprKind::Ident(_) => !matches!(list.first(), Some(TargetSuffix::Member(_))),
+        ExprKind::Hist(_) => matches!(list.first(), Some(TargetSuffix::Index(_))),
         _ => false,
     };
     expression(out, operand, if collects { u8::MAX } else { PRIMARY });
