@@ -315,11 +315,9 @@ impl Resolver<'_> {
                     ty: CType::of(element),
                     ..selected.clone()
                 };
-                let levels = if is_top {
-                    levels.saturating_sub(1)
-                } else {
-                    levels
-                };
+                // An array of arrays uses levels up: in damaged files one may hold itself.
+                let is_nested = matches!(bare.kind, TypeKind::Array { .. });
+                let levels = levels.saturating_sub(usize::from(is_top || is_nested));
                 self.print(&first, levels, false, pieces)?;
                 text(pieces, ", ...]");
             }
