@@ -333,15 +333,23 @@ impl Lowering<'_, '_> {
     /// Whether an expression can be resolved here; nothing is reported.
     pub(super) fn is_defined(&mut self, state: &mut BodyState, expr: &ast::Expr) -> bool {
         let errors = std::mem::take(&mut self.errors);
-        let synthesized = self.synthesized.len();
-        let (words, strings) = (state.saved.words.len(), state.saved.strings.len());
-        self.expr(state, expr);
+        self.dropped(state, expr);
         let is_defined = self.errors.is_empty();
         self.errors = errors;
+        is_defined
+    }
+
+    /// The type of an expression that is not evaluated; what it would need is forgotten.
+    fn dropped(&mut self, state: &mut BodyState, expr: &ast::Expr) -> Ty {
+        let synthesized = self.synthesized.len();
+        let (words, strings) = (state.saved.words.len(), state.saved.strings.len());
+        let read = state.read.len();
+        let ty = self.expr_or_void(state, expr).ty;
         self.synthesized.truncate(synthesized);
         state.saved.words.truncate(words);
         state.saved.strings.truncate(strings);
-        is_defined
+        state.read.truncate(read);
+        ty
     }
 
     /// `@entry(expr)`: evaluated when the function is entered, kept for its return.
@@ -545,7 +553,7 @@ impl Lowering<'_, '_> {
             let taken = self.expr_or_void(state, taken);
             // What `@defined` rules out need not make sense on this kernel; all else must.
             if !asks {
-                let dropped_ty = self.expr_or_void(state, dropped).ty;
+                let dropped_ty = self.dropped(state, dropped);
                 self.unify(dropped_ty, taken.ty, dropped.token);
             }
             return taken;
