@@ -176,7 +176,7 @@ impl Lowering<'_, '_> {
                     return self.nothing(expr.token);
                 };
                 if self.is_final
-                    && let Err(problem) = crate::codegen::regex::check(&pattern)
+                    && let Err(problem) = crate::regex::check(&pattern)
                 {
                     let text = format!("regex compilation error: {problem}");
                     self.error(Diagnostic::semantic_error("E0236", text).at(*pattern_span));
