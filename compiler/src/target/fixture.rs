@@ -36,6 +36,15 @@ impl FixtureTarget {
         FixtureTarget::default()
     }
 
+    /// A kernel of one function: `long vfs_read(long count)`.
+    pub fn with_vfs_read() -> FixtureTarget {
+        let mut target = FixtureTarget::new();
+        let long = target.base("long int", 8, Encoding::Signed);
+        let place = ("fs/read_write.c", 450);
+        target.add_function("vfs_read", place, long, &[("count", long)]);
+        target
+    }
+
     fn entity(offset: usize) -> EntityId {
         EntityId {
             module: ModuleId::KERNEL,
