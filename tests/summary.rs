@@ -151,28 +151,28 @@ fn quiet(guest: &mut Guest) {
     let squares = u128::from(number(probe, "squares_high")) << 64;
     assert_eq!(squares + u128::from(number(probe, "squares_low")), square);
     assert_eq!(field(probe, "probe"), "begin");
-    assert_eq!(field(probe, "place"), "<input>:1:1");
+    assert_eq!(field(probe, "place"), "<input>:1:7");
     assert_eq!(field(probe, "from"), "begin");
 }
 
 fn cut_full_and_failed(guest: &mut Guest) {
     let script = "global small[2], s \
-        probe begin { s = \"0123456789\" . \"0123456789\" } \
+        probe begin { s = \"0123456789\" while (strlen(s) < 63) s .= s } \
         probe procfs(\"go\").write { try { for (i = 0; i < 5; i++) small[i] = i } catch { } \
             error(\"on purpose\") } \
         probe procfs(\"stop\").write { exit() } \
-        probe end { println(strlen(s)) }";
-    let options = ["-DMAXSTRINGLEN=16", "-DMAXERRORS=9"];
+        probe end { println(strlen(s)) delete small }";
+    let options = ["-DMAXSTRINGLEN=64", "-DMAXERRORS=9"];
     let shell = "$RUN & until echo x >/proc/systemtap/$M/go; do sleep 0.1; done 2>/dev/null; \
         echo x >/proc/systemtap/$M/go; echo x >/proc/systemtap/$M/stop; wait";
     let failed = account(guest, "failed", &options, script, shell);
-    assert_eq!(failed.stdout, "15\n");
+    assert_eq!(failed.stdout, "63\n");
     assert_eq!(failed.total("errors"), 2);
     failed.only("errors", &["count"]);
     let cut = failed.only("truncated-strings", &["count", "probe"]);
     assert_eq!(number(cut, "count"), 1);
     assert_eq!(field(cut, "probe"), "begin");
-    let full = failed.only("full-map", &["count", "map"]);
+    let full = failed.only("full-map", &["map", "count"]);
     assert_eq!(field(full, "map"), "small");
     assert_eq!(number(full, "count"), 2);
 
