@@ -366,12 +366,18 @@ impl Expander<'_> {
             .first()
             .map(name_span)
             .unwrap_or_default();
+        let has_pattern = |component: &ast::Component| {
+            let text = component.arg.as_ref().and_then(|arg| arg.as_str());
+            text.is_some_and(|text| glob::is_pattern(&text))
+        };
+        let is_wide = request.is_one_of_many || request.components.iter().any(has_pattern);
         for (name, reason) in refused {
-            let message = format!("probe '{name}' is left out: {reason}");
             if kept.is_empty() {
+                let message = format!("'{name}' cannot be probed: {reason}");
                 return Err(error(message).hint("probe another line, or the function around it"));
             }
-            if !request.is_one_of_many && self.session.is_users(place) {
+            if !is_wide && self.session.is_users(place) {
+                let message = format!("probe '{name}' is left out: {reason}");
                 let warning = Diagnostic::warning("W0207", message).at(place);
                 self.session.report(warning);
             }

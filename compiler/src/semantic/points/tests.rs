@@ -285,6 +285,6 @@ fn instructions_that_cannot_be_probed_are_left_out() {
     assert_eq!(names("probe kernel.function(\"access*\") { }").len(), 1);
     assert!(
         message("probe kernel.function(\"might_sleep\") { }")
-            .contains("is left out: it is patched")
+            .contains("cannot be probed: it is patched")
     );
 }
