@@ -71,6 +71,10 @@ struct Run {
     /// Count instructions as time (one CPU).
     #[arg(long, conflicts_with = "kvm")]
     icount: bool,
+    /// Emulate each CPU in a thread of its own. Needs qemu 8.1 to be sound: older ones can hang when
+    /// the kernel patches its code.
+    #[arg(long, conflicts_with_all = ["kvm", "icount"])]
+    threads: bool,
     /// Pass standard input on.
     #[arg(long, short)]
     interactive: bool,
@@ -142,7 +146,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("gcc", "gcc"),
 ];
 
-/// The same for tests of services, of Secure Boot, and of `--remote=ssh`.
+/// The same for tests of services, of Secure Boot, of `--remote=ssh`, and under load.
 const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("mke2fs", "e2fsprogs"),
     ("systemctl", "systemd"),
@@ -151,6 +155,7 @@ const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("ssh", "openssh-client"),
     ("dropbear", "dropbear-bin"),
     ("setcap", "libcap2-bin"),
+    ("stress-ng", "stress-ng"),
 ];
 
 fn install(all: bool, tests: bool) -> Result<()> {
@@ -241,6 +246,9 @@ fn run_command(run: &Run) -> Result<u8> {
     }
     if run.icount {
         request.accelerator = Accelerator::CountedTcg;
+    }
+    if run.threads {
+        request.accelerator = Accelerator::ThreadedTcg;
     }
     let status = rstap_vm::run(&request, &mut stdout(), &mut stderr())?;
     Ok(u8::try_from(status).unwrap_or(1))
