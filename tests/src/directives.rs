@@ -270,4 +270,11 @@ mod tests {
         );
         assert!(parse("// REQUIRES: luck").is_err());
     }
+
+    #[test]
+    fn a_program_of_the_host_can_be_required() {
+        let found = parse("// REQUIRES: dwarf\n// REQUIRES: program stress-ng\n").unwrap();
+        let program = Requirement::Program("stress-ng".to_string());
+        assert_eq!(found.requirements, [Requirement::Dwarf, program]);
+    }
 }

@@ -39,7 +39,7 @@ enum Action {
         /// Also those for kernels of other suites than this machine's.
         #[arg(long)]
         all: bool,
-        /// Also those for the tests of services and of Secure Boot.
+        /// Also those for the tests of services, of Secure Boot and under load.
         #[arg(long)]
         tests: bool,
         /// Also those for building a kernel.

@@ -20,9 +20,9 @@ pub enum Accelerator {
     /// Software emulation, which works everywhere.
     #[default]
     Tcg,
-    /// The same with a host thread for each CPU, which really run at the same time. Not for tests: before
-    /// version 8.1, qemu can go on with the old translation of code that one CPU patches while the
-    /// other has it translated, and the guest hangs (docs/reliability.md tells how this was found).
+    /// The same with a host thread for each CPU, so that they really run at the same time. Not for
+    /// tests: before version 8.1, qemu can go on with the old translation of code that one CPU
+    /// patches while another has it translated, and the guest hangs (docs/reliability.md).
     ThreadedTcg,
     /// Software emulation of one CPU where a nanosecond is one instruction: time in the guest
     /// counts instructions and repeats exactly.
