@@ -107,7 +107,7 @@ fn run(options: &Options) -> Result<Report, String> {
             });
         }
         drop(sender);
-        let finished = execute::run_all(compiled, programs, kernel, &mut report);
+        let finished = execute::run_all(compiled, programs, kernel, &options.boot, &mut report);
         // Whoever still compiles has nobody to compile for if running failed.
         next.store(tests.len(), Ordering::Relaxed);
         finished

@@ -6,6 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rstap_vm::KernelSet;
+use rstap_vm::guest::can_share_host_files;
+use rstap_vm::process::find_program;
 
 use super::{Compiled, Prepared};
 use crate::corpus::{Kind, Script};
@@ -163,6 +165,12 @@ fn unmet(wanted: &Directives, kernel: &KernelSet) -> Option<String> {
             }
             Requirement::Kernel(version) if version_numbers(&kernel.release) < *version => {
                 Some("kernel too old".to_string())
+            }
+            Requirement::Program(name) if find_program(name).is_none() => Some(format!(
+                "{name} is not installed (rstap-lab deps --tests installs it)"
+            )),
+            Requirement::Program(name) if !can_share_host_files() => {
+                Some(format!("{name} cannot be shared with the guest"))
             }
             _ => None,
         })

@@ -19,6 +19,7 @@ pub fn run_all(
     compiled: Receiver<Compiled>,
     programs: &Programs,
     kernel: &KernelSet,
+    boot: &[String],
     report: &mut Report,
 ) -> Result<(), String> {
     // A guest without the host's files gets all that it needs at boot.
@@ -28,8 +29,10 @@ pub fn run_all(
     } else {
         compiled.iter().collect()
     };
+    let mut machine = machine(shared, &packed, programs, kernel);
+    machine.kernel_arguments = boot.to_vec();
     let mut runner = Runner {
-        machine: machine(shared, &packed, programs, kernel),
+        machine,
         guest: None,
         programs,
         report,
