@@ -61,7 +61,7 @@ struct Deps {
     /// Also those for kernels of other suites than this machine's.
     #[arg(long)]
     all: bool,
-    /// Also those for the tests of services and of Secure Boot.
+    /// Also those for the tests of services, of Secure Boot and under load.
     #[arg(long)]
     tests: bool,
     /// Also those for building a kernel.
@@ -83,6 +83,10 @@ struct Run {
     /// Count instructions as time (one CPU).
     #[arg(long, conflicts_with = "kvm")]
     icount: bool,
+    /// Emulate each CPU in a thread of its own. Needs qemu 8.1 to be sound: older ones can hang when
+    /// the kernel patches its code.
+    #[arg(long, conflicts_with_all = ["kvm", "icount"])]
+    threads: bool,
     /// Pass standard input on.
     #[arg(long, short)]
     interactive: bool,
@@ -158,7 +162,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("gcc", "gcc"),
 ];
 
-/// The same for tests of services, of Secure Boot, and of `--remote=ssh`.
+/// The same for tests of services, of Secure Boot, of `--remote=ssh`, and under load.
 const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("mke2fs", "e2fsprogs"),
     ("systemctl", "systemd"),
@@ -167,6 +171,7 @@ const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("ssh", "openssh-client"),
     ("dropbear", "dropbear-bin"),
     ("setcap", "libcap2-bin"),
+    ("stress-ng", "stress-ng"),
 ];
 
 /// What `make bench` runs in the same guest.
@@ -272,6 +277,9 @@ fn run_command(run: &Run) -> Result<u8> {
     }
     if run.icount {
         request.accelerator = Accelerator::CountedTcg;
+    }
+    if run.threads {
+        request.accelerator = Accelerator::ThreadedTcg;
     }
     let status = rstap_vm::run(&request, &mut stdout(), &mut stderr())?;
     Ok(u8::try_from(status).unwrap_or(1))
