@@ -134,10 +134,8 @@ impl Context<'_> {
             return Err(unknown());
         }
         let frame = self.cfa()?;
-        let came_from = Expr::Dereference {
-            size: 8,
-            address: Box::new(add(frame.clone(), (-8_i64).cast_unsigned())),
-        };
+        let slot = add(frame.clone(), (-8_i64).cast_unsigned());
+        let came_from = Expr::ReturnAddress(Box::new(slot));
         let mut value = Expr::Unknown;
         for call in calls {
             let Some((_, expression)) = call.values.iter().find(|(place, _)| *place == register)
@@ -194,6 +192,7 @@ impl Context<'_> {
                 size,
                 address: inner(address)?,
             },
+            Expr::ReturnAddress(slot) => Expr::ReturnAddress(inner(slot)?),
             Expr::Unary(operator, value) => Expr::Unary(operator, inner(value)?),
             Expr::Binary(operator, left, right) => {
                 Expr::Binary(operator, inner(left)?, inner(right)?)

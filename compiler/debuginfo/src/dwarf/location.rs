@@ -649,6 +649,7 @@ fn size(location: &Location) -> usize {
             | Expr::Unknown
             | Expr::PerCpu(_) => {}
             Expr::ThreadLocal(value)
+            | Expr::ReturnAddress(value)
             | Expr::Unary(_, value)
             | Expr::Extend { value, .. }
             | Expr::Dereference { address: value, .. } => count(value, total),

@@ -89,6 +89,45 @@ struct Program {
     /// Where its steps are among those of the unit.
     first: u32,
     end: u32,
+    /// Of an entry whose attributes are all of known sizes, as most are: no steps are needed.
+    layout: Option<Layout>,
+}
+
+/// Offsets in an entry, behind its code, of what the scan keeps of it. All are of four bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Layout {
+    length: u32,
+    /// In `.debug_str`.
+    name: Option<u32>,
+    sibling: Option<u32>,
+    origin: Option<u32>,
+    is_specification: bool,
+}
+
+impl Layout {
+    /// `None` if a step has no fixed size, or is one that few entries have.
+    fn of(steps: &[Step], encoding: Encoding) -> Option<Layout> {
+        let mut layout = Layout::default();
+        for step in steps {
+            let place = match *step {
+                Step::Skip(count) => {
+                    layout.length = layout.length.checked_add(count)?;
+                    continue;
+                }
+                Step::NameOffset if encoding.offset_size == 4 => &mut layout.name,
+                Step::Reference(Use::Sibling, 4, false) => &mut layout.sibling,
+                Step::Reference(Use::Origin, 4, false) => &mut layout.origin,
+                Step::Reference(Use::Specification, 4, false) => {
+                    layout.is_specification = true;
+                    &mut layout.origin
+                }
+                _ => return None,
+            };
+            *place = Some(layout.length);
+            layout.length = layout.length.checked_add(4)?;
+        }
+        Some(layout)
+    }
 }
 
 /// The abbreviations of one unit. Kept from unit to unit, so that a scan of
@@ -269,6 +308,7 @@ impl Programs {
                     .ok_or_else(|| cursor.malformed("unknown attribute form"))?;
             }
             program.end = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
+            program.layout = Layout::of(self.steps(&program), encoding);
             self.crosses_units |= self.steps(&program).iter().any(|step| {
                 matches!(
                     step,
@@ -511,6 +551,28 @@ impl UnitBytes<'_> {
             has_code: program.has_code,
             ..Die::default()
         };
+        if let Some(layout) = &program.layout {
+            let rest = cursor.bytes.get(cursor.at..).unwrap_or_default();
+            let entry = rest
+                .get(..layout.length as usize)
+                .ok_or_else(|| cursor.malformed("ends early"))?;
+            cursor.at += entry.len();
+            let number = |at: Option<u32>| {
+                let bytes = entry.get(at? as usize..)?.first_chunk::<4>()?;
+                Some(u64::from(u32::from_le_bytes(*bytes)))
+            };
+            if let Some(name) = number(layout.name) {
+                die.name = Name::Str(name);
+            }
+            if let Some(sibling) = number(layout.sibling) {
+                die.sibling = sibling.wrapping_add(self.start);
+            }
+            if let Some(origin) = number(layout.origin) {
+                die.origin = origin.wrapping_add(self.start);
+                die.is_specification = layout.is_specification;
+            }
+            return Ok(true);
+        }
         for step in programs.steps(program) {
             match *step {
                 Step::Skip(count) => cursor.skip(u64::from(count))?,

@@ -177,7 +177,21 @@ impl<'r> Site<'r> {
             module: self.module,
             function: function.cloned(),
             pc,
+            instruction: pc,
             is_entry,
+            is_return,
+            is_user: self.program.is_some(),
+        }))
+    }
+
+    /// What `$` means at a jump to a function's entry.
+    pub fn context_of_jump(&self, function: &Function, jump: u64, is_return: bool) -> Context {
+        Context::Code(Rc::new(CodeContext {
+            module: self.module,
+            function: Some(function.clone()),
+            pc: function.entry.value,
+            instruction: jump,
+            is_entry: true,
             is_return,
             is_user: self.program.is_some(),
         }))
