@@ -14,8 +14,8 @@ use crate::session::{DebugInfo, Module, ModuleKind};
 use crate::symbols::{Entry, SymbolList};
 use crate::types::{
     Address, BinaryOperator, CallSite, Callee, Encoding, EntityId, Function, FunctionKind,
-    FunctionQuery, Jump, Label, LineAddress, Location, LocationExpr, ModuleId, Placement, Probeable,
-    Prototype, Source, SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable,
+    FunctionQuery, Jump, Label, LineAddress, Location, LocationExpr, ModuleId, Placement,
+    Probeable, Prototype, Source, SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable,
     VariableKind,
 };
 

@@ -227,9 +227,7 @@ impl Resolver<'_> {
     pub(super) fn relocated(&self, address: Address) -> Result<ir::Expr, Diagnostic> {
         let target = self.cx.session.target;
         let (module, pc, is_return) = match self.cx.context {
-            Context::Code(code) if code.is_user => {
-                (code.module, code.instruction, code.is_return)
-            }
+            Context::Code(code) if code.is_user => (code.module, code.instruction, code.is_return),
             Context::Mark(marker) => (marker.address.module, marker.address.value, false),
             _ => return self.in_kernel(address),
         };
