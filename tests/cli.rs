@@ -603,5 +603,7 @@ fn addresses_of_programs_are_listed_with_the_whole_path() {
         assert_eq!(listed.good().stdout, line);
     }
     let returned = run.rstap(&["-L", "process(\"./fixed\").function(0x700000).return"]);
-    returned.good().printed(".function(0x700000).return $return:int $value:int\n");
+    returned
+        .good()
+        .printed(".function(0x700000).return $return:int $value:int\n");
 }
