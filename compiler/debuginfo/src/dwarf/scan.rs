@@ -501,13 +501,13 @@ pub(crate) struct UnitBytes<'a> {
 }
 
 impl UnitBytes<'_> {
-    /// Calls `visit` for the root and then for what has a name among its children, or, if `all`,
-    /// for all its descendants, with depth 0 for the root. Namespaces are entered in any case, and
-    /// their children count as children of the root.
+    /// Calls `visit` for the root and then for what has a name among its children, with depth 0
+    /// for the root; or, if `copies`, for functions with code and all copies inlined into them.
+    /// Namespaces are entered in any case, and their children count as children of the root.
     pub fn scan(
         &self,
         programs: &Programs,
-        all: bool,
+        copies: bool,
         mut visit: impl FnMut(&Die, u32),
     ) -> Result<(), Malformed> {
         let at = usize::try_from(self.root)
@@ -538,15 +538,22 @@ impl UnitBytes<'_> {
                 .ok_or_else(|| cursor.malformed("unknown abbreviation"))?;
             let shown = depth.saturating_sub(namespaces);
             let top = shown <= 1;
+            let tag = dw::DwTag(program.tag);
+            let is_function = program.has_code && tag == dw::DW_TAG_subprogram;
+            let is_copy = program.has_code && tag == dw::DW_TAG_inlined_subroutine;
+            let is_shown = match copies {
+                true => is_copy || (top && is_function),
+                false => top && program.matters,
+            };
             let sibling = match &program.layout {
-                Some(layout) if !all && depth > 0 && !(top && program.matters) => {
+                Some(layout) if depth > 0 && !is_shown => {
                     let entry = cursor.take(layout.length)?;
                     let sibling = number(entry, layout.sibling);
                     sibling.map_or(0, |sibling| sibling.wrapping_add(self.start))
                 }
                 _ => {
                     self.read(&mut cursor, offset, programs, program, &mut die)?;
-                    if all || top {
+                    if is_shown || depth == 0 {
                         visit(&die, shown);
                     }
                     die.sibling
@@ -558,12 +565,10 @@ impl UnitBytes<'_> {
                 }
                 continue;
             }
-            let namespace = top
-                && matches!(
-                    dw::DwTag(program.tag),
-                    dw::DW_TAG_namespace | dw::DW_TAG_module
-                );
-            if !all && depth > 0 && !namespace && sibling > offset {
+            let namespace = top && matches!(tag, dw::DW_TAG_namespace | dw::DW_TAG_module);
+            // What is inlined is in functions alone.
+            let is_entered = depth == 0 || namespace || (copies && (is_function || !top));
+            if !is_entered && sibling > offset {
                 let target = usize::try_from(sibling).unwrap_or(usize::MAX);
                 if target > self.info.len() {
                     return Err(cursor.malformed("sibling outside the unit"));
