@@ -24,7 +24,7 @@ TESTS ?=
 # What `make fuzz` does (tests/fuzz/src/lib.rs).
 FUZZ_TARGETS ?= script translate elf btf stream module
 FUZZ_SECONDS ?= 600
-# Options of `make bench`.
+# Options of `make bench`: --no-bpftrace, --cost, --time, names of scripts.
 BENCH ?=
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -112,6 +112,7 @@ published: all lab
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) run -q --release -p rstap-tests --bin rstap-published -- $(TESTS)
 
 bench: all lab
+	$(LAB) deps --bench
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) run --release -p rstap-tests --bin rstap-bench -- $(BENCH)
 
 # One suite that fails does not keep the others from running; the table is for docs/reliability.md.
