@@ -329,6 +329,23 @@ fn limits_of_handlers_are_lifted() {
 }
 
 #[test]
+fn costs_are_explained() {
+    let script = "global seen, total%[10]
+function step(n) { seen[n]++ return n + 1 }
+function down(n) { return n > 0 ? down(n - 1) : 0 }
+probe begin { if (seen[1] > 2) { step(1) step(2) } else printf(\"%d of %s\\n\", 1, execname()) }
+probe timer.s(1), timer.s(2) { foreach (n in total) println(n) total[1] = 1 }
+probe timer.s(3) { while (seen[0] < 5) step(0) }
+probe timer.s(4) { println(down(3)) }
+";
+    let run = Run::new().file("costs.stp", script);
+    let ended = run.rstap(&["--explain-cost", "--no-global-var-display", "costs.stp"]);
+    ended.good();
+    let expected = std::fs::read_to_string("costs.expected").unwrap_or_default();
+    assert_eq!(ended.stdout, expected);
+}
+
+#[test]
 fn globals_are_shown_at_the_end_or_not() {
     let script = "global n probe timer.s(1) { n++ }";
     rstap(&["-p2", "-e", script]).printed("end");

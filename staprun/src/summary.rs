@@ -128,6 +128,12 @@ impl Account {
                 probe => format!("Lost: {messages} messages, {bytes} bytes in probe {probe}"),
             });
         }
+        let told = self.total("lost-messages", "count");
+        if told > 0 {
+            texts.push(format!(
+                "{told} messages of log(), warn(), system() or errors came too fast and were lost."
+            ));
+        }
         if self.damaged_bytes > 0 {
             let bytes = self.damaged_bytes;
             texts.push(format!(
@@ -172,6 +178,17 @@ impl Account {
         ))
     }
 
+    /// What arrays that wrap (`%`) gave up, for `-v`: the script wanted it so.
+    #[must_use]
+    pub fn replacements(&self) -> Vec<String> {
+        self.of("replaced-entries")
+            .map(|line| {
+                let (map, count) = (line.text("map"), line.number("count"));
+                format!("array {map} replaced {count} of its oldest entries")
+            })
+            .collect()
+    }
+
     /// SystemTap's probe hit report (`-t`), or nothing when the module was not
     /// built to measure.
     #[must_use]
@@ -207,11 +224,13 @@ impl Account {
         let mut json = String::from("{");
         let _ = write!(
             json,
-            "\"errors\":{},\"skipped_probes\":{},\"missed_returns\":{},\"missed_kprobes\":{},\
-             \"lost_messages\":{},\"lost_bytes\":{},\"unexpected_sequences\":{},\
-             \"damaged_bytes\":{},\"truncated_strings\":{},\"full_map_refusals\":{},\
-             \"memory_bytes\":{},\"details\":[",
+            "\"errors\":{},\"suppressed_errors\":{},\"skipped_probes\":{},\"missed_returns\":{},\
+             \"missed_kprobes\":{},\"lost_messages\":{},\"lost_bytes\":{},\
+             \"unexpected_sequences\":{},\"damaged_bytes\":{},\"lost_control_messages\":{},\
+             \"truncated_strings\":{},\"full_map_refusals\":{},\"short_map_refusals\":{},\
+             \"replaced_entries\":{},\"memory_bytes\":{},\"details\":[",
             self.total("errors", "count"),
+            self.total("suppressed-errors", "count"),
             self.total("skipped", "count"),
             self.total("missed-returns", "count"),
             self.total("missed-kprobes", "count"),
@@ -220,8 +239,11 @@ impl Account {
             self.total("lost-output", "bytes"),
             self.unexpected_messages,
             self.damaged_bytes,
+            self.total("lost-messages", "count"),
             self.total("truncated-strings", "count"),
             self.total("full-map", "count"),
+            self.total("short-map", "count"),
+            self.total("replaced-entries", "count"),
             self.total("memory", "bytes"),
         );
         for (index, line) in self.lines.iter().enumerate() {
@@ -316,10 +338,22 @@ mod tests {
             "kind=skipped reason=nmi count=4 probe=timer.profile",
             "kind=lost-output bytes=10 messages=2 probe=timer.s(1)",
             "kind=truncated-strings count=5 probe=begin",
+            "kind=lost-messages count=6",
+            "kind=replaced-entries map=m count=7",
         ]);
         let warnings = account.warnings();
         assert!(warnings.contains(&"Lost: 2 messages, 10 bytes in probe timer.s(1)".to_owned()));
         assert!(warnings.contains(&"Strings cut: 5 in probe begin".to_owned()));
+        assert!(
+            warnings
+                .iter()
+                .any(|text| text.starts_with("6 messages of log()"))
+        );
+        assert!(!warnings.iter().any(|text| text.contains("replaced")));
+        assert_eq!(
+            account.replacements(),
+            ["array m replaced 7 of its oldest entries"]
+        );
         assert_eq!(warnings[0], "Number of errors: 1, skipped probes: 7");
         assert_eq!(warnings[1], "Skipped due to reentrancy: 3 in probe begin");
         assert!(

@@ -2,9 +2,10 @@
 //! What `make bench` prints: the tables of costs, with what is to be reached beside them.
 //!
 //! Options: `--kernel RELEASE`, `--bpftrace` (measure bpftrace in the same guest; slow),
-//! `--cost` or `--time` for one of the two tables, and texts that scripts' names must hold.
+//! `--cost`, `--pause` or `--time` for one of the tables, and texts that scripts' names must hold.
 
 mod cost;
+mod pause;
 mod time;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
     Cost,
+    Pause,
     Time,
 }
 
@@ -36,11 +38,12 @@ impl Options {
                 "--kernel" => options.kernel = arguments.next(),
                 "--bpftrace" => options.bpftrace = true,
                 "--cost" => options.only = Some(Table::Cost),
+                "--pause" => options.only = Some(Table::Pause),
                 "--time" => options.only = Some(Table::Time),
                 _ if argument.starts_with('-') => {
                     return Err(format!(
                         "unknown option {argument}; there are --kernel RELEASE, --bpftrace, \
-                         --cost, --time"
+                         --cost, --pause, --time"
                     ));
                 }
                 _ => options.filters.push(argument),
@@ -74,10 +77,14 @@ fn measure() -> Result<(), String> {
     let programs = Programs::find()?;
     let kernel: KernelSet =
         rstap_vm::kernels::find(options.kernel.as_deref()).map_err(|error| error.to_string())?;
-    if options.only != Some(Table::Time) {
+    let wants = |table| options.only.is_none_or(|only| only == table);
+    if wants(Table::Cost) {
         cost::table(&options, &programs, &kernel)?;
     }
-    if options.only != Some(Table::Cost) {
+    if wants(Table::Pause) {
+        pause::table(&options, &programs, &kernel)?;
+    }
+    if wants(Table::Time) {
         time::table(&options, &programs, &kernel)?;
     }
     Ok(())

@@ -382,14 +382,21 @@ impl Passes<'_> {
         let mut program = program.filter(|_| errors == 0);
         if let Some(program) = &mut program {
             // Addresses that were read from a file are good for that build of the kernel alone.
-            program.kernel_build_id = target
-                .if_opened()
-                .and_then(|files| files.build_id(files.module("kernel").ok()?));
+            let build_id = |name: &str| {
+                let files = target.if_opened()?;
+                files.build_id(files.module(name).ok()?)
+            };
+            program.kernel_build_id = build_id("kernel");
+            program.module_build_ids = ir::visit::kernel_modules(program)
+                .into_iter()
+                .filter_map(|name| build_id(&name).map(|id| (name, id)))
+                .collect();
         }
         if let (Some(program), 2) = (&program, self.last_pass) {
-            let print = match self.options.verbose(2) {
-                0 => ir::print::summary,
-                _ => ir::print::print,
+            let print = match (self.options.explain_cost, self.options.verbose(2)) {
+                (true, _) => ir::cost::report,
+                (false, 0) => ir::print::summary,
+                (false, _) => ir::print::print,
             };
             say!("{}", print(program));
         }

@@ -151,6 +151,7 @@ const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("ssh", "openssh-client"),
     ("dropbear", "dropbear-bin"),
     ("setcap", "libcap2-bin"),
+    ("strace", "strace"),
 ];
 
 fn install(all: bool, tests: bool) -> Result<()> {
