@@ -8,6 +8,7 @@
 #   make fuzz       libFuzzer for FUZZ_SECONDS on each of FUZZ_TARGETS (make fuzz-corpus keeps the best)
 #   make published  the scripts that SystemTap publishes as examples, up to pass 3
 #   make matrix     the scripts on the kernels of four suites
+#   make sanitize   the scripts on a kernel that checks itself, which is built first (takes long)
 #   make lab        the set-up alone: programs, and this suite's kernel with its debug files
 #   make install    PREFIX=/usr/local, DESTDIR=
 
@@ -29,7 +30,7 @@ BIN := $(abspath $(TARGET))/release
 LAB := $(BIN)/rstap-lab
 SHARE := $(DESTDIR)$(PREFIX)/share/rstap
 
-.PHONY: all demo check lint unit vm-tests published stress fuzz fuzz-build fuzz-corpus bench matrix lab install clean
+.PHONY: all demo check lint unit vm-tests published stress fuzz fuzz-build fuzz-corpus bench matrix sanitize lab install clean
 
 all:
 	$(CARGO) build --release -p rstap -p rstap-staprun
@@ -124,6 +125,12 @@ matrix: all $(LAB)
 			"$$(sed -n 's/.* scripts for //p' $$log)" "$$(grep ' passed, ' $$log)"; \
 		grep -q ' passed, 0 failed' $$log || bad=1; \
 	done; exit $$bad
+
+# KASAN, lockdep, UBSAN and more find what a kernel that is not asked to look does not show.
+sanitize: all $(LAB)
+	$(LAB) deps --build
+	$(LAB) build
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test run -- --kernel sanitize $(TESTS)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)

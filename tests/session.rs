@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Whole sessions from the command line: `--remote=vm`, interrupts, `-v`, and modules that travel.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use regex::Regex;
 
-use rstap_tests::lab::{kernel, module, programs, rstap, success, text};
+use rstap_tests::lab::{interrupted_when_ready, kernel, module, programs, rstap, success, text};
 use rstap_vm::guest::{Case, Ending, Machine, Root};
 use rstap_vm::initramfs::PackedFile;
 
@@ -38,33 +34,8 @@ fn a_script_runs_in_a_machine_of_its_own() {
 #[test]
 fn output_is_live_and_one_interrupt_ends_the_session() {
     let script = "probe begin { println(\"ready\") } probe end { println(\"ended\") }";
-    let mut child = remote(&["-e", script])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    output.read_line(&mut line).unwrap();
-    assert_eq!(line, "ready\n");
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
-    let start = Instant::now();
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).unwrap();
+    let rest = interrupted_when_ready(remote(&["-e", script]));
     assert_eq!(rest, "ended\n");
-    assert!(wait(&mut child).success());
-    assert!(start.elapsed() < Duration::from_secs(30));
-}
-
-fn wait(child: &mut Child) -> std::process::ExitStatus {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(60) {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill().unwrap();
-    panic!("still running after 60 s");
 }
 
 #[test]

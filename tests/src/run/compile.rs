@@ -54,6 +54,7 @@ fn prepare(
     if let Some(reason) = unmet(&wanted, kernel) {
         return Ok(Err(Verdict::Skipped(reason)));
     }
+    wanted.limit = wanted.limit.saturating_mul(kernel.slowness());
     std::fs::create_dir_all(place).map_err(|error| error.to_string())?;
     for program in &wanted.programs {
         build_program(&test.file, program, place)?;

@@ -2,7 +2,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rstap_debuginfo::Encoding;
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::SourceMap;
 use rstap_syntax::{Environment, LibraryMacros, parse_library_macros, parse_script};
@@ -142,14 +141,7 @@ impl Example {
         if messages.iter().any(Diagnostic::is_error) {
             return found;
         }
-        let mut target = FixtureTarget::new();
-        let long = target.base("long int", 8, Encoding::Signed);
-        target.add_function(
-            "vfs_read",
-            ("fs/read_write.c", 450),
-            long,
-            &[("count", long)],
-        );
+        let target = FixtureTarget::with_vfs_read();
         let options = SemanticOptions {
             guru: self.guru,
             skip_badvars: self.skip_badvars,

@@ -24,6 +24,9 @@ struct Cli {
 enum Action {
     /// Fetch the newest cloud kernel of a suite, with its headers.
     Fetch(Fetch),
+    /// Build a kernel that checks itself (KASAN, lockdep, UBSAN) from the suite's sources; it is
+    /// called `sanitize` like a suite.
+    Build,
     /// List the kernels that were fetched.
     List,
     /// Print the path of the root folder of a fetched kernel, for `rstap --sysroot`.
@@ -39,6 +42,9 @@ enum Action {
         /// Also those for the tests of services and of Secure Boot.
         #[arg(long)]
         tests: bool,
+        /// Also those for building a kernel.
+        #[arg(long)]
+        build: bool,
     },
     /// Run a command in a machine of its own that sees the host's files.
     Run(Run),
@@ -106,6 +112,10 @@ fn act(action: &Action) -> Result<u8> {
             }
             println!("{}", kernel.sysroot.display());
         }
+        Action::Build => {
+            let kernel = kernels::sanitize::build(&mut |text| eprintln!("rstap-lab: {text}"))?;
+            println!("{}", kernel.sysroot.display());
+        }
         Action::List => {
             for kernel in kernels::list()? {
                 let debug = if kernel.debug.is_some() {
@@ -125,7 +135,7 @@ fn act(action: &Action) -> Result<u8> {
         Action::Sysroot { kernel } => {
             println!("{}", kernels::find(kernel.as_deref())?.sysroot.display());
         }
-        Action::Deps { all, tests } => install(*all, *tests)?,
+        Action::Deps { all, tests, build } => install(*all, *tests, *build)?,
         Action::Run(run) => return run_command(run),
     }
     Ok(0)
@@ -154,14 +164,22 @@ const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("strace", "strace"),
 ];
 
-fn install(all: bool, tests: bool) -> Result<()> {
+fn install(all: bool, tests: bool, build: bool) -> Result<()> {
     let for_tests = if tests { NEEDED_BY_TESTS } else { &[] };
+    let for_build = if build {
+        kernels::sanitize::NEEDED
+    } else {
+        &[]
+    };
     let mut packages: Vec<&str> = NEEDED
         .iter()
         .chain(for_tests)
+        .chain(for_build)
         .filter(|(program, _)| find_program(program).is_none())
         .map(|(_, package)| *package)
         .collect();
+    packages.sort_unstable();
+    packages.dedup();
     if all && find_program("patchelf").is_none() {
         packages.push("patchelf");
     }
@@ -175,6 +193,10 @@ fn install(all: bool, tests: bool) -> Result<()> {
     // The kernel's objtool is linked with it.
     if !PathBuf::from("/usr/lib/x86_64-linux-gnu/libelf.so.1").exists() {
         packages.push("libelf1");
+    }
+    // Its header, for the kernel's own objtool.
+    if build && !PathBuf::from("/usr/include/libelf.h").exists() {
+        packages.push("libelf-dev");
     }
     let old_server = PathBuf::from("/usr/lib/qemu/virtiofsd");
     let new_server = PathBuf::from("/usr/libexec/virtiofsd");

@@ -80,13 +80,14 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Two emulated CPUs and 1 GiB, as small as Debian's kernel runs well.
+    /// Two emulated CPUs and 1 GiB, as small as Debian's kernel runs well; 3 GiB for one that
+    /// checks itself, which remembers something about every byte.
     pub fn new(kernel: KernelSet, root: Root) -> Machine {
         Machine {
+            memory_mib: if kernel.checks_itself() { 3072 } else { 1024 },
             kernel,
             root,
             accelerator: Accelerator::Tcg,
-            memory_mib: 1024,
             cpus: 2,
             kernel_arguments: Vec::new(),
             modules: Vec::new(),
