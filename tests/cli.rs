@@ -341,8 +341,36 @@ probe timer.s(4) { println(down(3)) }
     let run = Run::new().file("costs.stp", script);
     let ended = run.rstap(&["--explain-cost", "--no-global-var-display", "costs.stp"]);
     ended.good();
-    let expected = std::fs::read_to_string("costs.expected").unwrap_or_default();
-    assert_eq!(ended.stdout, expected);
+    assert_eq!(
+        ended.stdout,
+        "\
+begin (costs.stp:4:7)
+  statements        7
+  calls             2
+  map operations    3
+  bytes of output   536
+timer.s(1) and 1 more (costs.stp:5:7)
+  statements        12
+  calls             0
+  map operations    2
+  bytes of output   210
+timer.s(3) (costs.stp:6:7)
+  statements        unbounded: loop at costs.stp:6:20, stopped at MAXACTION, 10000
+  in one round      4 statements
+  calls             1
+  map operations    2
+  bytes of output   0
+timer.s(4) (costs.stp:7:7)
+  statements        unbounded: recursive function at costs.stp:3:10, stopped at MAXACTION, 10000
+  in one round      2 statements
+  calls             2
+  map operations    0
+  bytes of output   21
+"
+    );
+    run.rstap(&["--explain-cost", "-DMAXACTION=3", "costs.stp"])
+        .good()
+        .printed("statements        7, stopped at MAXACTION, 3\n");
 }
 
 #[test]

@@ -72,7 +72,7 @@ enum rst_hello_flags {
  *   kind=full-map map=NAME count=5
  *   kind=short-map map=NAME count=5	(memory for long texts had not grown in time)
  *   kind=replaced-entries map=NAME count=5	(a wrapping array gave up its oldest for newer ones)
- *   kind=lost-messages count=3		(log(), warn(), system() and errors that found the queue full)
+ *   kind=lost-messages count=3		(warn(), system() and errors that found the queue full)
  *   kind=suppressed-errors count=3
  *   kind=probe hits=9 minimum=1 average=2 maximum=3 index=0 probe=NAME   (cycles; -t and --monitor)
  *   kind=memory bytes=123456 cpus=2

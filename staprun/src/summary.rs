@@ -131,7 +131,7 @@ impl Account {
         let told = self.total("lost-messages", "count");
         if told > 0 {
             texts.push(format!(
-                "{told} messages of log(), warn(), system() or errors came too fast and were lost."
+                "{told} messages of warn(), system() or errors came too fast and were lost."
             ));
         }
         if self.damaged_bytes > 0 {
@@ -347,7 +347,7 @@ mod tests {
         assert!(
             warnings
                 .iter()
-                .any(|text| text.starts_with("6 messages of log()"))
+                .any(|text| text.starts_with("6 messages of warn()"))
         );
         assert!(!warnings.iter().any(|text| text.contains("replaced")));
         assert_eq!(

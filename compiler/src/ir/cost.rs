@@ -6,7 +6,7 @@
 //! a call. Every bound is the longest way through the body: the dearer branch of an `if`, all
 //! overloads of a call, and a `catch` in addition to what it guards.
 
-use super::arena::{EntityId, IndexVec};
+use super::arena::IndexVec;
 use super::visit::{Visitor, walk_expression, walk_place, walk_stat, walk_statement};
 use super::*;
 

