@@ -627,3 +627,28 @@ fn info_names_the_servers_for_debug_files() {
     let report = run.rstap(&["info", "-r", "9.9.9-test", "--download-debuginfo=no"]);
     assert!(row(&report, "debug file servers").starts_with("none"));
 }
+
+#[test]
+fn addresses_of_programs_are_listed_with_the_whole_path() {
+    let text = "__attribute__((section(\".fixed\"))) int fixed(int value) { return value * 2; }\n\
+                int main(int argc, char **argv) { return fixed(argc); }\n";
+    let run = Run::new().file("fixed.c", text);
+    let build = "gcc -g -O1 -no-pie -Wl,--section-start=.fixed=0x700000 fixed.c -o fixed";
+    let built = Command::new("sh")
+        .args(["-c", build])
+        .current_dir(run.folder.path())
+        .status()
+        .expect("sh starts");
+    assert!(built.success(), "{build}");
+    let path = run.folder.path().canonicalize().expect("a path");
+    let path = path.join("fixed");
+    for point in ["function(0x700000)", "statement(0x700000)"] {
+        let listed = run.rstap(&["-L", &format!("process(\"./fixed\").{point}")]);
+        let line = format!("process(\"{}\").{point} $value:int\n", path.display());
+        assert_eq!(listed.good().stdout, line);
+    }
+    let returned = run.rstap(&["-L", "process(\"./fixed\").function(0x700000).return"]);
+    returned
+        .good()
+        .printed(".function(0x700000).return $return:int $value:int\n");
+}

@@ -530,6 +530,11 @@ uint64_t rst_read_user(struct rst_context *c, uint64_t address, unsigned int siz
 /* 0, or a negative errno without a soft error. */
 int rst_copy_kernel(void *to, uint64_t address, unsigned long size);
 int rst_copy_user(void *to, uint64_t address, unsigned long size);
+/*
+ * The return address that belongs at this place of the current task's stack,
+ * where was found: return probes put an address of their own there.
+ */
+uint64_t rst_return_address(uint64_t slot, uint64_t found);
 /* Guru mode only. */
 void rst_write_kernel(struct rst_context *c, uint64_t address, uint64_t value, unsigned int size);
 void rst_write_user(struct rst_context *c, uint64_t address, uint64_t value, unsigned int size);

@@ -455,6 +455,8 @@ fn compile_flags(command: &[String]) -> Vec<String> {
     let mut words = command.iter();
     while let Some(word) = words.next() {
         let is_own = word == "-c"
+            // the runtime's debug information would only be taken out again
+            || word == "-g0"
             || word.starts_with("-Wp,-MD,")
             || word.starts_with("-Wp,-MMD,")
             || word.starts_with("-DKBUILD_BASENAME=")
