@@ -2,9 +2,11 @@
 //! What `make bench` prints: the tables of costs, with what is to be reached beside them.
 //!
 //! Options: `--kernel RELEASE`, `--no-bpftrace` (do not measure bpftrace in the same guest),
-//! `--cost`, `--pause` or `--time` for one of the tables, and texts that scripts' names must hold.
+//! `--cost`, `--pause`, `--latency` or `--time` for one of the tables, and texts that scripts' names
+//! must hold.
 
 mod cost;
+mod latency;
 mod pause;
 mod time;
 
@@ -27,6 +29,7 @@ pub struct Options {
 enum Table {
     Cost,
     Pause,
+    Latency,
     Time,
 }
 
@@ -39,11 +42,12 @@ impl Options {
                 "--no-bpftrace" => options.no_bpftrace = true,
                 "--cost" => options.only = Some(Table::Cost),
                 "--pause" => options.only = Some(Table::Pause),
+                "--latency" => options.only = Some(Table::Latency),
                 "--time" => options.only = Some(Table::Time),
                 _ if argument.starts_with('-') => {
                     return Err(format!(
                         "unknown option {argument}; there are --kernel RELEASE, --no-bpftrace, \
-                         --cost, --pause, --time"
+                         --cost, --pause, --latency, --time"
                     ));
                 }
                 _ => options.filters.push(argument),
@@ -83,6 +87,9 @@ fn measure() -> Result<(), String> {
     }
     if wants(Table::Pause) {
         pause::table(&options, &programs, &kernel)?;
+    }
+    if wants(Table::Latency) {
+        latency::table(&programs, &kernel)?;
     }
     if wants(Table::Time) {
         time::table(&options, &programs, &kernel)?;

@@ -289,6 +289,7 @@ fn boot(
     machine.boot().map_err(|error| error.to_string())
 }
 
+/// A file at the same place in the guest.
 pub(super) fn packed(path: &Path) -> PackedFile {
     PackedFile::new(path, path.display().to_string())
 }
