@@ -17,12 +17,14 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # Suites of `make matrix`: kernels 5.10, 6.1, 6.12, 7.x.
 SUITES ?= bullseye bookworm trixie sid
+# FETCH=--with-debug has `make matrix` fetch their debug files, too (1.7 GB each).
+FETCH ?=
 # Scripts of `make check` and `make matrix` whose path holds this; all if empty.
 TESTS ?=
 # What `make fuzz` does (tests/fuzz/src/lib.rs).
 FUZZ_TARGETS ?= script translate elf btf stream module
 FUZZ_SECONDS ?= 600
-# Options of `make bench`.
+# Options of `make bench`: --no-bpftrace, --cost, --time, names of scripts.
 BENCH ?=
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -62,7 +64,7 @@ unit:
 vm-tests: all lab
 	$(LAB) deps --tests
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest --test systemd --test signing \
-		--test ssh --test privileges
+		--test ssh --test privileges --test summary
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test cli --test ui --test listing --test session --test run --no-fail-fast -- $(TESTS)
 
 # Coverage of branches and compared values, as libFuzzer wants it; for the host's target alone, so
@@ -110,19 +112,21 @@ published: all lab
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) run -q --release -p rstap-tests --bin rstap-published -- $(TESTS)
 
 bench: all lab
+	$(LAB) deps --bench
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) run --release -p rstap-tests --bin rstap-bench -- $(BENCH)
 
+# One suite that fails does not keep the others from running; the table is for docs/reliability.md.
 matrix: all $(LAB)
 	$(LAB) deps --all
-	@set -e; for suite in $(SUITES); do \
-		$(LAB) fetch --suite $$suite >/dev/null; \
+	@for suite in $(SUITES); do \
+		{ $(LAB) fetch --suite $$suite $(FETCH) >/dev/null && \
+			RSTAP_BIN_DIR=$(BIN) RSTAP_TEST_KERNEL=$$suite \
+			$(CARGO) test -q -p rstap-tests --test run -- $(TESTS); \
+		} 2>&1 | tee $(abspath $(TARGET))/matrix-$$suite.log; \
+	done; bad=0; printf '\n| kernel | passed | failed | skipped |\n|---|---|---|---|\n'; \
+	for suite in $(SUITES); do \
 		log=$(abspath $(TARGET))/matrix-$$suite.log; \
-		RSTAP_BIN_DIR=$(BIN) RSTAP_TEST_KERNEL=$$suite \
-			$(CARGO) test -q -p rstap-tests --test run -- $(TESTS) 2>&1 | tee $$log; \
-	done; echo; bad=0; for suite in $(SUITES); do \
-		log=$(abspath $(TARGET))/matrix-$$suite.log; \
-		printf '%-10s %-30s %s\n' $$suite \
-			"$$(sed -n 's/.* scripts for //p' $$log)" "$$(grep ' passed, ' $$log)"; \
+		grep '^| ' $$log || echo "| $$suite | did not run | | |"; \
 		grep -q ' passed, 0 failed' $$log || bad=1; \
 	done; exit $$bad
 

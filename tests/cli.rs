@@ -263,6 +263,43 @@ fn macros_for_c_are_checked_and_reach_the_c_file() {
 }
 
 #[test]
+fn limits_are_numbers_in_their_range() {
+    for (wrong, message) in [
+        (
+            "MAXMAPENTRIES=abc",
+            "ERROR: -DMAXMAPENTRIES=abc: 'abc' is no number; MAXMAPENTRIES is a number from 1 to ",
+        ),
+        (
+            "MAXSTRINGLEN=1x",
+            "ERROR: -DMAXSTRINGLEN=1x: '1x' is no number; MAXSTRINGLEN is a number from 16 to ",
+        ),
+        ("MAXSTRINGLEN=5", "ERROR: -DMAXSTRINGLEN=5: out of range; "),
+        ("MAXACTION=0", "ERROR: -DMAXACTION=0: out of range; "),
+        (
+            "MAXSKIPPED=-1",
+            "ERROR: -DMAXSKIPPED=-1: '-1' is no number; ",
+        ),
+        ("STP_MAXMEMORY=many", "ERROR: -DSTP_MAXMEMORY=many: "),
+    ] {
+        for pass in ["-p1", "-p3"] {
+            rstap(&["-D", wrong, pass, "-e", HELLO]).bad(message);
+        }
+    }
+    // A macro that stands for another, and one that is none of the limits.
+    rstap(&[
+        "-DN=64",
+        "-DMAXSTRINGLEN=N",
+        "-DMINE=abc",
+        "-p3",
+        "-e",
+        HELLO,
+    ])
+    .good()
+    .printed("#define MINE abc\n")
+    .printed(".string_size = 64,");
+}
+
+#[test]
 fn globals_get_values() {
     let script = "global count = 1 probe begin { println(count) }";
     rstap(&["-G", "count=77", "-p3", "-e", script])
@@ -326,6 +363,51 @@ fn limits_of_handlers_are_lifted() {
     let lifted = rstap(&["-g", "--suppress-handler-errors", "-p3", "-e", HELLO]);
     lifted.good();
     assert_ne!(plain.stdout, lifted.stdout);
+}
+
+#[test]
+fn costs_are_explained() {
+    let script = "global seen, total%[10]
+function step(n) { seen[n]++ return n + 1 }
+function down(n) { return n > 0 ? down(n - 1) : 0 }
+probe begin { if (seen[1] > 2) { step(1) step(2) } else printf(\"%d of %s\\n\", 1, execname()) }
+probe timer.s(1), timer.s(2) { foreach (n in total) println(n) total[1] = 1 }
+probe timer.s(3) { while (seen[0] < 5) step(0) }
+probe timer.s(4) { println(down(3)) }
+";
+    let run = Run::new().file("costs.stp", script);
+    let ended = run.rstap(&["--explain-cost", "--no-global-var-display", "costs.stp"]);
+    ended.good();
+    assert_eq!(
+        ended.stdout,
+        "\
+begin (costs.stp:4:7)
+  statements        7
+  calls             2
+  map operations    3
+  bytes of output   536
+timer.s(1) and 1 more (costs.stp:5:7)
+  statements        12
+  calls             0
+  map operations    2
+  bytes of output   210
+timer.s(3) (costs.stp:6:7)
+  statements        unbounded: loop at costs.stp:6:20, stopped at MAXACTION, 10000
+  in one round      4 statements
+  calls             1
+  map operations    2
+  bytes of output   0
+timer.s(4) (costs.stp:7:7)
+  statements        unbounded: recursive function at costs.stp:3:10, stopped at MAXACTION, 10000
+  in one round      2 statements
+  calls             2
+  map operations    0
+  bytes of output   21
+"
+    );
+    run.rstap(&["--explain-cost", "-DMAXACTION=3", "costs.stp"])
+        .good()
+        .printed("statements        7, stopped at MAXACTION, 3\n");
 }
 
 #[test]
@@ -581,4 +663,29 @@ fn info_names_the_servers_for_debug_files() {
     );
     let report = run.rstap(&["info", "-r", "9.9.9-test", "--download-debuginfo=no"]);
     assert!(row(&report, "debug file servers").starts_with("none"));
+}
+
+#[test]
+fn addresses_of_programs_are_listed_with_the_whole_path() {
+    let text = "__attribute__((section(\".fixed\"))) int fixed(int value) { return value * 2; }\n\
+                int main(int argc, char **argv) { return fixed(argc); }\n";
+    let run = Run::new().file("fixed.c", text);
+    let build = "gcc -g -O1 -no-pie -Wl,--section-start=.fixed=0x700000 fixed.c -o fixed";
+    let built = Command::new("sh")
+        .args(["-c", build])
+        .current_dir(run.folder.path())
+        .status()
+        .expect("sh starts");
+    assert!(built.success(), "{build}");
+    let path = run.folder.path().canonicalize().expect("a path");
+    let path = path.join("fixed");
+    for point in ["function(0x700000)", "statement(0x700000)"] {
+        let listed = run.rstap(&["-L", &format!("process(\"./fixed\").{point}")]);
+        let line = format!("process(\"{}\").{point} $value:int\n", path.display());
+        assert_eq!(listed.good().stdout, line);
+    }
+    let returned = run.rstap(&["-L", "process(\"./fixed\").function(0x700000).return"]);
+    returned
+        .good()
+        .printed(".function(0x700000).return $return:int $value:int\n");
 }

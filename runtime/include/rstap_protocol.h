@@ -71,6 +71,9 @@ enum rst_hello_flags {
  *   kind=truncated-strings count=5 probe=NAME
  *   kind=full-map map=NAME count=5
  *   kind=short-map map=NAME count=5	(memory for long texts had not grown in time)
+ *   kind=replaced-entries map=NAME count=5	(a wrapping array gave up its oldest for newer ones)
+ *   kind=lost-messages count=3		(warn(), system() and errors that found the queue full)
+ *   kind=suppressed-errors count=3
  *   kind=probe hits=9 minimum=1 average=2 maximum=3 index=0 probe=NAME   (cycles; -t and --monitor)
  *   kind=memory bytes=123456 cpus=2
  * `probe=` is always last and runs to the end of the line.
@@ -96,12 +99,14 @@ struct rst_output_header {
 #define RST_SUBBUF_SIZE_DEFAULT	65536
 
 /* ---- module parameters (insmod time) -------------------------------------
- *   rst_buffer_kb=N      relay memory per CPU in KiB (-s MB * 1024); default 1024
+ *   rst_buffer_kb=N      relay memory per CPU in KiB (-b MB * 1024); default 1024
  *
  * ELF section .rstap.info of the module, NUL-separated "key=value" strings:
  *   version=1, script=NAME, release=KERNEL, build_id=HEX (of the kernel, if known),
- *   parameter=NAME:long|string (one each), guru=0|1, needs=SYMBOL (weak symbols),
- *   module=NAME (one each: kernel modules whose sections are sent by SECTION)
+ *   parameter=NAME:long|string (one each), guru=0|1, bulk=1 (a file for each CPU),
+ *   needs=SYMBOL (weak symbols),
+ *   module=NAME (one each: kernel modules whose sections are sent by SECTION),
+ *   module_build_id=NAME:HEX (one each, where known)
  *
  * Undefined weak symbols of the module are kernel functions without an export;
  * staprun fills them in before loading, in its copy of the file, by st_shndx =

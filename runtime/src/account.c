@@ -61,13 +61,24 @@ static void session_line(struct rst_text *t, unsigned int line)
 	}
 }
 
+static const struct {
+	const char *name;
+	unsigned long (*count)(const struct rst_map *map);
+} map_facts[] = {
+	{ "kind=full-map map=", rst_map_overflows },
+	{ "kind=short-map map=", rst_map_shortages },
+	{ "kind=replaced-entries map=", rst_map_replaced },
+};
+
+#define MAP_LINES	ARRAY_SIZE(map_facts)
+
 static void map_line(struct rst_text *t, const struct rst_map_spec *spec, unsigned int line)
 {
-	unsigned long count = line ? rst_map_shortages(*spec->map) : rst_map_overflows(*spec->map);
+	unsigned long count = map_facts[line].count(*spec->map);
 
 	if (!count)
 		return;
-	rst_text_add(t, line ? "kind=short-map map=" : "kind=full-map map=");
+	rst_text_add(t, map_facts[line].name);
 	rst_text_add(t, spec->name);
 	add_number(t, " count=", count);
 }
@@ -134,9 +145,20 @@ static void missed_line(struct rst_text *t, struct rst_probe_state *state, const
 	add_probe(t, state->probe);
 }
 
+/* Each on a line of its own behind the others: the texts may have blanks. */
+static void add_place(struct rst_text *t, const struct rst_probe *probe)
+{
+	rst_text_add(t, "\nplace=");
+	rst_text_add(t, probe->script_location);
+	if (probe->derivation) {
+		rst_text_add(t, "\nfrom=");
+		rst_text_add(t, probe->derivation);
+	}
+}
+
 static void hits_line(struct rst_text *t, const struct rst_probe_state *state)
 {
-	uint64_t hits = 0, cycles = 0, minimum = U64_MAX, maximum = 0;
+	uint64_t hits = 0, cycles = 0, low = 0, high = 0, minimum = U64_MAX, maximum = 0;
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu) {
@@ -145,6 +167,8 @@ static void hits_line(struct rst_text *t, const struct rst_probe_state *state)
 
 		hits += per_cpu_ptr(rst_cpus, cpu)->context.hits[state->index];
 		cycles += counters->cycles;
+		low += counters->squares[0];
+		high += counters->squares[1] + (low < counters->squares[0]);
 		if (counters->minimum_cycles)
 			minimum = min(minimum, counters->minimum_cycles);
 		maximum = max(maximum, counters->maximum_cycles);
@@ -153,11 +177,17 @@ static void hits_line(struct rst_text *t, const struct rst_probe_state *state)
 		return;
 	add_number(t, "kind=probe hits=", hits);
 	/* without -t only a sample is measured: no figures rather than wrong ones */
-	add_number(t, " minimum=", rst_limits.has_timing ? minimum : 0);
-	add_number(t, " average=", rst_limits.has_timing ? cycles / hits : 0);
-	add_number(t, " maximum=", rst_limits.has_timing ? maximum : 0);
+	if (rst_limits.has_timing) {
+		add_number(t, " minimum=", maximum ? minimum : 0);
+		add_number(t, " average=", cycles / hits);
+		add_number(t, " maximum=", maximum);
+		add_number(t, " cycles=", cycles);
+		add_number(t, " squares_low=", low);
+		add_number(t, " squares_high=", high);
+	}
 	add_number(t, " index=", state->index);
 	add_probe(t, state->probe);
+	add_place(t, state->probe);
 }
 
 #define PROBE_LINES	(RST_SKIP_REASONS + 5)
@@ -182,7 +212,7 @@ static void probe_line(struct rst_text *t, struct rst_probe_state *state, unsign
 
 unsigned int rst_account_line(char *buffer, unsigned int size, unsigned long *step)
 {
-	unsigned long maps_end = SESSION_LINES + 2ul * rst_script.map_count;
+	unsigned long maps_end = SESSION_LINES + MAP_LINES * rst_script.map_count;
 	unsigned long end = maps_end + (unsigned long)rst_script.probe_count * PROBE_LINES;
 
 	while (*step < end) {
@@ -193,8 +223,8 @@ unsigned int rst_account_line(char *buffer, unsigned int size, unsigned long *st
 		if (now < SESSION_LINES)
 			session_line(&t, now);
 		else if (now < maps_end)
-			map_line(&t, &rst_script.maps[(now - SESSION_LINES) / 2],
-				 (now - SESSION_LINES) % 2);
+			map_line(&t, &rst_script.maps[(now - SESSION_LINES) / MAP_LINES],
+				 (now - SESSION_LINES) % MAP_LINES);
 		else
 			probe_line(&t, &rst_states[(now - maps_end) / PROBE_LINES],
 				   (now - maps_end) % PROBE_LINES);

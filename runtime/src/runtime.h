@@ -52,6 +52,7 @@ enum rst_skip_reason {
 /* One per probe and CPU; only that CPU writes, with single instructions. */
 struct rst_counters {
 	uint64_t cycles;
+	uint64_t squares[2];		/* of cycles, for their variance: low and high half */
 	uint64_t minimum_cycles;
 	uint64_t maximum_cycles;
 	uint64_t truncated;		/* strings cut */
@@ -70,6 +71,7 @@ struct rst_probe_state {
 	bool paused;			/* by TOGGLE */
 	bool is_armed;
 	bool is_off;			/* armed, but taken out while its gate is closed */
+	bool wants_off;			/* its gate, as rst_ftrace_settle() found it */
 	bool is_waiting;		/* its module is not loaded */
 	void *mechanism;		/* owned by the file that armed it */
 };
@@ -251,6 +253,7 @@ int rst_session_toggle(unsigned int index, bool on);
 int rst_modules_watch(void);
 void rst_modules_unwatch(void);
 void rst_session_module(const char *module, bool comes);
+void rst_session_pause(bool paused);
 /* From any context: no handler runs any more, staprun is asked to stop. */
 void rst_session_request_exit(int state);
 /* From any context: the session has failed with this text. */
@@ -313,6 +316,8 @@ uint64_t rst_symbol_address(const char *name);
 bool rst_is_unloaded(const struct rst_probe *probe);
 /* Its sections are no longer where they were. */
 void rst_sections_forget(const char *module);
+/* Of a module that comes, before its init function runs. */
+void rst_sections_find(struct module *module);
 void rst_relocate_destroy(void);
 
 /* ---- guru.c --------------------------------------------------------------------- */
@@ -352,6 +357,8 @@ extern const struct rst_mechanism rst_ftrace_mechanism, rst_kprobe_mechanism, rs
 	rst_tracepoint_mechanism, rst_timer_mechanism, rst_perf_mechanism, rst_procfs_mechanism,
 	rst_uprobe_mechanism, rst_breakpoint_mechanism, rst_netfilter_mechanism, rst_task_mechanism;
 
+/* probe_ftrace.c: sets the hooks of functions as their gates say, where many differ */
+void rst_ftrace_settle(void);
 /* probe_procfs.c: from now on no file is made or taken away; not under the session's mutex */
 void rst_procfs_close(void);
 /* probe_begin.c: runs all of a kind in order of sequence */

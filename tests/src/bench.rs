@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What `make bench` prints: the tables of costs, with what is to be reached beside them.
 //!
-//! Options: `--kernel RELEASE`, `--bpftrace` (measure bpftrace in the same guest; slow),
-//! `--cost` or `--time` for one of the two tables, and texts that scripts' names must hold.
+//! Options: `--kernel RELEASE`, `--no-bpftrace` (do not measure bpftrace in the same guest),
+//! `--cost`, `--pause`, `--latency` or `--time` for one of the tables, and texts that scripts' names
+//! must hold.
 
 mod cost;
+mod latency;
+mod pause;
 mod time;
 
 use std::process::ExitCode;
@@ -17,7 +20,7 @@ use crate::programs::Programs;
 #[derive(Debug, Default)]
 pub struct Options {
     kernel: Option<String>,
-    bpftrace: bool,
+    no_bpftrace: bool,
     only: Option<Table>,
     filters: Vec<String>,
 }
@@ -25,6 +28,8 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
     Cost,
+    Pause,
+    Latency,
     Time,
 }
 
@@ -34,13 +39,15 @@ impl Options {
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--kernel" => options.kernel = arguments.next(),
-                "--bpftrace" => options.bpftrace = true,
+                "--no-bpftrace" => options.no_bpftrace = true,
                 "--cost" => options.only = Some(Table::Cost),
+                "--pause" => options.only = Some(Table::Pause),
+                "--latency" => options.only = Some(Table::Latency),
                 "--time" => options.only = Some(Table::Time),
                 _ if argument.starts_with('-') => {
                     return Err(format!(
-                        "unknown option {argument}; there are --kernel RELEASE, --bpftrace, \
-                         --cost, --time"
+                        "unknown option {argument}; there are --kernel RELEASE, --no-bpftrace, \
+                         --cost, --pause, --latency, --time"
                     ));
                 }
                 _ => options.filters.push(argument),
@@ -74,10 +81,17 @@ fn measure() -> Result<(), String> {
     let programs = Programs::find()?;
     let kernel: KernelSet =
         rstap_vm::kernels::find(options.kernel.as_deref()).map_err(|error| error.to_string())?;
-    if options.only != Some(Table::Time) {
+    let wants = |table| options.only.is_none_or(|only| only == table);
+    if wants(Table::Cost) {
         cost::table(&options, &programs, &kernel)?;
     }
-    if options.only != Some(Table::Cost) {
+    if wants(Table::Pause) {
+        pause::table(&options, &programs, &kernel)?;
+    }
+    if wants(Table::Latency) {
+        latency::table(&programs, &kernel)?;
+    }
+    if wants(Table::Time) {
         time::table(&options, &programs, &kernel)?;
     }
     Ok(())

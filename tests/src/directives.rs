@@ -15,12 +15,12 @@
 //! | `// REQUIRES: dwarf` | skipped when the kernel's debug files are not there |
 //! | `// REQUIRES: kernel>=6.1` | skipped on older kernels |
 //! | `// REQUIRES: program NAME` | skipped when the host has no such program, or cannot share it with the guest |
-//! | `// TIMEOUT: 60` | seconds in the guest; 30 if absent |
+//! | `// TIMEOUT: 60` | seconds in the guest of an idle machine; 30 if absent |
 //! | `// STDIN: text` | standard input of the loader, a line each |
 //! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
 //! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
 //! | `// TWICE: btf` | run again as if the debug files were not installed; the same is expected |
-//! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, and `$STRESS`, 1 or how much more of everything is wanted |
+//! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, and `$STRESS`, 1 or how much more of everything is wanted; `await TEXT COMMAND` runs a command until it prints the text, or long enough, and prints what it printed last |
 //!
 //! `$TESTS` in `RUN` is the folder `tests`.
 //!

@@ -25,7 +25,19 @@ const ENTRY: &str = "it is entry code, where no probe can run";
 const NOINSTR: &str = "it is marked noinstr, because no probe may run there";
 const KPROBES: &str = "it is part of the probe mechanism itself (__kprobes)";
 const BLACKLIST: &str = "the kernel's source forbids it (NOKPROBE_SYMBOL)";
+const PATCHED: &str =
+    "the kernel rewrites this instruction while it runs (a jump label or static call)";
+/// Size of the jump or call that the kernel writes there.
+const PATCHED_SIZE: u64 = 5;
 const INIT: &str = "its code is discarded once the kernel has started (__init)";
+
+/// Tables of patched instructions: what stands behind `__start_` and `__stop_` in the kernel, the
+/// section of a module, and the size of an entry (`struct jump_entry`, `struct static_call_site`). An
+/// entry begins with its distance to the instruction.
+const PATCHED_TABLES: [(&str, &str, usize); 2] = [
+    ("___jump_table", "__jump_table", 16),
+    ("static_call_sites", ".static_call_sites", 8),
+];
 
 /// Pairs of symbols around code of the kernel that kprobes refuse.
 const FORBIDDEN: [(&str, &str, &str); 3] = [
@@ -167,6 +179,21 @@ fn words(elf: &Elf, begin: u64, end: u64) -> Vec<u64> {
     words.filter(|word| *word != 0).collect()
 }
 
+/// Addresses of the instructions that a table names, whose first entry is at `begin`.
+fn patched(begin: u64, bytes: &[u8], entry_size: usize) -> impl Iterator<Item = u64> {
+    let entries = bytes.chunks_exact(entry_size).enumerate();
+    entries.filter_map(move |(index, entry)| {
+        let at = begin.wrapping_add((index * entry_size) as u64);
+        let distance = i32::from_le_bytes(*entry.first_chunk()?);
+        Some(at.wrapping_add_signed(i64::from(distance)))
+    })
+}
+
+fn patched_range(begin: u64) -> (AddressRange, &'static str) {
+    let end = begin.saturating_add(PATCHED_SIZE);
+    (AddressRange { begin, end }, PATCHED)
+}
+
 fn range_of(symbols: &SymbolList, address: u64) -> AddressRange {
     let size = symbols
         .exactly_at(address)
@@ -199,6 +226,14 @@ fn kernel_sites(elf: &Elf, symbols: &SymbolList, sites: &mut ProbeSites) {
         sites
             .refused
             .extend(between(begin, end).map(|range| (range, reason)));
+    }
+    for (table, _, entry_size) in PATCHED_TABLES {
+        let range = between(&format!("__start_{table}"), &format!("__stop_{table}"));
+        let Some(range) = range else { continue };
+        let size = usize::try_from(range.end.saturating_sub(range.begin)).unwrap_or(0);
+        let bytes = elf.bytes_at(range.begin, size).unwrap_or_default();
+        let found = patched(range.begin, bytes, entry_size);
+        sites.refused.extend(found.map(patched_range));
     }
     for section in &elf.sections {
         if matches!(section.name.as_str(), ".init.text" | ".exit.text") {
@@ -237,6 +272,13 @@ fn module_sites(module: &Module, elf: &Elf, symbols: &SymbolList, sites: &mut Pr
     }
     for address in table("_kprobe_blacklist") {
         sites.refused.push((range_of(symbols, address), BLACKLIST));
+    }
+    for (_, name, entry_size) in PATCHED_TABLES {
+        let begin = image.sections.iter().find(|section| section.name == name);
+        let begin = begin.map_or(0, |section| section.address);
+        let bytes = image.section_data(name).unwrap_or_default();
+        let found = patched(begin, bytes, entry_size).filter_map(translate);
+        sites.refused.extend(found.map(patched_range));
     }
     for section in &elf.sections {
         let end = section.address.saturating_add(section.size);

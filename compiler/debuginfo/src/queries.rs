@@ -7,14 +7,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::btf::NameSpace;
+use crate::elf::Elf;
 use crate::error::{Error, Result};
 use crate::glob;
 use crate::session::{DebugInfo, Module, ModuleKind};
 use crate::symbols::{Entry, SymbolList};
 use crate::types::{
     Address, BinaryOperator, CallSite, Callee, Encoding, EntityId, Function, FunctionKind,
-    FunctionQuery, Label, LineAddress, Location, LocationExpr, ModuleId, Placement, Probeable,
-    Prototype, Source, SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable,
+    FunctionQuery, Jump, Label, LineAddress, Location, LocationExpr, ModuleId, Placement,
+    Probeable, Prototype, Source, SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable,
     VariableKind,
 };
 
@@ -31,6 +32,9 @@ impl DebugInfo {
             );
             let is_probeable = |address| self.is_allowed(&module, address);
             let mut found = dwarf.functions(module.id, symbols, query, &is_probeable);
+            if module.kind != ModuleKind::Binary && !symbols.entries().is_empty() {
+                found.retain(|function| is_linked(symbols, function));
+            }
             // Code that DWARF does not describe: parts split off, assembly, trampolines.
             if query.file.is_none() {
                 let described: HashSet<u64> = found
@@ -361,7 +365,17 @@ impl DebugInfo {
         let module = self.get(function.id.module)?;
         let empty = SymbolList::default();
         let symbols = self.symbols_of(&module).unwrap_or(&empty);
-        self.need_dwarf(&module)?.callees(symbols, function)
+        let mut callees = self.need_dwarf(&module)?.callees(symbols, function)?;
+        for callee in &mut callees {
+            if let Callee::Called(call) = callee
+                && call.tail_call
+            {
+                // The debug file of a program has no code in it.
+                let mut files = [&module.elf, &module.image].into_iter().flatten();
+                call.jump = files.find_map(|elf| jump_at(elf, call.return_address));
+            }
+        }
+        Ok(callees)
     }
 
     /// The canonical frame address at an address of the code, as a register (by DWARF
@@ -539,6 +553,26 @@ fn is_below_stack(location: &Location) -> bool {
     )
 }
 
+/// The jump that ends at an address (as GCC describes it) or begins there (Clang): `jmp rel32`
+/// or `jmp rel8`. Whoever uses it compares where it goes with what is known of the call.
+fn jump_at(elf: &Elf, near: Address) -> Option<Jump> {
+    let jump = |back: u64| {
+        let from = near.value.checked_sub(back)?;
+        let (distance, length) = match elf.bytes_at(from, 5)? {
+            [0xe9, distance @ ..] => (i64::from(i32::from_le_bytes(*distance.first_chunk()?)), 5),
+            [0xeb, distance, ..] => (i64::from(distance.cast_signed()), 2),
+            _ => return None,
+        };
+        let to = from.wrapping_add(length).wrapping_add_signed(distance);
+        let at = |value| Address { value, ..near };
+        (back == 0 || back == length).then(|| Jump {
+            from: at(from),
+            to: at(to),
+        })
+    };
+    [5, 2, 0].into_iter().find_map(jump)
+}
+
 fn public(module: ModuleId, entry: &Entry) -> Symbol {
     Symbol {
         name: entry.name.to_string(),
@@ -550,6 +584,13 @@ fn public(module: ModuleId, entry: &Entry) -> Symbol {
         kind: entry.kind,
         global: entry.global,
     }
+}
+
+/// False for a weak function that another one of its name replaced: its code is still in the file,
+/// but nothing calls it, and the linker took its symbol away.
+fn is_linked(symbols: &SymbolList, function: &Function) -> bool {
+    function.kind != FunctionKind::Concrete
+        || symbols.exactly_at(function.entry.value).next().is_some()
 }
 
 fn from_symbol(module: ModuleId, symbol: &Entry) -> Function {

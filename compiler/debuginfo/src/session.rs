@@ -177,6 +177,15 @@ impl DebugInfo {
             .unwrap_or_default()
     }
 
+    /// The file that was opened under this name, or by a path under which it has this name.
+    pub fn opened(&self, name: &str) -> Option<ModuleId> {
+        let modules = self.modules.read().unwrap_or_else(PoisonError::into_inner);
+        let mut modules = modules.iter();
+        modules
+            .find(|module| module.name == name)
+            .map(|module| module.id)
+    }
+
     /// Kernel, module or binary.
     pub fn module_kind(&self, id: ModuleId) -> Result<ModuleKind> {
         Ok(self.get(id)?.kind)
@@ -194,10 +203,15 @@ impl DebugInfo {
         }
     }
 
-    /// GNU build id of a file, in hexadecimal.
+    /// GNU build id of a file, in hexadecimal. For a kernel without debug files it is that of the
+    /// running one, or of the bootable image, where the other facts came from.
     pub fn build_id(&self, id: ModuleId) -> Option<String> {
         let module = self.get(id).ok()?;
-        module.image.as_ref().or(module.elf.as_ref())?.build_id()
+        match module.image.as_ref().or(module.elf.as_ref()) {
+            Some(file) => file.build_id(),
+            None if id == ModuleId::KERNEL => self.paths.build_id(),
+            None => None,
+        }
     }
 
     /// The file from which addresses come.

@@ -4,6 +4,7 @@
 //! [`passes`] does 1 to 4, [`run`] the fifth. The passes' own logic is elsewhere; here is where
 //! files are found, times taken, and messages and exit statuses given.
 
+mod anchors;
 mod clock;
 mod embedded;
 mod info;
@@ -88,6 +89,10 @@ fn run_script(options: &Options, script: &ScriptSource) -> Result<bool, String> 
     if last_pass == 5 && !kernel.is_runnable {
         tell_line!("WARNING: kernel release/architecture mismatch with host forces last-pass 4.");
         last_pass = 4;
+    }
+    let is_here = kernel.machine.is_none() && kernel.connection.is_none();
+    if last_pass == 5 && is_here && options.sign_module.is_none() {
+        info::refuse_unsigned()?;
     }
     let session = new_session(options)?;
     let passes = Passes {

@@ -2,6 +2,7 @@
 //! Passes 1 to 4: a script's text to a module's file, with SystemTap's line for each under `-v`.
 
 use crate::output::tell_line;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::SourceMap;
 use rstap_syntax::{Environment, ast, parse_script};
 
+use super::anchors::anchors;
 use super::clock::{Stopwatch, memory};
 use super::kernel::Kernel;
 use super::locate::{self, Data};
@@ -332,9 +334,18 @@ impl Passes<'_> {
             symbol_files: options.symbol_modules.clone(),
             ldd: options.ldd,
             globals: options.global_values.clone(),
-            macros: options.macros.clone(),
+            macros: self.macros(),
             timeout_ns: None,
         }
+    }
+
+    /// Those of `-D`, and SystemTap's for `-b`, which staprun finds in the module.
+    fn macros(&self) -> Vec<(String, Option<String>)> {
+        let mut macros = self.options.macros.clone();
+        if self.options.bulk {
+            macros.push(("STP_BULKMODE".to_owned(), None));
+        }
+        macros
     }
 
     /// The program that `-c` runs or `-x` names.
@@ -382,14 +393,24 @@ impl Passes<'_> {
         let mut program = program.filter(|_| errors == 0);
         if let Some(program) = &mut program {
             // Addresses that were read from a file are good for that build of the kernel alone.
-            program.kernel_build_id = target
-                .if_opened()
-                .and_then(|files| files.build_id(files.module("kernel").ok()?));
+            if let Some(files) = target.if_opened() {
+                let build_id = |name: &str| files.build_id(files.module(name).ok()?);
+                program.kernel_build_id = build_id("kernel");
+                let sections = ir::visit::kernel_sections(program);
+                let modules: BTreeSet<String> =
+                    sections.into_iter().map(|(module, _)| module).collect();
+                program.module_build_ids = modules
+                    .into_iter()
+                    .filter_map(|name| build_id(&name).map(|id| (name, id)))
+                    .collect();
+                program.anchors = anchors(files, program);
+            }
         }
         if let (Some(program), 2) = (&program, self.last_pass) {
-            let print = match self.options.verbose(2) {
-                0 => ir::print::summary,
-                _ => ir::print::print,
+            let print = match (self.options.explain_cost, self.options.verbose(2)) {
+                (true, _) => ir::cost::report,
+                (false, 0) => ir::print::summary,
+                (false, _) => ir::print::print,
             };
             say!("{}", print(program));
         }

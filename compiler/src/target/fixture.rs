@@ -28,6 +28,7 @@ pub struct FixtureTarget {
     globals: Vec<(Variable, Location)>,
     tracepoints: Vec<Tracepoint>,
     refused: BTreeMap<String, String>,
+    refused_addresses: BTreeMap<u64, String>,
     lines: Vec<LineAddress>,
 }
 
@@ -276,6 +277,11 @@ impl FixtureTarget {
     /// The kernel refuses probes in this function.
     pub fn refuse(&mut self, function: &str, reason: &str) {
         self.refused.insert(function.to_owned(), reason.to_owned());
+    }
+
+    /// The kernel refuses probes at this address.
+    pub fn refuse_address(&mut self, address: u64, reason: &str) {
+        self.refused_addresses.insert(address, reason.to_owned());
     }
 
     /// A row of the line table.
@@ -663,6 +669,10 @@ impl Target for FixtureTarget {
             Some(reason) => Probeable::Refused(reason.clone()),
             None => Probeable::Ftrace(function.entry),
         })
+    }
+
+    fn refusal(&self, address: Address) -> Result<Option<String>> {
+        Ok(self.refused_addresses.get(&address.value).cloned())
     }
 
     fn is_exported(&self, _name: &str) -> bool {

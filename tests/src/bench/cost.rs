@@ -36,7 +36,7 @@ struct Sample {
     mean: i64,
 }
 
-const RESULT: &str = "/run/rstap/result";
+pub(super) const RESULT: &str = "/run/rstap/result";
 
 /// Measures all selected scripts and prints the table.
 pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Result<(), String> {
@@ -77,7 +77,7 @@ pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Resu
 
 fn heading(options: &Options) -> Vec<String> {
     let mut heading = vec!["script", "kernel's floor", "SystemTap 5.6", "bpftrace 0.17"];
-    if options.bpftrace {
+    if !options.no_bpftrace {
         heading.push("bpftrace here");
     }
     heading.extend(["to reach", "rstap", "mean", ""]);
@@ -106,7 +106,7 @@ fn row(
         script.systemtap.clone(),
         script.bpftrace.clone(),
     ];
-    if options.bpftrace {
+    if !options.no_bpftrace {
         cells.push(bpftrace(guest, script, call, base));
     }
     cells.push(format!("≤ {}", script.limit));
@@ -165,6 +165,17 @@ fn bare_hooks(guest: &mut Guest, call: &str, place: &Path, base: Sample) -> Resu
 
 /// Runs a guest script that prints "minimum median mean" last.
 fn sample(guest: &mut Guest, name: &str, text: &str) -> Result<Sample, String> {
+    match numbers(guest, name, text)?.as_slice() {
+        [_, median, mean] => Ok(Sample {
+            median: *median,
+            mean: *mean,
+        }),
+        found => Err(format!("no result: {found:?}")),
+    }
+}
+
+/// The numbers of the last line that a guest script prints.
+pub(super) fn numbers(guest: &mut Guest, name: &str, text: &str) -> Result<Vec<i64>, String> {
     let mut case = Case::new(name, text);
     case.limit = Duration::from_secs(300);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -179,20 +190,13 @@ fn sample(guest: &mut Guest, name: &str, text: &str) -> Result<Sample, String> {
             outcome.ending, outcome.splats
         ));
     }
-    let numbers: Vec<i64> = stdout
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    match numbers.as_slice() {
-        [_, median, mean] => Ok(Sample {
-            median: *median,
-            mean: *mean,
-        }),
-        _ => Err(format!("no result: {stdout}{stderr}")),
-    }
+    let last = stdout.lines().last().unwrap_or_default();
+    last.split_whitespace()
+        .map(|word| {
+            word.parse()
+                .map_err(|_| format!("no result: {stdout}{stderr}"))
+        })
+        .collect()
 }
 
 fn compile_scripts(
@@ -238,10 +242,11 @@ fn compile_scripts(
     Ok(found)
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+/// Runs a program that must succeed; gives its standard error.
+pub(super) fn run(command: &mut Command) -> Result<String, String> {
     let output = capture(command, 300)?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     let name = command.get_program().to_string_lossy().into_owned();
     Err(format!(
@@ -256,10 +261,12 @@ fn boot(
     kernel: &KernelSet,
     place: &Path,
 ) -> Result<Guest, String> {
-    let root = if options.bpftrace {
+    let root = if !options.no_bpftrace {
         if find_program("bpftrace").is_none() {
             return Err(
-                "bpftrace is not installed; install it with: apt-get install bpftrace".into(),
+                "bpftrace is not installed; install it with: apt-get install bpftrace, or leave \
+                 it out with --no-bpftrace"
+                    .into(),
             );
         }
         Root::Host
@@ -282,6 +289,7 @@ fn boot(
     machine.boot().map_err(|error| error.to_string())
 }
 
-fn packed(path: &Path) -> PackedFile {
+/// A file at the same place in the guest.
+pub(super) fn packed(path: &Path) -> PackedFile {
     PackedFile::new(path, path.display().to_string())
 }

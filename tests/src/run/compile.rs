@@ -161,10 +161,10 @@ fn unmet(wanted: &Directives, kernel: &KernelSet) -> Option<String> {
         .iter()
         .find_map(|requirement| match requirement {
             Requirement::Dwarf if kernel.debug.is_none() => {
-                Some("the kernel's debug files are not here".to_string())
+                Some("debug files not here".to_string())
             }
             Requirement::Kernel(version) if version_numbers(&kernel.release) < *version => {
-                Some(format!("the kernel {} is too old", kernel.release))
+                Some("kernel too old".to_string())
             }
             Requirement::Program(name) if find_program(name).is_none() => Some(format!(
                 "{name} is not installed (rstap-lab deps --tests installs it)"

@@ -35,17 +35,7 @@ enum Action {
         kernel: Option<String>,
     },
     /// Install the programs that the virtual machines need (needs root).
-    Deps {
-        /// Also those for kernels of other suites than this machine's.
-        #[arg(long)]
-        all: bool,
-        /// Also those for the tests of services, of Secure Boot and under load.
-        #[arg(long)]
-        tests: bool,
-        /// Also those for building a kernel.
-        #[arg(long)]
-        build: bool,
-    },
+    Deps(Deps),
     /// Run a command in a machine of its own that sees the host's files.
     Run(Run),
 }
@@ -64,6 +54,22 @@ struct Fetch {
     /// Look for a newer kernel even if one is here.
     #[arg(long)]
     newest: bool,
+}
+
+#[derive(Args)]
+struct Deps {
+    /// Also those for kernels of other suites than this machine's.
+    #[arg(long)]
+    all: bool,
+    /// Also those for the tests of services, of Secure Boot and under load.
+    #[arg(long)]
+    tests: bool,
+    /// Also those for building a kernel.
+    #[arg(long)]
+    build: bool,
+    /// Also those that `make bench` compares with.
+    #[arg(long)]
+    bench: bool,
 }
 
 #[derive(Args)]
@@ -139,7 +145,7 @@ fn act(action: &Action) -> Result<u8> {
         Action::Sysroot { kernel } => {
             println!("{}", kernels::find(kernel.as_deref())?.sysroot.display());
         }
-        Action::Deps { all, tests, build } => install(*all, *tests, *build)?,
+        Action::Deps(deps) => install(deps)?,
         Action::Run(run) => return run_command(run),
     }
     Ok(0)
@@ -165,33 +171,37 @@ const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("ssh", "openssh-client"),
     ("dropbear", "dropbear-bin"),
     ("setcap", "libcap2-bin"),
+    ("strace", "strace"),
     ("stress-ng", "stress-ng"),
 ];
 
-fn install(all: bool, tests: bool, build: bool) -> Result<()> {
-    let for_tests = if tests { NEEDED_BY_TESTS } else { &[] };
-    let for_build = if build {
-        kernels::sanitize::NEEDED
-    } else {
-        &[]
-    };
-    let mut packages: Vec<&str> = NEEDED
+/// What `make bench` runs in the same guest.
+const NEEDED_BY_BENCH: &[(&str, &str)] = &[("bpftrace", "bpftrace")];
+
+fn install(deps: &Deps) -> Result<()> {
+    let groups = [
+        (true, NEEDED),
+        (deps.tests, NEEDED_BY_TESTS),
+        (deps.build, kernels::sanitize::NEEDED),
+        (deps.bench, NEEDED_BY_BENCH),
+    ];
+    let mut packages: Vec<&str> = groups
         .iter()
-        .chain(for_tests)
-        .chain(for_build)
+        .filter(|(is_wanted, _)| *is_wanted)
+        .flat_map(|(_, programs)| *programs)
         .filter(|(program, _)| find_program(program).is_none())
         .map(|(_, package)| *package)
         .collect();
     packages.sort_unstable();
     packages.dedup();
-    if all && find_program("patchelf").is_none() {
+    if deps.all && find_program("patchelf").is_none() {
         packages.push("patchelf");
     }
     // Only the static one runs in a guest that has no C library.
     if !packages.contains(&"busybox-static") && !busybox_is_static() {
         packages.push("busybox-static");
     }
-    if tests && !PathBuf::from("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd").exists() {
+    if deps.tests && !PathBuf::from("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd").exists() {
         packages.push("ovmf");
     }
     // The kernel's objtool is linked with it.
@@ -199,7 +209,7 @@ fn install(all: bool, tests: bool, build: bool) -> Result<()> {
         packages.push("libelf1");
     }
     // Its header, for the kernel's own objtool.
-    if build && !PathBuf::from("/usr/include/libelf.h").exists() {
+    if deps.build && !PathBuf::from("/usr/include/libelf.h").exists() {
         packages.push("libelf-dev");
     }
     let old_server = PathBuf::from("/usr/lib/qemu/virtiofsd");

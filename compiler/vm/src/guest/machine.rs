@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use super::Guest;
 use super::stream::{Event, control_lines, forward};
+use super::{Guest, PATIENCE};
 use crate::initramfs::{self, PackedFile};
 use crate::process::{Helper, find_program, need_program};
 use crate::{Error, KernelSet, Result};
@@ -208,6 +208,7 @@ impl Machine {
             log: Vec::new(),
             lines: Default::default(),
             ended: false,
+            patience: PATIENCE * self.kernel.slowness(),
         }
         .await_ready()
     }
