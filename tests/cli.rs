@@ -263,6 +263,43 @@ fn macros_for_c_are_checked_and_reach_the_c_file() {
 }
 
 #[test]
+fn limits_are_numbers_in_their_range() {
+    for (wrong, message) in [
+        (
+            "MAXMAPENTRIES=abc",
+            "ERROR: -DMAXMAPENTRIES=abc: 'abc' is no number; MAXMAPENTRIES is a number from 1 to ",
+        ),
+        (
+            "MAXSTRINGLEN=1x",
+            "ERROR: -DMAXSTRINGLEN=1x: '1x' is no number; MAXSTRINGLEN is a number from 16 to ",
+        ),
+        ("MAXSTRINGLEN=5", "ERROR: -DMAXSTRINGLEN=5: out of range; "),
+        ("MAXACTION=0", "ERROR: -DMAXACTION=0: out of range; "),
+        (
+            "MAXSKIPPED=-1",
+            "ERROR: -DMAXSKIPPED=-1: '-1' is no number; ",
+        ),
+        ("STP_MAXMEMORY=many", "ERROR: -DSTP_MAXMEMORY=many: "),
+    ] {
+        for pass in ["-p1", "-p3"] {
+            rstap(&["-D", wrong, pass, "-e", HELLO]).bad(message);
+        }
+    }
+    // A macro that stands for another, and one that is none of the limits.
+    rstap(&[
+        "-DN=64",
+        "-DMAXSTRINGLEN=N",
+        "-DMINE=abc",
+        "-p3",
+        "-e",
+        HELLO,
+    ])
+    .good()
+    .printed("#define MINE abc\n")
+    .printed(".string_size = 64,");
+}
+
+#[test]
 fn globals_get_values() {
     let script = "global count = 1 probe begin { println(count) }";
     rstap(&["-G", "count=77", "-p3", "-e", script])

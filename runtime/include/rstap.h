@@ -637,6 +637,7 @@ struct rst_probe {
 	const char *name;		/* resolved point: kernel.function("vfs_read@fs/read_write.c:450") */
 	const char *script_name;	/* as the script wrote it */
 	const char *script_location;	/* FILE:LINE:COLUMN */
+	const char *derivation;		/* -t: through which aliases and wildcards; else NULL */
 	const char *function;		/* that the point is in, or its tracepoint; NULL: none */
 	rst_handler handler;		/* NULL for tracepoints: their function calls it */
 	rst_handler entry_handler;	/* return probes that keep values of the entry, else NULL */
@@ -860,6 +861,17 @@ struct rst_user_file {
 	struct inode *inode;		/* the runtime's */
 };
 
+/*
+ * A symbol of a kernel module, `offset` behind the start of a section: where the
+ * section is when the module comes while the session runs.
+ */
+struct rst_anchor {
+	const char *module;
+	const char *section;
+	const char *symbol;
+	uint64_t offset;
+};
+
 /* Everything the runtime must know; defined once, as `rst_script`, by the script. */
 struct rst_script {
 	unsigned int interface_version;	/* RST_INTERFACE_VERSION */
@@ -874,6 +886,8 @@ struct rst_script {
 	unsigned int parameter_count;
 	struct rst_user_file *user_files;
 	unsigned int user_file_count;
+	const struct rst_anchor *anchors;
+	unsigned int anchor_count;
 	/* limits, from -D or the defaults */
 	unsigned int string_size;		/* MAXSTRINGLEN */
 	unsigned int scratch_size;		/* bytes of scratch per context */
