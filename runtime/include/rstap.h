@@ -622,6 +622,9 @@ int64_t rst_euid(void);
 int64_t rst_gid(void);
 int64_t rst_egid(void);
 int64_t rst_pgrp(void);
+int64_t rst_loadavg(int64_t index);	/* times 2048; -1 for an index over 2 */
+int64_t rst_stack_size(void);		/* bytes of a kernel stack */
+int64_t rst_stack_unused(struct rst_context *c);
 int64_t rst_sid(void);
 /* struct task_struct * of a thread or process id of the initial namespace; 0: none. */
 uint64_t rst_pid_to_task(int64_t pid);
@@ -678,6 +681,9 @@ struct rst_string rst_backtrace(struct rst_context *c, int64_t skip);
 /* Frame of the kernel's call stack: 0 is the probed function, 1 its caller. 0 if there is none. */
 uint64_t rst_stack_address(struct rst_context *c, int64_t level);
 void rst_print_backtrace(struct rst_context *c);
+void rst_print_backtrace_lines(struct rst_context *c);	/* and at file:line, where known */
+/* Source of a kernel address: flags RST_USER_FILE, RST_USER_LINE or both; the address if not known. */
+struct rst_string rst_kernel_line(struct rst_context *c, uint64_t address, unsigned int flags);
 /* Addresses in programs: what the script carries tables for (struct rst_user_file). */
 #define RST_USER_OFFSET	1	/* symbol+0x12/0x34 */
 #define RST_USER_FILE	2	/* symbol [program]; or the source file */
@@ -700,6 +706,9 @@ struct rst_string rst_user_stack_text(struct rst_context *c, struct rst_string s
 void rst_print_user_stack(struct rst_context *c, struct rst_string stack,
 			  enum rst_user_style style);
 void rst_flush(struct rst_context *c);		/* output now, as a message of its own */
+
+/* One more string was cut to MAXSTRINGLEN (or to a buffer's size). */
+void rst_count_truncation(struct rst_context *c);
 
 /* ---- regular expressions ------------------------------------------------ */
 
@@ -1004,6 +1013,18 @@ struct rst_user_file {
 	struct inode *inode;		/* the runtime's */
 };
 
+/* Source lines of the kernel, packed by the compiler: rows in blocks, see codegen/kernel_lines.rs. */
+struct rst_line_block {
+	uint32_t offset, position;	/* from _stext; of the first row, in `rows` */
+};
+
+struct rst_kernel_lines {
+	const struct rst_line_block *blocks;
+	const unsigned char *rows;
+	const char *const *files;	/* the first is NULL: no line */
+	unsigned int block_count, size;
+};
+
 /* Everything the runtime must know; defined once, as `rst_script`, by the script. */
 struct rst_script {
 	unsigned int interface_version;	/* RST_INTERFACE_VERSION */
@@ -1018,6 +1039,7 @@ struct rst_script {
 	unsigned int parameter_count;
 	struct rst_user_file *user_files;
 	unsigned int user_file_count;
+	const struct rst_kernel_lines *kernel_lines;	/* NULL: none */
 	/* limits, from -D or the defaults */
 	unsigned int string_size;		/* MAXSTRINGLEN */
 	unsigned int scratch_size;		/* bytes of scratch per context */

@@ -81,6 +81,9 @@ pub struct Program {
     pub kernel_build_id: Option<String>,
     /// Programs and libraries whose addresses the script names.
     pub user_files: Vec<UserFile>,
+    /// Source lines of the kernel, if the script asks for some: offset from `_stext`, file, line;
+    /// sorted. A row without file ends what is known.
+    pub kernel_lines: Vec<(u32, Arc<str>, u32)>,
 }
 
 /// What is carried along of a program or library. All tables are sorted by their first
@@ -763,6 +766,8 @@ pub enum ProbeKind {
         place: CodePlace,
         length: u32,
         reads: bool,
+        /// Of the process of `-c` or `-x`, not of all CPUs.
+        in_process: bool,
     },
     Netfilter {
         hook: i32,

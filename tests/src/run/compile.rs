@@ -64,7 +64,10 @@ fn prepare(
     for option in &mut wanted.options {
         *option = option.replace("$TESTS", &tests_folder().display().to_string());
     }
-    let source = test.source(place)?;
+    let source = match &wanted.example {
+        Some(example) => tests_folder().join("../examples").join(example),
+        None => test.source(place)?,
+    };
     let name = format!("rstap_test_{index}");
     let mut command = Command::new(&programs.rstap);
     command.args(["-p4", "-m", &name, "-r", &kernel.release]);
