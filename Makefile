@@ -8,6 +8,7 @@
 #   make fuzz       libFuzzer for FUZZ_SECONDS on each of FUZZ_TARGETS (make fuzz-corpus keeps the best)
 #   make published  the scripts that SystemTap publishes as examples, up to pass 3
 #   make matrix     the scripts on the kernels of four suites
+#   make sanitize   the scripts on a kernel that checks itself, which is built first (takes long)
 #   make lab        the set-up alone: programs, and this suite's kernel with its debug files
 #   make install    PREFIX=/usr/local, DESTDIR=
 
@@ -16,12 +17,14 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # Suites of `make matrix`: kernels 5.10, 6.1, 6.12, 7.x.
 SUITES ?= bullseye bookworm trixie sid
+# FETCH=--with-debug has `make matrix` fetch their debug files, too (1.7 GB each).
+FETCH ?=
 # Scripts of `make check` and `make matrix` whose path holds this; all if empty.
 TESTS ?=
 # What `make fuzz` does (tests/fuzz/src/lib.rs).
 FUZZ_TARGETS ?= script translate elf btf stream module
 FUZZ_SECONDS ?= 600
-# Options of `make bench`.
+# Options of `make bench`: --no-bpftrace, --cost, --time, names of scripts.
 BENCH ?=
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -29,7 +32,7 @@ BIN := $(abspath $(TARGET))/release
 LAB := $(BIN)/rstap-lab
 SHARE := $(DESTDIR)$(PREFIX)/share/rstap
 
-.PHONY: all demo check lint unit vm-tests published stress fuzz fuzz-build fuzz-corpus bench matrix lab install clean
+.PHONY: all demo check lint unit vm-tests published stress fuzz fuzz-build fuzz-corpus bench matrix sanitize lab install clean
 
 all:
 	$(CARGO) build --release -p rstap -p rstap-staprun
@@ -109,21 +112,29 @@ published: all lab
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) run -q --release -p rstap-tests --bin rstap-published -- $(TESTS)
 
 bench: all lab
+	$(LAB) deps --bench
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) run --release -p rstap-tests --bin rstap-bench -- $(BENCH)
 
+# One suite that fails does not keep the others from running; the table is for docs/reliability.md.
 matrix: all $(LAB)
 	$(LAB) deps --all
-	@set -e; for suite in $(SUITES); do \
-		$(LAB) fetch --suite $$suite >/dev/null; \
+	@for suite in $(SUITES); do \
+		{ $(LAB) fetch --suite $$suite $(FETCH) >/dev/null && \
+			RSTAP_BIN_DIR=$(BIN) RSTAP_TEST_KERNEL=$$suite \
+			$(CARGO) test -q -p rstap-tests --test run -- $(TESTS); \
+		} 2>&1 | tee $(abspath $(TARGET))/matrix-$$suite.log; \
+	done; bad=0; printf '\n| kernel | passed | failed | skipped |\n|---|---|---|---|\n'; \
+	for suite in $(SUITES); do \
 		log=$(abspath $(TARGET))/matrix-$$suite.log; \
-		RSTAP_BIN_DIR=$(BIN) RSTAP_TEST_KERNEL=$$suite \
-			$(CARGO) test -q -p rstap-tests --test run -- $(TESTS) 2>&1 | tee $$log; \
-	done; echo; bad=0; for suite in $(SUITES); do \
-		log=$(abspath $(TARGET))/matrix-$$suite.log; \
-		printf '%-10s %-30s %s\n' $$suite \
-			"$$(sed -n 's/.* scripts for //p' $$log)" "$$(grep ' passed, ' $$log)"; \
+		grep '^| ' $$log || echo "| $$suite | did not run | | |"; \
 		grep -q ' passed, 0 failed' $$log || bad=1; \
 	done; exit $$bad
+
+# KASAN, lockdep, UBSAN and more find what a kernel that is not asked to look does not show.
+sanitize: all $(LAB)
+	$(LAB) deps --build
+	$(LAB) build
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test run -- --kernel sanitize $(TESTS)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)

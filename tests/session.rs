@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Whole sessions from the command line: `--remote=vm`, interrupts, `-v`, and modules that travel.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use regex::Regex;
 
-use rstap_tests::lab::{kernel, module, programs, rstap, success, text};
+use rstap_tests::lab::{interrupted_when_ready, kernel, module, programs, rstap, success, text};
 use rstap_vm::guest::{Case, Ending, Machine, Root};
 use rstap_vm::initramfs::PackedFile;
 
@@ -38,33 +34,8 @@ fn a_script_runs_in_a_machine_of_its_own() {
 #[test]
 fn output_is_live_and_one_interrupt_ends_the_session() {
     let script = "probe begin { println(\"ready\") } probe end { println(\"ended\") }";
-    let mut child = remote(&["-e", script])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    output.read_line(&mut line).unwrap();
-    assert_eq!(line, "ready\n");
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
-    let start = Instant::now();
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).unwrap();
+    let rest = interrupted_when_ready(remote(&["-e", script]));
     assert_eq!(rest, "ended\n");
-    assert!(wait(&mut child).success());
-    assert!(start.elapsed() < Duration::from_secs(30));
-}
-
-fn wait(child: &mut Child) -> std::process::ExitStatus {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(60) {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill().unwrap();
-    panic!("still running after 60 s");
 }
 
 #[test]
@@ -191,6 +162,89 @@ fn an_unknown_kernel_interface_is_named() {
     ] {
         assert!(stderr.contains(part), "{part}\n{stderr}");
     }
+}
+
+/// The kernel of the tests as a newer one may be: a file of its headers (`common`: of those for all
+/// configurations) is changed.
+fn newer_kernel(folder: &Path, common: bool, file: &str, change: impl Fn(&str) -> String) {
+    let kernel = kernel();
+    let sources = folder.join("usr/src");
+    std::fs::create_dir_all(&sources).unwrap();
+    let headers = std::fs::canonicalize(&kernel.headers).unwrap();
+    // What the tree's Makefile includes lies beside it.
+    for entry in std::fs::read_dir(headers.parent().unwrap()).unwrap() {
+        let entry = entry.unwrap().path();
+        // Links to files, as thousands of copies take long.
+        let status = Command::new("cp")
+            .arg("-as")
+            .args([&entry, &sources])
+            .status();
+        assert!(status.unwrap().success());
+    }
+    let tree = sources.join(headers.file_name().unwrap());
+    let makefile = std::fs::read_to_string(headers.join("Makefile")).unwrap();
+    // It asks where it really is.
+    replace(&tree.join("Makefile"), &makefile);
+    let tree = match common {
+        false => tree,
+        true => std::fs::read_dir(&sources)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.to_string_lossy().ends_with("-common"))
+            .unwrap(),
+    };
+    let file = tree.join(file);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let changed = change(&text);
+    assert_ne!(text, changed, "{}", file.display());
+    replace(&file, &changed);
+}
+
+fn replace(link: &Path, text: &str) {
+    std::fs::remove_file(link).unwrap();
+    std::fs::write(link, text).unwrap();
+}
+
+/// What rstap says on that kernel.
+fn refused_by_newer_kernel(folder: &Path) -> String {
+    let mut command = Command::new(programs().rstap);
+    let output = command
+        .args(["-r", &kernel().release, "--sysroot"])
+        .arg(folder)
+        .args(["-p4", "--disable-cache", "-e", "probe begin { exit() }"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    for part in ["the runtime does not compile for kernel", "a newer rstap"] {
+        assert!(stderr.contains(part), "{part}\n{stderr}");
+    }
+    stderr
+}
+
+#[test]
+fn a_function_that_a_newer_kernel_renamed_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    newer_kernel(folder.path(), true, "include/linux/kprobes.h", |text| {
+        text.replace("register_kprobe(", "kprobe_of_tomorrow(")
+    });
+    let stderr = refused_by_newer_kernel(folder.path());
+    assert!(stderr.contains("register_kprobe"), "{stderr}");
+}
+
+#[test]
+fn a_function_that_a_newer_kernel_keeps_to_itself_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    newer_kernel(folder.path(), false, "Module.symvers", |text| {
+        let lines = text
+            .lines()
+            .filter(|line| !line.contains("\tregister_kprobe\t"));
+        lines.map(|line| format!("{line}\n")).collect()
+    });
+    let stderr = refused_by_newer_kernel(folder.path());
+    assert!(stderr.contains("\"register_kprobe\""), "{stderr}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `--remote=ssh://…` into a guest with an ssh server.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,10 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-use rstap_tests::lab::{kernel, programs, success, text};
+use rstap_tests::lab::{interrupted_when_ready, kernel, programs, success, text};
 use rstap_vm::guest::{Case, Machine, Root, can_share_host_files};
 
 /// Writes a key, and an `ssh` that uses it and reaches the guest at `port`.
@@ -151,19 +147,8 @@ fn sessions(folder: &Path) {
 
     // An interrupt here ends the script there.
     let script = "probe begin { println(\"ready\") } probe end { println(\"ended\") }";
-    let mut child = rstap(folder, &["--remote=ssh://root@guest", "-e", script])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    output.read_line(&mut line).unwrap();
-    assert_eq!(line, "ready\n");
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
-    let mut rest = String::new();
-    output.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "ended\n");
-    assert!(child.wait().unwrap().success());
+    let command = rstap(folder, &["--remote=ssh://root@guest", "-e", script]);
+    assert_eq!(interrupted_when_ready(command), "ended\n");
 }
 
 #[test]

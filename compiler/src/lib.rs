@@ -14,5 +14,6 @@ pub mod driver;
 pub mod ir;
 pub mod library;
 pub mod output;
+pub mod regex;
 pub mod semantic;
 pub mod target;

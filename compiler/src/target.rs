@@ -104,6 +104,8 @@ pub trait Target {
     fn symbol_at(&self, address: Address) -> Option<(String, u64)>;
     fn placement(&self, address: Address) -> Result<Placement>;
     fn probeable(&self, function: &Function) -> Result<Probeable>;
+    /// Why no probe can be at an address, if none can.
+    fn refusal(&self, address: Address) -> Result<Option<String>>;
     /// Whether the kernel exports the symbol to modules.
     fn is_exported(&self, name: &str) -> bool;
 }

@@ -185,7 +185,9 @@ static void facts_learn(void)
 		minimum = THREAD_SIZE / 2;
 	/* with no minimum the lowest byte alone is low */
 	rst_facts_learnt.stack_mask = THREAD_SIZE - roundup_pow_of_two(minimum | 1);
-	rst_facts_learnt.interrupts_are_virtual = boot_cpu_has(X86_FEATURE_XENPV);
+	/* lockdep keeps a flag of its own, which every lock compares with the real one */
+	rst_facts_learnt.interrupts_are_virtual = boot_cpu_has(X86_FEATURE_XENPV) ||
+						  IS_ENABLED(CONFIG_TRACE_IRQFLAGS);
 	rst_facts_learnt.pid = offsetof(struct task_struct, pid);
 	rst_facts_learnt.tgid = offsetof(struct task_struct, tgid);
 	rst_facts_learnt.comm = offsetof(struct task_struct, comm);
@@ -196,7 +198,7 @@ unsigned long rst_irq_save_virtual(void)
 {
 	unsigned long flags;
 
-	raw_local_irq_save(flags);
+	local_irq_save(flags);
 	/* the bit of the real register would make the caller switch the real one */
 	return RST_FLAGS_ARE_VIRTUAL | (flags & ~RST_INTERRUPTS_ON) |
 	       (flags & RST_INTERRUPTS_ON ? VIRTUAL_ON : 0);
@@ -204,8 +206,8 @@ unsigned long rst_irq_save_virtual(void)
 
 void rst_irq_restore_virtual(unsigned long flags)
 {
-	raw_local_irq_restore((flags & ~(RST_FLAGS_ARE_VIRTUAL | VIRTUAL_ON)) |
-			      (flags & VIRTUAL_ON ? RST_INTERRUPTS_ON : 0));
+	local_irq_restore((flags & ~(RST_FLAGS_ARE_VIRTUAL | VIRTUAL_ON)) |
+			  (flags & VIRTUAL_ON ? RST_INTERRUPTS_ON : 0));
 }
 
 static bool stack_is_low(void)

@@ -69,7 +69,9 @@ static int kprobe_arm_one(struct rst_probe_state *state)
 		rst_free(this);
 		return error;
 	}
-	state->address = (unsigned long)this->kprobe.addr;
+	/* the kernel steps over an ENDBR, but the function starts before it */
+	if (!state->address)
+		state->address = (unsigned long)this->kprobe.addr;
 	state->mechanism = this;
 	state->is_armed = true;
 	return 0;

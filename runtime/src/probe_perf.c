@@ -51,10 +51,18 @@ struct perf_probe {
 	int error;
 	struct inode *inode;		/* of probe->path; NULL: any program */
 	struct list_head followed;
-	struct perf_event *events[];	/* by CPU */
+	struct perf_event *events[];	/* by CPU, under cpus_mutex */
 };
 
+/*
+ * Events of CPUs that come and go. Making or releasing one may take the lock that
+ * is held for writing while a CPU does so: the callback leaves it to a work queue.
+ */
+static DEFINE_MUTEX(cpus_mutex);
+static struct cpumask cpus_new;		/* the kernel took what events they had, for good */
 static int hotplug_state;
+static void follow_cpus(struct work_struct *work);
+static DECLARE_WORK(cpus_work, follow_cpus);
 
 static void perf_hit(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
 {
@@ -111,39 +119,54 @@ static bool perf_belongs(const struct rst_probe_state *state)
 	return state->probe->kind == RST_PROBE_PERF;
 }
 
-static int on_cpu_online(unsigned int cpu)
+static void release_event(struct perf_probe *this, unsigned int cpu)
 {
-	struct rst_probe_state *state;
-
-	rst_for_each_probe(state) {
-		struct perf_probe *this = state->mechanism;
-		struct perf_event *event;
-
-		if (!perf_belongs(state) || !this || follows_threads(state->probe))
-			continue;
-		event = create_event(state, cpu, NULL);
-		if (IS_ERR(event)) {
-			this->error = PTR_ERR(event);
-			continue;
-		}
-		this->events[cpu] = event;
-		state->is_armed = true;
-	}
-	return 0;
+	if (this->events[cpu])
+		perf_event_release_kernel(this->events[cpu]);
+	this->events[cpu] = NULL;
 }
 
-static int on_cpu_offline(unsigned int cpu)
+static void make_event(struct perf_probe *this, unsigned int cpu)
+{
+	struct perf_event *event = create_event(this->state, cpu, NULL);
+
+	if (IS_ERR(event)) {
+		this->error = PTR_ERR(event);
+		return;
+	}
+	this->events[cpu] = event;
+	this->state->is_armed = true;
+}
+
+/* A CPU that goes meanwhile is refused an event (-ENODEV), one that comes asks for this again. */
+static void follow_cpus(struct work_struct *work)
 {
 	struct rst_probe_state *state;
+	unsigned int cpu;
 
-	rst_for_each_probe(state) {
-		struct perf_probe *this = state->mechanism;
+	mutex_lock(&cpus_mutex);
+	for_each_possible_cpu(cpu) {
+		bool is_new = cpumask_test_and_clear_cpu(cpu, &cpus_new);
 
-		if (!perf_belongs(state) || !this || !this->events[cpu])
-			continue;
-		perf_event_release_kernel(this->events[cpu]);
-		this->events[cpu] = NULL;
+		rst_for_each_probe(state) {
+			struct perf_probe *this = state->mechanism;
+
+			if (!perf_belongs(state) || !this || follows_threads(state->probe) ||
+			    (this->error && this->error != -ENODEV))
+				continue;
+			if (is_new)
+				release_event(this, cpu);
+			if (cpu_online(cpu) && !this->events[cpu])
+				make_event(this, cpu);
+		}
 	}
+	mutex_unlock(&cpus_mutex);
+}
+
+static int on_cpu_online(unsigned int cpu)
+{
+	cpumask_set_cpu(cpu, &cpus_new);
+	schedule_work(&cpus_work);
 	return 0;
 }
 
@@ -303,13 +326,13 @@ static int perf_set(struct rst_probe_state *state, bool on)
 	list_for_each_entry(followed, &this->followed, all)
 		perf_switch(followed->event, on);
 	mutex_unlock(&followed_mutex);
-	/* no CPU comes or goes between here and its new event */
-	cpus_read_lock();
-	for_each_online_cpu(cpu)
+	mutex_lock(&cpus_mutex);
+	for_each_possible_cpu(cpu)
 		if (this->events[cpu])
 			perf_switch(this->events[cpu], on);
+	/* what is made from now on begins like this */
 	state->is_off = !on;
-	cpus_read_unlock();
+	mutex_unlock(&cpus_mutex);
 	return 0;
 }
 
@@ -359,11 +382,13 @@ static int perf_arm(void)
 		return 0;
 	if (counts)
 		counters_arm();
-	result = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "rstap/perf:online", on_cpu_online,
-				   on_cpu_offline);
+	cpumask_clear(&cpus_new);
+	result = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "rstap/perf:online", on_cpu_online,
+					   NULL);
 	if (result < 0)
 		return result;
 	hotplug_state = result;
+	follow_cpus(NULL);
 	rst_for_each_probe(state)
 		if (perf_belongs(state) && !state->is_armed)
 			rst_probe_failed(state, ((struct perf_probe *)state->mechanism)->error);
@@ -373,11 +398,12 @@ static int perf_arm(void)
 static void perf_disarm(void)
 {
 	struct rst_probe_state *state;
+	unsigned int cpu;
 
-	/* calls on_cpu_offline() for every CPU */
 	if (hotplug_state > 0)
-		cpuhp_remove_state(hotplug_state);
+		cpuhp_remove_state_nocalls(hotplug_state);
 	hotplug_state = 0;
+	cancel_work_sync(&cpus_work);
 	counters_disarm();
 	rst_for_each_probe(state) {
 		struct perf_probe *this = state->mechanism;
@@ -392,6 +418,8 @@ static void perf_disarm(void)
 			rst_free(followed);
 			followed_count--;
 		}
+		for_each_possible_cpu(cpu)
+			release_event(this, cpu);
 		iput(this->inode);
 		rst_free(this);
 		state->mechanism = NULL;

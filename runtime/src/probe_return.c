@@ -96,7 +96,9 @@ static int return_arm_one(struct rst_probe_state *state)
 		rst_free(this);
 		return error;
 	}
-	state->address = (unsigned long)this->kretprobe.kp.addr;
+	/* the kernel steps over an ENDBR, but the function starts before it */
+	if (!state->address)
+		state->address = (unsigned long)this->kretprobe.kp.addr;
 	state->mechanism = this;
 	state->is_armed = true;
 	return 0;

@@ -76,9 +76,9 @@ uint64_t rst_pid_to_task(int64_t pid)
 
 	if (pid <= 0 || pid > INT_MAX)
 		return 0;
-	rcu_read_lock_sched_notrace();
+	rcu_read_lock();
 	task = pid_task(find_pid_ns(pid, &init_pid_ns), PIDTYPE_PID);
-	rcu_read_unlock_sched_notrace();
+	rcu_read_unlock();
 	return (unsigned long)task;
 }
 

@@ -367,6 +367,7 @@ static const struct proc_ops trace_operations = {
 	.proc_poll = trace_poll,
 };
 
+/* Under the session's mutex. */
 void rst_transport_overwrite(bool on)
 {
 	unsigned int cpu;
@@ -375,7 +376,7 @@ void rst_transport_overwrite(bool on)
 		return;
 	/* no reader may be half-way in the other mode */
 	for_each_possible_cpu(cpu)
-		mutex_lock_nested(&per_cpu_ptr(rst_cpus, cpu)->ring.reader, 0);
+		mutex_lock_nest_lock(&per_cpu_ptr(rst_cpus, cpu)->ring.reader, &rst_session_mutex);
 	for_each_possible_cpu(cpu) {
 		struct rst_ring *ring = &per_cpu_ptr(rst_cpus, cpu)->ring;
 

@@ -40,19 +40,33 @@ static void unlock_late(struct irq_work *work)
 	mmap_read_unlock_non_owner(mm);
 }
 
+/* What lockdep shall think; a lock that waits for its interrupt is nobody's. */
+static void handler_holds(struct mm_struct *mm, bool holds)
+{
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	if (holds)
+		rwsem_acquire_read(&mm->mmap_lock.dep_map, 0, 1, _THIS_IP_);
+	else
+		rwsem_release(&mm->mmap_lock.dep_map, _THIS_IP_);
+#endif
+}
+
 /* NULL: they cannot be looked at now. */
 static struct mm_struct *mappings_lock(void)
 {
 	struct mm_struct *mm = current->mm;
-
 	struct mm_struct *held;
 
 	if (!mm || in_nmi())
 		return NULL;
 	/* by this handler: with interrupts off, what is to be unlocked late stays locked */
 	held = READ_ONCE(this_cpu_ptr(&late_unlocks)->mm);
-	if (held)
-		return held == mm ? mm : NULL;
+	if (held && held != mm)
+		return NULL;
+	if (held) {
+		handler_holds(mm, true);
+		return mm;
+	}
 	return mmap_read_trylock(mm) ? mm : NULL;
 }
 
@@ -60,15 +74,15 @@ static void mappings_unlock(const struct rst_context *c, struct mm_struct *mm)
 {
 	struct late_unlock *late = this_cpu_ptr(&late_unlocks);
 
-	if (READ_ONCE(late->mm))
+	if (READ_ONCE(late->mm)) {
+		handler_holds(mm, false);
 		return;
+	}
 	if (c->user_mode || (c->regs && (c->regs->flags & RST_INTERRUPTS_ON))) {
 		mmap_read_unlock(mm);
 		return;
 	}
-#ifdef CONFIG_DEBUG_LOCK_ALLOC
-	rwsem_release(&mm->mmap_lock.dep_map, _THIS_IP_);
-#endif
+	handler_holds(mm, false);
 	WRITE_ONCE(late->mm, mm);
 	irq_work_queue(&late->work);
 }

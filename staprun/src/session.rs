@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
             }
             if self.interrupts >= INTERRUPTS_TO_FORCE && self.errand.is_none() {
                 self.reporter
-                    .warning("interrupted again; not waiting for the end probes");
+                    .warning("interrupted again; not waiting for the rest of the output");
                 return Ok(Some((Ending::Ended, true)));
             }
             if let Some(ending) = self.on_control()? {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What `make bench` prints: the tables of costs, with what is to be reached beside them.
 //!
-//! Options: `--kernel RELEASE`, `--bpftrace` (measure bpftrace in the same guest; slow),
+//! Options: `--kernel RELEASE`, `--no-bpftrace` (do not measure bpftrace in the same guest),
 //! `--cost` or `--time` for one of the two tables, and texts that scripts' names must hold.
 
 mod cost;
@@ -17,7 +17,7 @@ use crate::programs::Programs;
 #[derive(Debug, Default)]
 pub struct Options {
     kernel: Option<String>,
-    bpftrace: bool,
+    no_bpftrace: bool,
     only: Option<Table>,
     filters: Vec<String>,
 }
@@ -34,12 +34,12 @@ impl Options {
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--kernel" => options.kernel = arguments.next(),
-                "--bpftrace" => options.bpftrace = true,
+                "--no-bpftrace" => options.no_bpftrace = true,
                 "--cost" => options.only = Some(Table::Cost),
                 "--time" => options.only = Some(Table::Time),
                 _ if argument.starts_with('-') => {
                     return Err(format!(
-                        "unknown option {argument}; there are --kernel RELEASE, --bpftrace, \
+                        "unknown option {argument}; there are --kernel RELEASE, --no-bpftrace, \
                          --cost, --time"
                     ));
                 }

@@ -14,13 +14,14 @@
 //! | `// EXIT: 1` | the exit status; 0 if absent |
 //! | `// REQUIRES: dwarf` | skipped when the kernel's debug files are not there |
 //! | `// REQUIRES: kernel>=6.1` | skipped on older kernels |
-//! | `// TIMEOUT: 60` | seconds in the guest; 30 if absent |
+//! | `// REQUIRES: program NAME` | skipped when the host has no such program, or cannot share it with the guest |
+//! | `// TIMEOUT: 60` | seconds in the guest of an idle machine; 30 if absent |
 //! | `// STDIN: text` | standard input of the loader, a line each |
 //! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
 //! | `// EXAMPLE: file.stp` | the script is this file of the folder `examples` |
 //! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
 //! | `// TWICE: btf` | run again as if the debug files were not installed; the same is expected |
-//! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, and `$STRESS`, 1 or how much more of everything is wanted |
+//! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, and `$STRESS`, 1 or how much more of everything is wanted; `await TEXT COMMAND` runs a command until it prints the text, or long enough, and prints what it printed last |
 //!
 //! `$TESTS` in `RUN` is the folder `tests`.
 //!
@@ -44,6 +45,8 @@ pub enum Requirement {
     Btf,
     /// At least this kernel version.
     Kernel(Vec<u64>),
+    /// A program of the host, to be run in the guest.
+    Program(String),
 }
 
 /// All that a script's comments ask for.
@@ -172,10 +175,17 @@ fn requirement(text: &str) -> Result<Requirement, String> {
     match text {
         "dwarf" => Ok(Requirement::Dwarf),
         "btf" => Ok(Requirement::Btf),
-        _ => text
-            .strip_prefix("kernel>=")
-            .map(|version| Requirement::Kernel(version_numbers(version)))
-            .ok_or_else(|| format!("{text:?} is not dwarf, btf or kernel>=VERSION")),
+        _ => {
+            if let Some(version) = text.strip_prefix("kernel>=") {
+                Ok(Requirement::Kernel(version_numbers(version)))
+            } else if let Some(name) = text.strip_prefix("program ") {
+                Ok(Requirement::Program(name.trim().to_string()))
+            } else {
+                Err(format!(
+                    "{text:?} is not dwarf, btf, kernel>=VERSION or program NAME"
+                ))
+            }
+        }
     }
 }
 
@@ -263,5 +273,12 @@ mod tests {
                 .starts_with("line 2: EXIT")
         );
         assert!(parse("// REQUIRES: luck").is_err());
+    }
+
+    #[test]
+    fn a_program_of_the_host_can_be_required() {
+        let found = parse("// REQUIRES: dwarf\n// REQUIRES: program stress-ng\n").unwrap();
+        let program = Requirement::Program("stress-ng".to_string());
+        assert_eq!(found.requirements, [Requirement::Dwarf, program]);
     }
 }

@@ -2,9 +2,13 @@
 //! What tests of whole sessions share: the programs, the kernel, modules built for it, and
 //! commands in a guest. Everything here panics with a reason, as tests do.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use rstap_vm::guest::{Case, Ending, Guest};
 use rstap_vm::{KernelSet, kernels};
@@ -51,6 +55,34 @@ pub fn success(output: &Output) -> String {
         text(&output.stderr)
     );
     text(&output.stdout)
+}
+
+/// Starts a session, interrupts it once it has printed "ready", and gives the rest of what it
+/// prints. It must end well, within a minute.
+pub fn interrupted_when_ready(mut command: Command) -> String {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(wait(&mut child).success());
+    rest
+}
+
+/// The status of a child that ends within a minute.
+fn wait(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(60) {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    panic!("still running after 60 s");
 }
 
 /// Compiles a script to `NAME.ko` in `folder`, with these options of rstap.

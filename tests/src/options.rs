@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Command line of the test programs: `[--kernel RELEASE] [TEXT…]`, where a script runs if its
-//! path holds one of the texts. Options that cargo's own harness knows are ignored.
+//! Command line of the test programs: `[--kernel RELEASE] [--boot ARGUMENTS] [TEXT…]`, where a
+//! script runs if its path holds one of the texts. Options that cargo's own harness knows are
+//! ignored.
 
 /// What to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// A release or its beginning; `$RSTAP_TEST_KERNEL` if the option is absent.
     pub kernel: Option<String>,
+    /// Added to the kernel's command line.
+    pub boot: Vec<String>,
     pub filters: Vec<String>,
 }
 
@@ -30,6 +33,8 @@ impl Options {
                 options.kernel = arguments.next();
             } else if let Some(kernel) = argument.strip_prefix("--kernel=") {
                 options.kernel = Some(kernel.to_string());
+            } else if argument == "--boot" {
+                options.boot.extend(arguments.next());
             } else if !argument.starts_with('-') {
                 options.filters.push(argument);
             }
@@ -53,9 +58,18 @@ mod tests {
 
     #[test]
     fn filters_and_kernel_are_told_apart() {
-        let words = ["maps", "--kernel", "6.12", "--nocapture"].map(String::from);
+        let words = [
+            "maps",
+            "--kernel",
+            "6.12",
+            "--boot",
+            "preempt=full",
+            "--nocapture",
+        ];
+        let words = words.map(String::from);
         let options = Options::parse(words.into_iter());
         assert_eq!(options.kernel.as_deref(), Some("6.12"));
+        assert_eq!(options.boot, ["preempt=full"]);
         assert!(options.selects("run/maps/simple.stp"));
         assert!(!options.selects("run/print.stp"));
     }

@@ -74,8 +74,11 @@ fn judge(check: &Check, path: &str, known: Option<&str>) -> Verdict {
         (true, Some(_)) => Verdict::Failed(vec![
             "it passes: take it off tests/published.txt".to_owned(),
         ]),
-        (false, Some(reason)) => Verdict::Skipped(reason.to_owned()),
-        (false, None) => {
+        // A panic or a time-out is excused by nothing.
+        (false, Some(reason)) if output.status.code() == Some(1) => {
+            Verdict::Skipped(reason.to_owned())
+        }
+        (false, _) => {
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
             Verdict::Failed(vec![check.command.clone(), errors])
         }

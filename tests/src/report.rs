@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Printing results as they come, and the last line.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,7 +20,8 @@ pub enum Verdict {
 pub struct Report {
     passed: usize,
     failed: Vec<String>,
-    skipped: usize,
+    /// By reason.
+    skipped: BTreeMap<String, usize>,
 }
 
 impl Report {
@@ -34,7 +36,7 @@ impl Report {
                 writeln!(out, "ok      {name} ({seconds:.2} s)")
             }
             Verdict::Skipped(reason) => {
-                self.skipped += 1;
+                *self.skipped.entry(reason.clone()).or_default() += 1;
                 writeln!(out, "skipped {name}: {reason}")
             }
             Verdict::Failed(reasons) => {
@@ -46,6 +48,20 @@ impl Report {
         let _ = out.flush();
     }
 
+    /// The counts as a row of a table: `| 5.10.0 | 136 | 6 | 21: reason; 2: another |`.
+    pub fn row(&self, kernel: &str) -> String {
+        let skipped: Vec<String> = self
+            .skipped
+            .iter()
+            .map(|(reason, count)| format!("{count}: {reason}"))
+            .collect();
+        let (passed, failed) = (self.passed, self.failed.len());
+        format!(
+            "| {kernel} | {passed} | {failed} | {} |",
+            skipped.join("; ")
+        )
+    }
+
     /// Prints the last line.
     pub fn finish(&self) -> ExitCode {
         if !self.failed.is_empty() {
@@ -54,10 +70,9 @@ impl Report {
                 println!("    {name}");
             }
         }
-        let skipped = if self.skipped > 0 {
-            format!(", {} skipped", self.skipped)
-        } else {
-            String::new()
+        let skipped = match self.skipped.values().sum::<usize>() {
+            0 => String::new(),
+            skipped => format!(", {skipped} skipped"),
         };
         println!(
             "\n{} passed, {} failed{skipped}",
@@ -84,4 +99,25 @@ pub fn shown(title: &str, bytes: &[u8]) -> Option<String> {
         lines.push("…");
     }
     Some(format!("{title}:\n    {}", lines.join("\n    ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_scripts_are_counted_by_reason() {
+        let mut report = Report::default();
+        for (name, verdict) in [
+            ("a", Verdict::Passed),
+            ("b", Verdict::Skipped("too old".to_string())),
+            ("c", Verdict::Failed(vec!["wrong".to_string()])),
+            ("d", Verdict::Skipped("no files".to_string())),
+            ("e", Verdict::Skipped("too old".to_string())),
+        ] {
+            report.add(name, Duration::ZERO, &verdict);
+        }
+        let row = "| 6.1 | 1 | 1 | 1: no files; 2: too old |";
+        assert_eq!(report.row("6.1"), row);
+    }
 }

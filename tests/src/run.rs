@@ -42,6 +42,9 @@ pub struct Prepared {
     pub compiled_in: Duration,
 }
 
+/// How many times as long as on an idle machine a test may take: others may be busy with it, too.
+const SLACK: u32 = 4;
+
 /// What compiling gave.
 #[derive(Debug)]
 pub enum Compiled {
@@ -56,6 +59,11 @@ pub fn stress() -> u32 {
         .ok()
         .and_then(|text| text.parse().ok())
         .map_or(1, |factor: u32| factor.max(1))
+}
+
+/// How long a test may take in the guest.
+fn limit(wanted: &Directives) -> Duration {
+    wanted.limit.saturating_mul(stress()).saturating_mul(SLACK)
 }
 
 /// Runs all scripts in `tests/run`, and the examples of the documents.
@@ -99,13 +107,14 @@ fn run(options: &Options) -> Result<Report, String> {
             });
         }
         drop(sender);
-        let finished = execute::run_all(compiled, programs, kernel, &mut report);
+        let finished = execute::run_all(compiled, programs, kernel, &options.boot, &mut report);
         // Whoever still compiles has nobody to compile for if running failed.
         next.store(tests.len(), Ordering::Relaxed);
         finished
     });
     finished?;
     println!("in {:.1} s", start.elapsed().as_secs_f64());
+    println!("\n{}", report.row(&kernel.release));
     Ok(report)
 }
 

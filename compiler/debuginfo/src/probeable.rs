@@ -25,7 +25,16 @@ const ENTRY: &str = "it is entry code, where no probe can run";
 const NOINSTR: &str = "it is marked noinstr, because no probe may run there";
 const KPROBES: &str = "it is part of the probe mechanism itself (__kprobes)";
 const BLACKLIST: &str = "the kernel's source forbids it (NOKPROBE_SYMBOL)";
+const PATCHED: &str =
+    "the kernel rewrites this instruction while it runs (a jump label or static call)";
+/// Size of the jump or call that the kernel writes there.
+const PATCHED_SIZE: u64 = 5;
 const INIT: &str = "its code is discarded once the kernel has started (__init)";
+
+/// What stands behind `__start_` and `__stop_` in the names of tables of patched instructions, and
+/// the size of an entry: `struct jump_entry`, `struct static_call_site`. Both begin with the distance
+/// of the instruction from the entry.
+const PATCHED_TABLES: [(&str, usize); 2] = [("___jump_table", 16), ("static_call_sites", 8)];
 
 /// Pairs of symbols around code of the kernel that kprobes refuse.
 const FORBIDDEN: [(&str, &str, &str); 3] = [
@@ -167,6 +176,23 @@ fn words(elf: &Elf, begin: u64, end: u64) -> Vec<u64> {
     words.filter(|word| *word != 0).collect()
 }
 
+/// The instructions that a table of patched ones, with the address of the first entry, names.
+fn patched(
+    begin: u64,
+    bytes: &[u8],
+    entry_size: usize,
+) -> impl Iterator<Item = (AddressRange, &'static str)> {
+    let entries = bytes
+        .chunks_exact(entry_size)
+        .zip((begin..).step_by(entry_size));
+    entries.filter_map(|(entry, at)| {
+        let distance = i32::from_le_bytes(*entry.first_chunk()?);
+        let begin = at.wrapping_add_signed(i64::from(distance));
+        let end = begin.saturating_add(PATCHED_SIZE);
+        Some((AddressRange { begin, end }, PATCHED))
+    })
+}
+
 fn range_of(symbols: &SymbolList, address: u64) -> AddressRange {
     let size = symbols
         .exactly_at(address)
@@ -199,6 +225,15 @@ fn kernel_sites(elf: &Elf, symbols: &SymbolList, sites: &mut ProbeSites) {
         sites
             .refused
             .extend(between(begin, end).map(|range| (range, reason)));
+    }
+    for (table, entry_size) in PATCHED_TABLES {
+        let range = between(&format!("__start_{table}"), &format!("__stop_{table}"));
+        let Some(range) = range else { continue };
+        let size = usize::try_from(range.end.saturating_sub(range.begin)).unwrap_or(0);
+        let bytes = elf.bytes_at(range.begin, size).unwrap_or_default();
+        sites
+            .refused
+            .extend(patched(range.begin, bytes, entry_size));
     }
     for section in &elf.sections {
         if matches!(section.name.as_str(), ".init.text" | ".exit.text") {

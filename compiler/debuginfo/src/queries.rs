@@ -31,6 +31,9 @@ impl DebugInfo {
             );
             let is_probeable = |address| self.is_allowed(&module, address);
             let mut found = dwarf.functions(module.id, symbols, query, &is_probeable);
+            if module.kind != ModuleKind::Binary && !symbols.entries().is_empty() {
+                found.retain(|function| is_linked(symbols, function));
+            }
             // Code that DWARF does not describe: parts split off, assembly, trampolines.
             if query.file.is_none() {
                 let described: HashSet<u64> = found
@@ -550,6 +553,13 @@ fn public(module: ModuleId, entry: &Entry) -> Symbol {
         kind: entry.kind,
         global: entry.global,
     }
+}
+
+/// False for a weak function that another one of its name replaced: its code is still in the file,
+/// but nothing calls it, and the linker took its symbol away.
+fn is_linked(symbols: &SymbolList, function: &Function) -> bool {
+    function.kind != FunctionKind::Concrete
+        || symbols.exactly_at(function.entry.value).next().is_some()
 }
 
 fn from_symbol(module: ModuleId, symbol: &Entry) -> Function {

@@ -32,23 +32,23 @@ enum Wanted {
 }
 
 impl DebugInfo {
-    /// Reads a type. A forward declaration is followed to the definition, in
-    /// the same file first, then in the kernel.
-    pub fn type_of(&self, id: TypeId) -> Result<Arc<Type>> {
+    /// `void`, or a type that was read before.
+    fn known_type(&self, id: TypeId) -> Option<Arc<Type>> {
         if id.is_void() {
-            return Ok(Arc::new(Type {
+            return Some(Arc::new(Type {
                 id,
                 kind: TypeKind::Void,
             }));
         }
-        let cached = self
-            .types
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned();
-        if let Some(found) = cached {
-            return Ok(found);
+        let types = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        types.get(&id).cloned()
+    }
+
+    /// Reads a type. A forward declaration is followed to the definition, in
+    /// the same file first, then in the kernel.
+    pub fn type_of(&self, id: TypeId) -> Result<Arc<Type>> {
+        if let Some(known) = self.known_type(id) {
+            return Ok(known);
         }
         let kind = self.read_type(id)?;
         let mut read = Arc::new(Type { id, kind });
@@ -523,20 +523,8 @@ impl DebugInfo {
 
     /// A type that need not be a definition: for names.
     fn read_type_shallow(&self, id: TypeId) -> Result<Arc<Type>> {
-        if id.is_void() {
-            return Ok(Arc::new(Type {
-                id,
-                kind: TypeKind::Void,
-            }));
-        }
-        let cached = self
-            .types
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned();
-        match cached {
-            Some(found) => Ok(found),
+        match self.known_type(id) {
+            Some(known) => Ok(known),
             None => Ok(Arc::new(Type {
                 id,
                 kind: self.read_type(id)?,

@@ -110,11 +110,21 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
+/// How the compiler, and kbuild for what the kernel does not export, begin what is wrong.
+const ERRORS: [&str; 2] = [": error: ", "ERROR: modpost: "];
+
+/// Whether the compiler or the kernel's exports are at fault.
+pub(super) fn names_interface(output: &str) -> bool {
+    ERRORS.iter().any(|begin| output.contains(begin))
+}
+
 /// What the compiler says is wrong, without where; the first few, as one mistake causes many.
 fn first_errors(output: &str) -> Vec<&str> {
     let mut errors: Vec<&str> = Vec::new();
     for line in output.lines() {
-        let text = line.split_once(": error: ").map(|(_, text)| text);
+        let text = ERRORS
+            .iter()
+            .find_map(|begin| Some(line.split_once(begin)?.1));
         if let Some(text) = text.filter(|text| !errors.contains(text)) {
             errors.push(text);
         }

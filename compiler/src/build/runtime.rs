@@ -17,7 +17,7 @@ use walkdir::WalkDir;
 
 use super::command::{Recorded, Runner, join, split_shell};
 use super::elf::{self, NAME_PLACEHOLDER};
-use super::error::BuildError;
+use super::error::{BuildError, names_interface};
 use super::tree::{KernelTree, file_identity};
 use super::{cache, hexadecimal};
 
@@ -119,10 +119,11 @@ impl RuntimeRequest<'_> {
         self.build(&directory)
     }
 
-    /// What the compiler refuses is an interface that this kernel has in another form.
+    /// What the compiler refuses, or the kernel does not export, is an interface that this kernel
+    /// has in another form.
     fn name_interface(&self, error: BuildError) -> BuildError {
         match error {
-            BuildError::Step { output, .. } if output.contains(": error: ") => {
+            BuildError::Step { output, .. } if names_interface(&output) => {
                 if self.verbosity > 1 {
                     tell_line!("{}", output.trim_end());
                 }

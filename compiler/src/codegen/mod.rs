@@ -17,7 +17,7 @@ mod expression;
 mod kernel_lines;
 mod map;
 mod print;
-pub mod regex;
+mod regex;
 mod statement;
 mod tables;
 #[cfg(test)]
@@ -30,6 +30,7 @@ use std::fmt;
 
 use crate::ir::arena::EntityId;
 use crate::ir::*;
+use crate::regex::Regex;
 
 use analysis::Analysis;
 use body::{Body, FunctionInfo, FunctionInfos};
@@ -65,7 +66,7 @@ pub(crate) struct Unit<'a> {
     maps: Vec<GlobalId>,
     stats: Vec<GlobalId>,
     functions: RefCell<FunctionInfos>,
-    regexes: RefCell<Vec<(String, bool, regex::Regex)>>,
+    regexes: RefCell<Vec<(String, bool, Regex)>>,
 }
 
 impl Unit<'_> {
@@ -133,7 +134,7 @@ impl Unit<'_> {
         let index = match known {
             Some(index) => index,
             None => {
-                let compiled = regex::compile(pattern, captures)
+                let compiled = crate::regex::compile(pattern, captures)
                     .map_err(|error| CodegenError::new(format!("regular expression: {error}")))?;
                 regexes.push((pattern.to_owned(), captures, compiled));
                 regexes.len() - 1
@@ -379,7 +380,10 @@ pub fn generate(program: &Program) -> Result<String, CodegenError> {
     }
     tables::array_accessors(&unit, &mut out);
     for (index, (_, _, compiled)) in unit.regexes.borrow().iter().enumerate() {
-        out.raw(&compiled.to_c(&format!("script_regex_{index}")));
+        out.raw(&regex::definition(
+            compiled,
+            &format!("script_regex_{index}"),
+        ));
     }
     out.raw(&functions.into_text());
     tables::probes(&unit, &mut out, &conditions)?;

@@ -259,14 +259,7 @@ fn uses_sorted_buckets(program: &Program) -> bool {
         }
     }
     let mut search = Search(false);
-    for handler in program.handlers.values() {
-        search.block(&handler.body);
-    }
-    for function in program.functions.values() {
-        if let FunctionBody::Script(block) = &function.body {
-            search.block(block);
-        }
-    }
+    search.bodies(program);
     search.0
 }
 

@@ -18,6 +18,17 @@ pub trait Visitor {
     fn stat(&mut self, place: &StatPlace) {
         walk_stat(self, place);
     }
+    /// The bodies of all functions and handlers.
+    fn bodies(&mut self, program: &Program) {
+        for handler in program.handlers.values() {
+            self.block(&handler.body);
+        }
+        for function in program.functions.values() {
+            if let FunctionBody::Script(block) = &function.body {
+                self.block(block);
+            }
+        }
+    }
     fn block(&mut self, block: &[Stmt]) {
         for statement in block {
             self.statement(statement);
@@ -222,13 +233,6 @@ pub fn kernel_modules(program: &Program) -> BTreeSet<String> {
         _ => None,
     });
     let mut search = Search(places.collect());
-    for handler in program.handlers.values() {
-        search.block(&handler.body);
-    }
-    for function in program.functions.values() {
-        if let FunctionBody::Script(block) = &function.body {
-            search.block(block);
-        }
-    }
+    search.bodies(program);
     search.0
 }

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use rstap_debuginfo::Encoding;
 use rstap_syntax::span::SourceMap;
 use rstap_syntax::{Environment, LibraryMacros};
 
@@ -24,14 +23,7 @@ enum Outcome {
 
 /// Passes 1 to 3. Panics where the compiler does, and when pass 3 refuses what pass 2 made.
 fn translate(text: &str) -> Outcome {
-    let mut target = FixtureTarget::new();
-    let long = target.base("long int", 8, Encoding::Signed);
-    target.add_function(
-        "vfs_read",
-        ("fs/read_write.c", 450),
-        long,
-        &[("count", long)],
-    );
+    let target = FixtureTarget::with_vfs_read();
     let environment = Environment {
         guru: true,
         ..Environment::default()

@@ -28,12 +28,22 @@ pub struct FixtureTarget {
     globals: Vec<(Variable, Location)>,
     tracepoints: Vec<Tracepoint>,
     refused: BTreeMap<String, String>,
+    refused_addresses: BTreeMap<u64, String>,
     lines: Vec<LineAddress>,
 }
 
 impl FixtureTarget {
     pub fn new() -> FixtureTarget {
         FixtureTarget::default()
+    }
+
+    /// A kernel of one function: `long vfs_read(long count)`.
+    pub fn with_vfs_read() -> FixtureTarget {
+        let mut target = FixtureTarget::new();
+        let long = target.base("long int", 8, Encoding::Signed);
+        let place = ("fs/read_write.c", 450);
+        target.add_function("vfs_read", place, long, &[("count", long)]);
+        target
     }
 
     fn entity(offset: usize) -> EntityId {
@@ -269,6 +279,11 @@ impl FixtureTarget {
         self.refused.insert(function.to_owned(), reason.to_owned());
     }
 
+    /// The kernel refuses probes at this address.
+    pub fn refuse_address(&mut self, address: u64, reason: &str) {
+        self.refused_addresses.insert(address, reason.to_owned());
+    }
+
     /// A row of the line table.
     pub fn add_line(&mut self, file: &str, line: u32, address: u64) {
         self.lines.push(LineAddress {
@@ -316,12 +331,8 @@ impl Target for FixtureTarget {
         Ok(format!("/usr/bin/{name}"))
     }
 
-    fn programs(&self, pattern: &str) -> Vec<String> {
-        let known = ["/usr/bin/one", "/usr/bin/other"];
-        let matching = known
-            .iter()
-            .filter(|path| glob::matches_path(pattern, path));
-        matching.map(ToString::to_string).collect()
+    fn programs(&self, _pattern: &str) -> Vec<String> {
+        Vec::new()
     }
 
     fn program_with_build_id(&self, id: &str, _first: Option<&str>) -> Result<String> {
@@ -658,6 +669,10 @@ impl Target for FixtureTarget {
             Some(reason) => Probeable::Refused(reason.clone()),
             None => Probeable::Ftrace(function.entry),
         })
+    }
+
+    fn refusal(&self, address: Address) -> Result<Option<String>> {
+        Ok(self.refused_addresses.get(&address.value).cloned())
     }
 
     fn is_exported(&self, _name: &str) -> bool {

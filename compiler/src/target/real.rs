@@ -383,6 +383,10 @@ impl Target for RealTarget {
         self.debug_info()?.probeable(function)
     }
 
+    fn refusal(&self, address: Address) -> Result<Option<String>> {
+        self.debug_info()?.refusal(address)
+    }
+
     fn is_exported(&self, name: &str) -> bool {
         self.debug_info()
             .is_ok_and(|info| info.exported(name).is_some())

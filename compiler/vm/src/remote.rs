@@ -34,8 +34,6 @@ pub struct RunRequest {
     pub stdin: bool,
     /// KVM only when asked for by name.
     pub accelerator: Accelerator,
-    /// Memory of the guest.
-    pub memory_mib: u32,
     /// CPUs of the guest.
     pub cpus: u32,
     /// Kernel modules to insert at boot, by name.
@@ -43,7 +41,7 @@ pub struct RunRequest {
 }
 
 impl RunRequest {
-    /// A command with the defaults: the current folder, no input, two emulated CPUs, 1 GiB.
+    /// A command with the defaults: the current folder, no input, two emulated CPUs.
     pub fn new(kernel: KernelSet, argv: Vec<String>) -> RunRequest {
         RunRequest {
             kernel,
@@ -53,7 +51,6 @@ impl RunRequest {
             folder: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             stdin: false,
             accelerator: Accelerator::Tcg,
-            memory_mib: 1024,
             cpus: 2,
             modules: Vec::new(),
         }
@@ -105,7 +102,6 @@ fn run_caught(
     };
     let mut machine = Machine::new(request.kernel.clone(), root);
     machine.accelerator = request.accelerator;
-    machine.memory_mib = request.memory_mib;
     machine.cpus = request.cpus;
     machine.modules.clone_from(&request.modules);
     let mut guest = machine.boot()?;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Signs in a kernel log that the kernel was hurt.
 
-/// Texts that a healthy kernel never logs.
+/// Texts that a healthy kernel never logs. Most reports of KASAN, lockdep, RCU and debug objects
+/// begin with `BUG:` or `WARNING:`; those that do not are here.
 pub const SIGNS: &[&str] = &[
     "Kernel panic",
     "BUG:",
@@ -21,6 +22,18 @@ pub const SIGNS: &[&str] = &[
     "scheduling while atomic",
     "possible recursive locking",
     "sleeping function called from invalid context",
+    "BUG ",
+    "KASAN",
+    "suspicious RCU usage",
+    "suspicious rcu_",
+    "INFO: lockdep is turned off",
+    "trying to register non-static key",
+    "DEBUG_LOCKS_WARN_ON",
+    "ODEBUG:",
+    "Poison overwritten",
+    "Redzone overwritten",
+    "Objects remaining in",
+    "corrupted stack end detected",
 ];
 
 /// The lines of `log` that hold one of [`SIGNS`], in order.
@@ -57,6 +70,44 @@ mod tests {
         let log = "booting\n[ 1.0] WARNING: CPU: 0 PID: 1 at x.c:3\nfine\n";
         assert_eq!(search(log), ["[ 1.0] WARNING: CPU: 0 PID: 1 at x.c:3"]);
         assert!(search("hello: loading out-of-tree module taints kernel.").is_empty());
+    }
+
+    /// First lines of reports, as kernel 6.1 words them (mm/kasan/report.c, kernel/locking/lockdep.c,
+    /// kernel/rcu/update.c, kernel/sched/core.c, lib/ubsan.c, lib/debugobjects.c, lib/list_debug.c,
+    /// mm/slub.c, kernel/watchdog.c, kernel/hung_task.c, lib/smp_processor_id.c).
+    #[test]
+    fn reports_of_a_kernel_that_checks_itself_are_signs() {
+        for line in [
+            "BUG: KASAN: slab-use-after-free in f+0x10/0x20 [m]",
+            "KASAN: null-ptr-deref in range [0x0000000000000000-0x0000000000000007]",
+            "WARNING: possible circular locking dependency detected",
+            "WARNING: possible recursive locking detected",
+            "WARNING: inconsistent lock state",
+            "WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected",
+            "[ BUG: Invalid wait context ]",
+            "WARNING: bad unlock balance detected!",
+            "WARNING: suspicious RCU usage",
+            "include/linux/x.h:3 suspicious rcu_dereference_check() usage!",
+            "INFO: trying to register non-static key.",
+            "INFO: lockdep is turned off.",
+            "DEBUG_LOCKS_WARN_ON(lock->magic != lock)",
+            "BUG: sleeping function called from invalid context at mm/x.c:3",
+            "BUG: scheduling while atomic: a/1/0x2",
+            "BUG: using smp_processor_id() in preemptible [00000000] code: a/1",
+            "UBSAN: array-index-out-of-bounds in x.c:3:4",
+            "UBSAN: shift-out-of-bounds in x.c:3:4",
+            "ODEBUG: free active (active state 0) object type: timer_list",
+            "list_del corruption. next->prev should be 1, but was 2",
+            "BUG kmalloc-64 (Tainted: G           O      ): Poison overwritten",
+            "BUG kmalloc-64 (Tainted: G           O      ): Right Redzone overwritten",
+            "watchdog: BUG: soft lockup - CPU#1 stuck for 23s! [a:1]",
+            "INFO: task a:1 blocked for more than 120 seconds.",
+            "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+            "Kernel panic - not syncing: corrupted stack end detected inside scheduler",
+        ] {
+            // What follows such a line repeats the sign; the first line alone must do.
+            assert_eq!(search(line), [line]);
+        }
     }
 
     #[test]

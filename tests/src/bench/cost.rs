@@ -77,7 +77,7 @@ pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Resu
 
 fn heading(options: &Options) -> Vec<String> {
     let mut heading = vec!["script", "kernel's floor", "SystemTap 5.6", "bpftrace 0.17"];
-    if options.bpftrace {
+    if !options.no_bpftrace {
         heading.push("bpftrace here");
     }
     heading.extend(["to reach", "rstap", "mean", ""]);
@@ -106,7 +106,7 @@ fn row(
         script.systemtap.clone(),
         script.bpftrace.clone(),
     ];
-    if options.bpftrace {
+    if !options.no_bpftrace {
         cells.push(bpftrace(guest, script, call, base));
     }
     cells.push(format!("≤ {}", script.limit));
@@ -256,10 +256,12 @@ fn boot(
     kernel: &KernelSet,
     place: &Path,
 ) -> Result<Guest, String> {
-    let root = if options.bpftrace {
+    let root = if !options.no_bpftrace {
         if find_program("bpftrace").is_none() {
             return Err(
-                "bpftrace is not installed; install it with: apt-get install bpftrace".into(),
+                "bpftrace is not installed; install it with: apt-get install bpftrace, or leave \
+                 it out with --no-bpftrace"
+                    .into(),
             );
         }
         Root::Host

@@ -12,6 +12,8 @@ pub enum Reason {
     BlockedBySystemtap,
     /// The kernel refuses a probe there.
     RefusedByKernel,
+    /// A weak function in whose place the kernel has another one of its name.
+    Replaced,
     /// Known by its symbol alone, which SystemTap leaves out.
     SymbolAlone,
     /// SystemTap shows variables that it then cannot read.
@@ -25,9 +27,10 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 7] = [
+    pub const ALL: [Reason; 8] = [
         Reason::BlockedBySystemtap,
         Reason::RefusedByKernel,
+        Reason::Replaced,
         Reason::SymbolAlone,
         Reason::Unreadable,
         Reason::MoreReadable,
@@ -39,6 +42,7 @@ impl Reason {
         match self {
             Reason::BlockedBySystemtap => "blocked-by-systemtap",
             Reason::RefusedByKernel => "refused-by-kernel",
+            Reason::Replaced => "replaced",
             Reason::SymbolAlone => "symbol-alone",
             Reason::Unreadable => "unreadable",
             Reason::MoreReadable => "more-readable",
@@ -79,8 +83,13 @@ fn only_theirs(rstap: &Rstap, theirs: &Line) -> Result<Option<Reason>, String> {
     };
     let script = format!("probe {point} {{ }}");
     let (_, told) = rstap.run(&["-p2", "-e", &script])?;
-    let is_refused = told.contains("cannot be probed:");
-    Ok(is_refused.then_some(Reason::RefusedByKernel))
+    if told.contains("cannot be probed:") {
+        return Ok(Some(Reason::RefusedByKernel));
+    }
+    // The function that replaced it stands elsewhere.
+    let (listed, _) = rstap.run(&["-l", &point])?;
+    let has_file = |line: &str| line.contains('@') && line != theirs.name;
+    Ok(listed.lines().any(has_file).then_some(Reason::Replaced))
 }
 
 /// Whether a script with this variable can be translated.

@@ -30,7 +30,7 @@ pub fn case(index: usize, tests: &[Prepared], programs: &Programs) -> Case {
         script.push_str(&format!("({})\n", command(test, programs).trim_end()));
         script.push_str(&format!("echo \"{MARK}$?\"; echo '{MARK}0' >&2\n"));
     }
-    let limits = tests.iter().map(|test| test.wanted.limit);
+    let limits = tests.iter().map(|test| super::limit(&test.wanted));
     Case {
         name: format!("batch-{index}"),
         script,

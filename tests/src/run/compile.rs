@@ -6,6 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rstap_vm::KernelSet;
+use rstap_vm::guest::can_share_host_files;
+use rstap_vm::process::find_program;
 
 use super::{Compiled, Prepared};
 use crate::corpus::{Kind, Script};
@@ -54,6 +56,7 @@ fn prepare(
     if let Some(reason) = unmet(&wanted, kernel) {
         return Ok(Err(Verdict::Skipped(reason)));
     }
+    wanted.limit = wanted.limit.saturating_mul(kernel.slowness());
     std::fs::create_dir_all(place).map_err(|error| error.to_string())?;
     for program in &wanted.programs {
         build_program(&test.file, program, place)?;
@@ -161,10 +164,16 @@ fn unmet(wanted: &Directives, kernel: &KernelSet) -> Option<String> {
         .iter()
         .find_map(|requirement| match requirement {
             Requirement::Dwarf if kernel.debug.is_none() => {
-                Some("the kernel's debug files are not here".to_string())
+                Some("debug files not here".to_string())
             }
             Requirement::Kernel(version) if version_numbers(&kernel.release) < *version => {
-                Some(format!("the kernel {} is too old", kernel.release))
+                Some("kernel too old".to_string())
+            }
+            Requirement::Program(name) if find_program(name).is_none() => Some(format!(
+                "{name} is not installed (rstap-lab deps --tests installs it)"
+            )),
+            Requirement::Program(name) if !can_share_host_files() => {
+                Some(format!("{name} cannot be shared with the guest"))
             }
             _ => None,
         })

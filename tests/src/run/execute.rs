@@ -19,6 +19,7 @@ pub fn run_all(
     compiled: Receiver<Compiled>,
     programs: &Programs,
     kernel: &KernelSet,
+    boot: &[String],
     report: &mut Report,
 ) -> Result<(), String> {
     // A guest without the host's files gets all that it needs at boot.
@@ -28,8 +29,10 @@ pub fn run_all(
     } else {
         compiled.iter().collect()
     };
+    let mut machine = machine(shared, &packed, programs, kernel);
+    machine.kernel_arguments = boot.to_vec();
     let mut runner = Runner {
-        machine: machine(shared, &packed, programs, kernel),
+        machine,
         guest: None,
         programs,
         report,
@@ -154,7 +157,7 @@ fn run_one(
         name: format!("test-{index}"),
         script: command(test, programs),
         stdin: Some(test.wanted.input.clone()),
-        limit: test.wanted.limit.saturating_mul(super::stress()),
+        limit: super::limit(&test.wanted),
     };
     let mut actual = Actual::default();
     let outcome = match guest.run(&case, &mut actual.stdout, &mut actual.stderr, None) {
@@ -181,7 +184,10 @@ fn judge(test: &Prepared, actual: &mut Actual, outcome: &Outcome) -> Verdict {
         Ending::Exited(status) => actual.status = *status,
         Ending::Expired => {
             actual.status = -1;
-            problems.push(format!("not done after {} s", test.wanted.limit.as_secs()));
+            problems.push(format!(
+                "not done after {} s",
+                super::limit(&test.wanted).as_secs()
+            ));
         }
         Ending::Lost(how) => {
             actual.status = -1;
@@ -214,6 +220,10 @@ fn judge(test: &Prepared, actual: &mut Actual, outcome: &Outcome) -> Verdict {
     }
     Verdict::Failed(problems)
 }
+
+/// For what takes effect some time after it was asked for.
+const AWAIT: &str = "await() { wanted=$1; shift; for turn in $(seq 100); do got=$(\"$@\"); \
+                     [ \"$got\" = \"$wanted\" ] && break; sleep 0.1; done; echo \"$got\"; }\n";
 
 /// The script for the guest's shell, which becomes the loader so that it gets the signals.
 pub fn command(test: &Prepared, programs: &Programs) -> String {
@@ -248,7 +258,7 @@ pub fn command(test: &Prepared, programs: &Programs) -> String {
     words.extend(settings);
     let loader = quote_all(words);
     match &test.wanted.shell {
-        Some(shell) => text.push_str(shell),
+        Some(shell) => text.push_str(&format!("{AWAIT}{shell}")),
         None if modules.is_empty() => text.push_str(&format!("exec {loader}")),
         None => text.push_str(&loader),
     }

@@ -2,7 +2,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rstap_debuginfo::Encoding;
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::SourceMap;
 use rstap_syntax::{Environment, LibraryMacros, parse_library_macros, parse_script};
@@ -14,7 +13,7 @@ use crate::semantic::session::{SemanticOptions, Session};
 use crate::target::FixtureTarget;
 
 /// Codes whose cause is no script: files that cannot be read, or are damaged.
-const WITHOUT_EXAMPLE: [&str; 3] = ["E0412", "W0206", "W0103"];
+const WITHOUT_EXAMPLE: [&str; 4] = ["E0412", "W0206", "W0207", "W0103"];
 
 /// All codes in the sources of the compiler.
 fn codes() -> BTreeSet<String> {
@@ -142,14 +141,7 @@ impl Example {
         if messages.iter().any(Diagnostic::is_error) {
             return found;
         }
-        let mut target = FixtureTarget::new();
-        let long = target.base("long int", 8, Encoding::Signed);
-        target.add_function(
-            "vfs_read",
-            ("fs/read_write.c", 450),
-            long,
-            &[("count", long)],
-        );
+        let target = FixtureTarget::with_vfs_read();
         let options = SemanticOptions {
             guru: self.guru,
             skip_badvars: self.skip_badvars,

@@ -7,9 +7,9 @@ use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::Span;
 
 use super::super::infer::Ty;
-use super::super::variables::{self, VariableCx};
+use super::super::variables;
 use super::Lowering;
-use super::body::{BodyEmit, BodyState};
+use super::body::BodyState;
 use super::expr::{Lowered, binary_operator};
 use super::stmt::global_id;
 use crate::ir;
@@ -181,19 +181,9 @@ impl Lowering<'_, '_> {
 
     fn target_place(&mut self, state: &mut BodyState, target: &ast::Expr) -> Option<PlaceInfo> {
         let (operand, indexes) = self.target_operands(state, target);
-        let context = state.context.clone();
-        let cx = VariableCx {
-            session: self.session,
-            context: &context,
-            unit: state.unit,
-        };
-        let mut saved = std::mem::take(&mut state.saved);
-        let mut emit = BodyEmit {
-            lowering: self,
-            saved: &mut saved,
-        };
-        let result = variables::resolve_place(&cx, target, operand, indexes, &mut emit);
-        state.saved = saved;
+        let result = self.with_variables(state, |cx, emit| {
+            variables::resolve_place(cx, target, operand, indexes, emit)
+        });
         match result {
             Ok((place, detail)) => {
                 let ty = match place {

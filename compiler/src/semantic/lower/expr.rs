@@ -176,7 +176,7 @@ impl Lowering<'_, '_> {
                     return self.nothing(expr.token);
                 };
                 if self.is_final
-                    && let Err(problem) = crate::codegen::regex::check(&pattern)
+                    && let Err(problem) = crate::regex::check(&pattern)
                 {
                     let text = format!("regex compilation error: {problem}");
                     self.error(Diagnostic::semantic_error("E0236", text).at(*pattern_span));
@@ -264,19 +264,9 @@ impl Lowering<'_, '_> {
     /// Target variables and what else needs debug information.
     pub(super) fn target(&mut self, state: &mut BodyState, expr: &ast::Expr) -> Lowered {
         let (operand, indexes) = self.target_operands(state, expr);
-        let context = state.context.clone();
-        let cx = VariableCx {
-            session: self.session,
-            context: &context,
-            unit: state.unit,
-        };
-        let mut saved = std::mem::take(&mut state.saved);
-        let mut emit = BodyEmit {
-            lowering: self,
-            saved: &mut saved,
-        };
-        let result = variables::resolve(&cx, expr, operand, indexes, &mut emit);
-        state.saved = saved;
+        let result = self.with_variables(state, |cx, emit| {
+            variables::resolve(cx, expr, operand, indexes, emit)
+        });
         match result {
             Ok(value) => Lowered {
                 ty: Ty::Known(value.expr.ty),
@@ -288,6 +278,25 @@ impl Lowering<'_, '_> {
                 self.nothing(expr.token)
             }
         }
+    }
+
+    /// What `resolve` finds out about target variables where this body stands.
+    pub(super) fn with_variables<T>(
+        &mut self,
+        state: &mut BodyState,
+        resolve: impl FnOnce(&VariableCx, &mut BodyEmit) -> T,
+    ) -> T {
+        let context = state.context.clone();
+        let cx = VariableCx {
+            session: self.session,
+            context: &context,
+            unit: state.unit,
+        };
+        let mut emit = BodyEmit {
+            lowering: self,
+            saved: &mut state.saved,
+        };
+        resolve(&cx, &mut emit)
     }
 
     /// What stands inside a target expression, lowered: the operand of a cast

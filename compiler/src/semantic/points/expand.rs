@@ -5,16 +5,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use rstap_debuginfo::glob;
+use rstap_debuginfo::{Address, glob};
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::Span;
 
 use super::table::{self, ArgumentKind, Family, Pattern};
 use super::{
-    Body, Derived, Found, Request, data, error, function, kprobe, name_span, netfilter, no_match,
-    perf, process, procfs, show, simple, statement, suggest, timer, tracepoint,
+    Body, Build, Context, Derived, Found, Request, data, error, from_target, function, kprobe,
+    name_span, netfilter, no_match, perf, process, procfs, show, simple, statement, suggest, timer,
+    tracepoint,
 };
+use crate::ir::ProbeKind;
 use crate::semantic::session::{Session, UnitId};
 
 /// Aliases inside aliases at most; more is taken for a loop that no guard saw.
@@ -341,10 +343,60 @@ impl Expander<'_> {
             | Family::ProcessPlt
             | Family::ProcessData => process::build(&request),
         }?;
-        Ok(found
+        Ok(self
+            .probeable(&request, found)?
             .into_iter()
             .map(|found| self.finish(found, components, state))
             .collect())
+    }
+
+    /// Leaves out instructions of the kernel that it lets nobody probe. One copy of an inlined
+    /// function may begin with such an instruction, the others are probed all the same.
+    fn probeable(&self, request: &Request, found: Vec<Found>) -> Build {
+        let mut kept = Vec::new();
+        let mut refused = Vec::new();
+        for found in found {
+            match self.refusal(&found)? {
+                None => kept.push(found),
+                Some(reason) => refused.push((found.name, reason)),
+            }
+        }
+        let place = request
+            .components
+            .first()
+            .map(name_span)
+            .unwrap_or_default();
+        let has_pattern = |component: &ast::Component| {
+            let text = component.arg.as_ref().and_then(|arg| arg.as_str());
+            text.is_some_and(|text| glob::is_pattern(&text))
+        };
+        let is_wide = request.is_one_of_many || request.components.iter().any(has_pattern);
+        for (name, reason) in refused {
+            if kept.is_empty() {
+                let message = format!("'{name}' cannot be probed: {reason}");
+                return Err(error(message).hint("probe another line, or the function around it"));
+            }
+            if !is_wide && self.session.is_users(place) {
+                let message = format!("probe '{name}' is left out: {reason}");
+                let warning = Diagnostic::warning("W0207", message).at(place);
+                self.session.report(warning);
+            }
+        }
+        Ok(kept)
+    }
+
+    fn refusal(&self, found: &Found) -> Result<Option<String>, Diagnostic> {
+        match (&found.kind, &found.context) {
+            (ProbeKind::Address(_), Context::Code(code)) => {
+                let address = Address {
+                    module: code.module,
+                    value: code.pc,
+                };
+                let refusal = self.session.target.refusal(address);
+                refusal.map_err(|error| from_target(&error))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn finish(&self, found: Found, components: &[ast::Component], state: &State) -> Derived {

@@ -190,7 +190,8 @@ impl<'r> Site<'r> {
         function: &Function,
         is_one_of_many: bool,
     ) -> Result<Option<Probeable>, Diagnostic> {
-        if self.program.is_some() {
+        // Of inlined copies some may be refused: `expand` looks at each of them.
+        if self.program.is_some() || function.kind == FunctionKind::Inlined {
             return Ok(Some(Probeable::Kprobe));
         }
         match self.session().target.probeable(function) {

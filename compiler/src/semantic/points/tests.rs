@@ -6,7 +6,7 @@ use rstap_syntax::diag::{Diagnostic, Renderer};
 use rstap_syntax::span::SourceMap;
 use rstap_syntax::{Environment, LibraryMacros, ast};
 
-use super::Derived;
+use super::{Context, Derived};
 use crate::ir::ProbeKind;
 use crate::semantic::session::{Library, SemanticOptions, Session};
 use crate::target::FixtureTarget;
@@ -57,6 +57,10 @@ fn kernel() -> FixtureTarget {
     target.refuse("do_int3", "it is on the kernel's kprobe blacklist");
     target.add_inlined("verify", ("fs/read_write.c", 355), &read, 0x1010);
     target.add_tracepoint("sched", "sched_switch", &[("preempt", long)]);
+    target.add_inlined("access_ok", ("fs/read_write.c", 300), &read, 0x1018);
+    target.add_inlined("access_ok", ("fs/read_write.c", 300), &read, 0x101c);
+    target.add_inlined("might_sleep", ("fs/read_write.c", 200), &read, 0x1018);
+    target.refuse_address(0x1018, "it is patched");
     target.add_line("fs/read_write.c", 451, 0x1000);
     target.add_line("fs/read_write.c", 454, 0x1020);
     target
@@ -262,4 +266,25 @@ fn never_is_a_probe_that_is_never_armed() {
     let (derived, _) = derive("probe never {}");
     assert_eq!(derived[0].name, "never");
     assert_eq!(derived[0].conditions.len(), 1);
+}
+
+#[test]
+fn instructions_that_cannot_be_probed_are_left_out() {
+    let (derived, messages) = derive("probe kernel.function(\"access_ok\") { }");
+    let [derived] = derived.as_slice() else {
+        panic!("{derived:?}");
+    };
+    let Context::Code(code) = &derived.context else {
+        panic!("{derived:?}");
+    };
+    assert_eq!(code.pc, 0x101c);
+    let warning = "WARNING: probe 'kernel.function(\"access_ok@fs/read_write.c:300\")' is left out: it is \
+                   patched";
+    assert!(messages.contains(warning), "{messages}");
+    // With a wildcard nobody asked for this one, and without another copy there is nothing to probe.
+    assert_eq!(names("probe kernel.function(\"access*\") { }").len(), 1);
+    assert!(
+        message("probe kernel.function(\"might_sleep\") { }")
+            .contains("cannot be probed: it is patched")
+    );
 }

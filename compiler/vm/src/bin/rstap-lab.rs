@@ -24,6 +24,9 @@ struct Cli {
 enum Action {
     /// Fetch the newest cloud kernel of a suite, with its headers.
     Fetch(Fetch),
+    /// Build a kernel that checks itself (KASAN, lockdep, UBSAN) from the suite's sources; it is
+    /// called `sanitize` like a suite.
+    Build,
     /// List the kernels that were fetched.
     List,
     /// Print the path of the root folder of a fetched kernel, for `rstap --sysroot`.
@@ -32,14 +35,7 @@ enum Action {
         kernel: Option<String>,
     },
     /// Install the programs that the virtual machines need (needs root).
-    Deps {
-        /// Also those for kernels of other suites than this machine's.
-        #[arg(long)]
-        all: bool,
-        /// Also those for the tests of services and of Secure Boot.
-        #[arg(long)]
-        tests: bool,
-    },
+    Deps(Deps),
     /// Run a command in a machine of its own that sees the host's files.
     Run(Run),
 }
@@ -61,6 +57,22 @@ struct Fetch {
 }
 
 #[derive(Args)]
+struct Deps {
+    /// Also those for kernels of other suites than this machine's.
+    #[arg(long)]
+    all: bool,
+    /// Also those for the tests of services, of Secure Boot and under load.
+    #[arg(long)]
+    tests: bool,
+    /// Also those for building a kernel.
+    #[arg(long)]
+    build: bool,
+    /// Also those that `make bench` compares with.
+    #[arg(long)]
+    bench: bool,
+}
+
+#[derive(Args)]
 struct Run {
     /// The kernel: a release or its beginning, or a suite.
     #[arg(long)]
@@ -71,6 +83,10 @@ struct Run {
     /// Count instructions as time (one CPU).
     #[arg(long, conflicts_with = "kvm")]
     icount: bool,
+    /// Emulate each CPU in a thread of its own. Needs qemu 8.1 to be sound: older ones can hang when
+    /// the kernel patches its code.
+    #[arg(long, conflicts_with_all = ["kvm", "icount"])]
+    threads: bool,
     /// Pass standard input on.
     #[arg(long, short)]
     interactive: bool,
@@ -106,6 +122,10 @@ fn act(action: &Action) -> Result<u8> {
             }
             println!("{}", kernel.sysroot.display());
         }
+        Action::Build => {
+            let kernel = kernels::sanitize::build(&mut |text| eprintln!("rstap-lab: {text}"))?;
+            println!("{}", kernel.sysroot.display());
+        }
         Action::List => {
             for kernel in kernels::list()? {
                 let debug = if kernel.debug.is_some() {
@@ -125,7 +145,7 @@ fn act(action: &Action) -> Result<u8> {
         Action::Sysroot { kernel } => {
             println!("{}", kernels::find(kernel.as_deref())?.sysroot.display());
         }
-        Action::Deps { all, tests } => install(*all, *tests)?,
+        Action::Deps(deps) => install(deps)?,
         Action::Run(run) => return run_command(run),
     }
     Ok(0)
@@ -142,7 +162,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("gcc", "gcc"),
 ];
 
-/// The same for tests of services, of Secure Boot, and of `--remote=ssh`.
+/// The same for tests of services, of Secure Boot, of `--remote=ssh`, and under load.
 const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("mke2fs", "e2fsprogs"),
     ("systemctl", "systemd"),
@@ -151,29 +171,45 @@ const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("ssh", "openssh-client"),
     ("dropbear", "dropbear-bin"),
     ("setcap", "libcap2-bin"),
+    ("stress-ng", "stress-ng"),
 ];
 
-fn install(all: bool, tests: bool) -> Result<()> {
-    let for_tests = if tests { NEEDED_BY_TESTS } else { &[] };
-    let mut packages: Vec<&str> = NEEDED
+/// What `make bench` runs in the same guest.
+const NEEDED_BY_BENCH: &[(&str, &str)] = &[("bpftrace", "bpftrace")];
+
+fn install(deps: &Deps) -> Result<()> {
+    let groups = [
+        (true, NEEDED),
+        (deps.tests, NEEDED_BY_TESTS),
+        (deps.build, kernels::sanitize::NEEDED),
+        (deps.bench, NEEDED_BY_BENCH),
+    ];
+    let mut packages: Vec<&str> = groups
         .iter()
-        .chain(for_tests)
+        .filter(|(is_wanted, _)| *is_wanted)
+        .flat_map(|(_, programs)| *programs)
         .filter(|(program, _)| find_program(program).is_none())
         .map(|(_, package)| *package)
         .collect();
-    if all && find_program("patchelf").is_none() {
+    packages.sort_unstable();
+    packages.dedup();
+    if deps.all && find_program("patchelf").is_none() {
         packages.push("patchelf");
     }
     // Only the static one runs in a guest that has no C library.
     if !packages.contains(&"busybox-static") && !busybox_is_static() {
         packages.push("busybox-static");
     }
-    if tests && !PathBuf::from("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd").exists() {
+    if deps.tests && !PathBuf::from("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd").exists() {
         packages.push("ovmf");
     }
     // The kernel's objtool is linked with it.
     if !PathBuf::from("/usr/lib/x86_64-linux-gnu/libelf.so.1").exists() {
         packages.push("libelf1");
+    }
+    // Its header, for the kernel's own objtool.
+    if deps.build && !PathBuf::from("/usr/include/libelf.h").exists() {
+        packages.push("libelf-dev");
     }
     let old_server = PathBuf::from("/usr/lib/qemu/virtiofsd");
     let new_server = PathBuf::from("/usr/libexec/virtiofsd");
@@ -241,6 +277,9 @@ fn run_command(run: &Run) -> Result<u8> {
     }
     if run.icount {
         request.accelerator = Accelerator::CountedTcg;
+    }
+    if run.threads {
+        request.accelerator = Accelerator::ThreadedTcg;
     }
     let status = rstap_vm::run(&request, &mut stdout(), &mut stderr())?;
     Ok(u8::try_from(status).unwrap_or(1))

@@ -99,12 +99,14 @@ pub struct Guest {
     log: Vec<u8>,
     lines: VecDeque<String>,
     ended: bool,
+    /// [`PATIENCE`] with this kernel.
+    patience: Duration,
 }
 
 impl Guest {
     /// Waits for the agent's first word.
     fn await_ready(mut self) -> Result<Guest> {
-        let deadline = Instant::now() + 4 * PATIENCE;
+        let deadline = Instant::now() + 4 * self.patience;
         loop {
             if self.lines.pop_front().is_some_and(|line| line == "ready") {
                 return Ok(self);
@@ -179,7 +181,7 @@ impl Guest {
             case.name,
             base64(case.text().as_bytes())
         ))?;
-        let mut deadline = Instant::now() + case.limit + PATIENCE;
+        let mut deadline = Instant::now() + case.limit + self.patience;
         let mut filters = (MarkFilter::new(&self.mark), MarkFilter::new(&self.mark));
         let mut leaks = Vec::new();
         let mut ending = None;
@@ -201,7 +203,7 @@ impl Guest {
                     Some(Answer::Leak(text)) => leaks.push(text),
                     Some(Answer::End(found)) => {
                         ending = Some(found);
-                        deadline = Instant::now() + PATIENCE;
+                        deadline = Instant::now() + self.patience;
                     }
                     None => {}
                 }
@@ -231,7 +233,7 @@ impl Guest {
             if count > interrupted {
                 if interrupted == 0 {
                     self.send("signal INT")?;
-                    deadline = deadline.min(Instant::now() + PATIENCE);
+                    deadline = deadline.min(Instant::now() + self.patience);
                 } else {
                     self.qemu.stop();
                     self.ended = true;
@@ -283,7 +285,7 @@ impl Guest {
     pub fn power_off(mut self) -> Result<String> {
         if !self.ended {
             self.send("off")?;
-            let deadline = Instant::now() + PATIENCE;
+            let deadline = Instant::now() + self.patience;
             while !self.ended && Instant::now() < deadline {
                 self.pump(Duration::from_millis(100), &mut |_| {});
             }

@@ -56,7 +56,7 @@ pub fn fetch(request: &FetchRequest, progress: &mut dyn FnMut(&str)) -> Result<K
     })
 }
 
-fn lock(path: &Path) -> Result<Flock<File>> {
+pub(super) fn lock(path: &Path) -> Result<Flock<File>> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -157,7 +157,11 @@ fn is_part_of_kernel(name: &str, release: &str) -> bool {
         || (name.starts_with("linux-") && name.ends_with(release))
 }
 
-fn download_and_unpack(archive: &Archive, packages: &[String], folder: &Path) -> Result<()> {
+pub(super) fn download_and_unpack(
+    archive: &Archive,
+    packages: &[String],
+    folder: &Path,
+) -> Result<()> {
     let downloads = sibling(folder, "packages")?;
     remove_folder(&downloads)?;
     for package in archive.download(packages, &downloads)? {
@@ -166,7 +170,7 @@ fn download_and_unpack(archive: &Archive, packages: &[String], folder: &Path) ->
     remove_folder(&downloads)
 }
 
-fn sibling(folder: &Path, suffix: &str) -> Result<PathBuf> {
+pub(super) fn sibling(folder: &Path, suffix: &str) -> Result<PathBuf> {
     let name = folder
         .file_name()
         .ok_or_else(|| Error::new(format!("{} is no folder's name", folder.display())))?;
@@ -176,7 +180,7 @@ fn sibling(folder: &Path, suffix: &str) -> Result<PathBuf> {
     )))
 }
 
-fn remove_folder(folder: &Path) -> Result<()> {
+pub(super) fn remove_folder(folder: &Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io("remove", folder, error))

@@ -8,6 +8,7 @@
 
 mod archive;
 mod fetch;
+pub mod sanitize;
 pub mod symbols;
 mod toolchain;
 mod unpack;
@@ -21,6 +22,8 @@ use crate::{Error, Result};
 
 /// Marks a sysroot as complete; holds `name=value` lines.
 const MARKER: &str = ".rstap-kernel";
+/// What stands for a suite where the kernel is one that checks itself.
+const SANITIZE: &str = "sanitize";
 
 /// Where things of one kernel release are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,16 @@ pub struct KernelSet {
 }
 
 impl KernelSet {
+    /// True for the kernel that [`sanitize::build`] makes.
+    pub fn checks_itself(&self) -> bool {
+        self.suite == SANITIZE
+    }
+
+    /// How many times longer than on the distribution's kernel things may take.
+    pub fn slowness(&self) -> u32 {
+        if self.checks_itself() { 8 } else { 1 }
+    }
+
     /// Describes the complete sysroot at `sysroot`, or `None` if it is not one.
     fn open(sysroot: &Path) -> Option<KernelSet> {
         let marker = std::fs::read_to_string(sysroot.join(MARKER)).ok()?;
@@ -133,6 +146,10 @@ pub fn find(wanted: Option<&str>) -> Result<KernelSet> {
         }
     };
     chosen.cloned().ok_or_else(|| {
+        if wanted == Some(SANITIZE) {
+            return Error::new("the kernel that checks itself was not built yet")
+                .hint("build it with: rstap-lab build");
+        }
         let have: Vec<&str> = kernels
             .iter()
             .map(|kernel| kernel.release.as_str())
