@@ -5,7 +5,8 @@
 //!
 //! Aliases are compiled with `-u`, which keeps the variables that a script does not use. Each
 //! stands on a line of its own, so that most messages say which one failed; what they do not say
-//! is found by halving.
+//! is found by halving. With `--btf` the kernel's debug files are hidden, as on most machines;
+//! `--quick` leaves pass 4 out.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use rstap_vm::KernelSet;
 use crate::options::Options;
 use crate::programs::{Programs, capture, tests_folder};
 use crate::report::{Report, Verdict};
+use crate::run::symbols_alone;
 
 /// Names of one script: as many as compile in some seconds.
 const TOGETHER: usize = 200;
@@ -53,9 +55,16 @@ fn check(options: &Options) -> Result<ExitCode, String> {
     let path = tests_folder().join(TABLE);
     let text = std::fs::read_to_string(&path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let mut table = Table::parse(&text, &kernel.release)?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let is_hidden = std::env::args().any(|argument| argument == "--btf");
+    let debug_files = is_hidden
+        .then(|| symbols_alone(&kernel, folder.path()))
+        .transpose()?;
+    let has_dwarf = kernel.debug.is_some() && !is_hidden;
+    let mut table = Table::parse(&text, &kernel.release, has_dwarf)?;
     let lab = Lab {
+        debug_files,
+        is_quick: std::env::args().any(|argument| argument == "--quick"),
         programs: Programs::find()?,
         script: folder.path().join("library.stp"),
         kernel,
@@ -159,7 +168,11 @@ fn call(line: &str) -> String {
 struct Lab {
     programs: Programs,
     kernel: KernelSet,
+    /// The folder of debug files, if not the kernel's own.
+    debug_files: Option<PathBuf>,
     script: PathBuf,
+    /// Up to pass 3 alone.
+    is_quick: bool,
 }
 
 impl Lab {
@@ -172,6 +185,9 @@ impl Lab {
             .args(["-g", "-w", "-r", &self.kernel.release, "--sysroot"])
             .arg(&self.kernel.sysroot)
             .args(arguments);
+        if let Some(folder) = &self.debug_files {
+            command.env("SYSTEMTAP_DEBUGINFO_PATH", folder);
+        }
         capture(&mut command, LIMIT)
     }
 
@@ -258,7 +274,7 @@ impl Lab {
         text.push_str("global library_number, library_text = \"x\"\n");
         std::fs::write(&self.script, text).map_err(|error| error.to_string())?;
         let script = self.script.to_string_lossy().into_owned();
-        let pass = match lines.iter().all(|line| is_double(line)) {
+        let pass = match self.is_quick || lines.iter().all(|line| is_double(line)) {
             true => "-p3",
             false => "-p4",
         };
@@ -291,7 +307,8 @@ fn named_lines(message: &str, count: usize) -> BTreeSet<usize> {
         .collect()
 }
 
-/// `NAMES | KERNELS | REASON` lines; a name may hold `*`, kernels are beginnings of releases.
+/// `NAMES | KERNELS | REASON` lines; a name may hold `*`. Kernels are beginnings of releases; `-btf`
+/// behind one is for it without debug files, `-dwarf` for it with them, `btf` alone is for all without.
 struct Table {
     rows: Vec<Row>,
 }
@@ -304,7 +321,7 @@ struct Row {
 
 impl Table {
     /// The rows about a kernel.
-    fn parse(text: &str, release: &str) -> Result<Table, String> {
+    fn parse(text: &str, release: &str, has_dwarf: bool) -> Result<Table, String> {
         let mut rows = Vec::new();
         for line in text
             .lines()
@@ -317,9 +334,12 @@ impl Table {
             if reason.trim().is_empty() {
                 return Err(format!("{TABLE}: no reason: {line}"));
             }
-            let is_about = kernels
-                .split_whitespace()
-                .any(|kernel| release.starts_with(&format!("{kernel}.")));
+            let is_about = kernels.split_whitespace().any(|kernel| {
+                let (version, files) = kernel.split_once('-').unwrap_or((kernel, ""));
+                (version == "btf" && !has_dwarf)
+                    || (release.starts_with(&format!("{version}."))
+                        && (files.is_empty() || has_dwarf == (files == "dwarf")))
+            });
             if is_about {
                 let names = names
                     .split_whitespace()
@@ -392,8 +412,9 @@ mod tests {
 
     #[test]
     fn the_table_says_what_fails_where() -> Result<(), String> {
-        let text = "# about\nvfs.old* b | 6.1 7.2 | gone since 5.17\nvfs.new | 5.10 | since 6.5\n";
-        let mut table = Table::parse(text, "6.1.0-56-cloud-amd64")?;
+        let text = "# about\nvfs.old* b | 6.1-dwarf 7.2 | gone since 5.17\n\
+                    vfs.new | 5.10 btf 6.1-btf | since 6.5\n";
+        let mut table = Table::parse(text, "6.1.0-56-cloud-amd64", true)?;
         let lines = ["vfs.old1", "vfs.new"].map(|name| format!("{name} = begin"));
         let failures = [Failure {
             name: "vfs.old1".into(),

@@ -122,7 +122,7 @@ fn prepare(
 }
 
 /// A folder of debug files that has the list of symbols only, which a running kernel tells itself.
-fn symbols_alone(kernel: &KernelSet, place: &Path) -> Result<PathBuf, String> {
+pub fn symbols_alone(kernel: &KernelSet, place: &Path) -> Result<PathBuf, String> {
     let folder = place.join("no-debug-files");
     let file = format!("boot/System.map-{}", kernel.release);
     let list = kernel.sysroot.join("usr/lib/debug").join(&file);
