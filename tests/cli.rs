@@ -263,6 +263,43 @@ fn macros_for_c_are_checked_and_reach_the_c_file() {
 }
 
 #[test]
+fn limits_are_numbers_in_their_range() {
+    for (wrong, message) in [
+        (
+            "MAXMAPENTRIES=abc",
+            "ERROR: -DMAXMAPENTRIES=abc: 'abc' is no number; MAXMAPENTRIES is a number from 1 to ",
+        ),
+        (
+            "MAXSTRINGLEN=1x",
+            "ERROR: -DMAXSTRINGLEN=1x: '1x' is no number; MAXSTRINGLEN is a number from 16 to ",
+        ),
+        ("MAXSTRINGLEN=5", "ERROR: -DMAXSTRINGLEN=5: out of range; "),
+        ("MAXACTION=0", "ERROR: -DMAXACTION=0: out of range; "),
+        (
+            "MAXSKIPPED=-1",
+            "ERROR: -DMAXSKIPPED=-1: '-1' is no number; ",
+        ),
+        ("STP_MAXMEMORY=many", "ERROR: -DSTP_MAXMEMORY=many: "),
+    ] {
+        for pass in ["-p1", "-p3"] {
+            rstap(&["-D", wrong, pass, "-e", HELLO]).bad(message);
+        }
+    }
+    // A macro that stands for another, and one that is none of the limits.
+    rstap(&[
+        "-DN=64",
+        "-DMAXSTRINGLEN=N",
+        "-DMINE=abc",
+        "-p3",
+        "-e",
+        HELLO,
+    ])
+    .good()
+    .printed("#define MINE abc\n")
+    .printed(".string_size = 64,");
+}
+
+#[test]
 fn globals_get_values() {
     let script = "global count = 1 probe begin { println(count) }";
     rstap(&["-G", "count=77", "-p3", "-e", script])
@@ -581,4 +618,29 @@ fn info_names_the_servers_for_debug_files() {
     );
     let report = run.rstap(&["info", "-r", "9.9.9-test", "--download-debuginfo=no"]);
     assert!(row(&report, "debug file servers").starts_with("none"));
+}
+
+#[test]
+fn addresses_of_programs_are_listed_with_the_whole_path() {
+    let text = "__attribute__((section(\".fixed\"))) int fixed(int value) { return value * 2; }\n\
+                int main(int argc, char **argv) { return fixed(argc); }\n";
+    let run = Run::new().file("fixed.c", text);
+    let build = "gcc -g -O1 -no-pie -Wl,--section-start=.fixed=0x700000 fixed.c -o fixed";
+    let built = Command::new("sh")
+        .args(["-c", build])
+        .current_dir(run.folder.path())
+        .status()
+        .expect("sh starts");
+    assert!(built.success(), "{build}");
+    let path = run.folder.path().canonicalize().expect("a path");
+    let path = path.join("fixed");
+    for point in ["function(0x700000)", "statement(0x700000)"] {
+        let listed = run.rstap(&["-L", &format!("process(\"./fixed\").{point}")]);
+        let line = format!("process(\"{}\").{point} $value:int\n", path.display());
+        assert_eq!(listed.good().stdout, line);
+    }
+    let returned = run.rstap(&["-L", "process(\"./fixed\").function(0x700000).return"]);
+    returned
+        .good()
+        .printed(".function(0x700000).return $return:int $value:int\n");
 }

@@ -530,6 +530,11 @@ uint64_t rst_read_user(struct rst_context *c, uint64_t address, unsigned int siz
 /* 0, or a negative errno without a soft error. */
 int rst_copy_kernel(void *to, uint64_t address, unsigned long size);
 int rst_copy_user(void *to, uint64_t address, unsigned long size);
+/*
+ * The return address that belongs at this place of the current task's stack,
+ * where was found: return probes put an address of their own there.
+ */
+uint64_t rst_return_address(uint64_t slot, uint64_t found);
 /* Guru mode only. */
 void rst_write_kernel(struct rst_context *c, uint64_t address, uint64_t value, unsigned int size);
 void rst_write_user(struct rst_context *c, uint64_t address, uint64_t value, unsigned int size);
@@ -635,6 +640,7 @@ struct rst_probe {
 	const char *name;		/* resolved point: kernel.function("vfs_read@fs/read_write.c:450") */
 	const char *script_name;	/* as the script wrote it */
 	const char *script_location;	/* FILE:LINE:COLUMN */
+	const char *derivation;		/* -t: through which aliases and wildcards; else NULL */
 	const char *function;		/* that the point is in, or its tracepoint; NULL: none */
 	rst_handler handler;		/* NULL for tracepoints: their function calls it */
 	rst_handler entry_handler;	/* return probes that keep values of the entry, else NULL */
@@ -870,6 +876,17 @@ struct rst_kernel_lines {
 	unsigned int block_count, size;
 };
 
+/*
+ * A symbol of a kernel module, `offset` behind the start of a section: where the
+ * section is when the module comes while the session runs.
+ */
+struct rst_anchor {
+	const char *module;
+	const char *section;
+	const char *symbol;
+	uint64_t offset;
+};
+
 /* Everything the runtime must know; defined once, as `rst_script`, by the script. */
 struct rst_script {
 	unsigned int interface_version;	/* RST_INTERFACE_VERSION */
@@ -885,6 +902,8 @@ struct rst_script {
 	struct rst_user_file *user_files;
 	unsigned int user_file_count;
 	const struct rst_kernel_lines *kernel_lines;	/* NULL: none */
+	const struct rst_anchor *anchors;
+	unsigned int anchor_count;
 	/* limits, from -D or the defaults */
 	unsigned int string_size;		/* MAXSTRINGLEN */
 	unsigned int scratch_size;		/* bytes of scratch per context */

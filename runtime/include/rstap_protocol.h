@@ -96,11 +96,12 @@ struct rst_output_header {
 #define RST_SUBBUF_SIZE_DEFAULT	65536
 
 /* ---- module parameters (insmod time) -------------------------------------
- *   rst_buffer_kb=N      relay memory per CPU in KiB (-s MB * 1024); default 1024
+ *   rst_buffer_kb=N      relay memory per CPU in KiB (-b MB * 1024); default 1024
  *
  * ELF section .rstap.info of the module, NUL-separated "key=value" strings:
  *   version=1, script=NAME, release=KERNEL, build_id=HEX (of the kernel, if known),
- *   parameter=NAME:long|string (one each), guru=0|1, needs=SYMBOL (weak symbols),
+ *   parameter=NAME:long|string (one each), guru=0|1, bulk=1 (a file for each CPU),
+ *   needs=SYMBOL (weak symbols),
  *   module=NAME (one each: kernel modules whose sections are sent by SECTION)
  *
  * Undefined weak symbols of the module are kernel functions without an export;

@@ -134,9 +134,20 @@ static void missed_line(struct rst_text *t, struct rst_probe_state *state, const
 	add_probe(t, state->probe);
 }
 
+/* Each on a line of its own behind the others: the texts may have blanks. */
+static void add_place(struct rst_text *t, const struct rst_probe *probe)
+{
+	rst_text_add(t, "\nplace=");
+	rst_text_add(t, probe->script_location);
+	if (probe->derivation) {
+		rst_text_add(t, "\nfrom=");
+		rst_text_add(t, probe->derivation);
+	}
+}
+
 static void hits_line(struct rst_text *t, const struct rst_probe_state *state)
 {
-	uint64_t hits = 0, cycles = 0, minimum = U64_MAX, maximum = 0;
+	uint64_t hits = 0, cycles = 0, low = 0, high = 0, minimum = U64_MAX, maximum = 0;
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu) {
@@ -145,6 +156,8 @@ static void hits_line(struct rst_text *t, const struct rst_probe_state *state)
 
 		hits += per_cpu_ptr(rst_cpus, cpu)->context.hits[state->index];
 		cycles += counters->cycles;
+		low += counters->squares[0];
+		high += counters->squares[1] + (low < counters->squares[0]);
 		if (counters->minimum_cycles)
 			minimum = min(minimum, counters->minimum_cycles);
 		maximum = max(maximum, counters->maximum_cycles);
@@ -153,11 +166,17 @@ static void hits_line(struct rst_text *t, const struct rst_probe_state *state)
 		return;
 	add_number(t, "kind=probe hits=", hits);
 	/* without -t only a sample is measured: no figures rather than wrong ones */
-	add_number(t, " minimum=", rst_limits.has_timing ? minimum : 0);
-	add_number(t, " average=", rst_limits.has_timing ? cycles / hits : 0);
-	add_number(t, " maximum=", rst_limits.has_timing ? maximum : 0);
+	if (rst_limits.has_timing) {
+		add_number(t, " minimum=", maximum ? minimum : 0);
+		add_number(t, " average=", cycles / hits);
+		add_number(t, " maximum=", maximum);
+		add_number(t, " cycles=", cycles);
+		add_number(t, " squares_low=", low);
+		add_number(t, " squares_high=", high);
+	}
 	add_number(t, " index=", state->index);
 	add_probe(t, state->probe);
+	add_place(t, state->probe);
 }
 
 #define PROBE_LINES	(RST_SKIP_REASONS + 5)

@@ -113,6 +113,27 @@ static __always_inline unsigned long rst_get_kretprobe_caller(struct kretprobe_i
 #endif
 }
 
+/*
+ * What stands in the kernel's stack at slot, unless return probes hide it: each
+ * keeps what it found there, so the first of them has it. 5.10 keeps that where
+ * no module can look.
+ */
+static inline unsigned long rst_kernel_return_address(unsigned long slot, unsigned long found)
+{
+#ifdef CONFIG_RETHOOK
+	const struct llist_node *node;
+
+	for (node = current->rethooks.first; node; node = node->next) {
+		const struct rethook_node *hook =
+			container_of(node, const struct rethook_node, llist);
+
+		if (hook->frame == slot)
+			found = hook->ret_addr;
+	}
+#endif
+	return found;
+}
+
 /* uprobes: a handle instead of the inode, and removal in two steps, since 6.12; data since 6.13 */
 #ifdef RST_HAVE_UPROBE_DATA
 #define RST_UPROBE_DATA , __u64 *data

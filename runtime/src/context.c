@@ -330,6 +330,11 @@ static void account(struct rst_cpu *cpu, struct rst_counters *counters)
 
 	cpu->entered = 0;
 	if (rst_limits.has_timing) {
+		unsigned __int128 square = (unsigned __int128)spent * spent;
+		uint64_t low = counters->squares[0] + (uint64_t)square;
+
+		counters->squares[1] += (uint64_t)(square >> 64) + (low < (uint64_t)square);
+		counters->squares[0] = low;
 		counters->cycles += spent;
 		if (!counters->minimum_cycles || spent < counters->minimum_cycles)
 			counters->minimum_cycles = spent;

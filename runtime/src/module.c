@@ -21,6 +21,8 @@ static int changed(struct notifier_block *block, unsigned long action, void *dat
 	if (module == THIS_MODULE || (action != MODULE_STATE_COMING && action != MODULE_STATE_GOING))
 		return NOTIFY_OK;
 	mutex_lock(&rst_session_mutex);
+	if (action == MODULE_STATE_COMING)
+		rst_sections_find(module);
 	if (READ_ONCE(rst_state) == RST_STATE_RUNNING)
 		rst_session_module(module->name, action == MODULE_STATE_COMING);
 	else if (READ_ONCE(rst_state) == RST_STATE_LOADED && action == MODULE_STATE_GOING)

@@ -14,7 +14,6 @@
 #include "runtime.h"
 
 static time64_t started;
-static bool is_paused;
 /* Values that the scalars had before the first probe ran: for "clear". */
 static union initial {
 	int64_t number;
@@ -33,7 +32,7 @@ static void put_text(struct seq_file *file, const char *text, unsigned int lengt
 
 		if (byte == '"' || byte == '\\')
 			seq_printf(file, "\\%c", byte);
-		else if (byte < 0x20 || byte >= 0x7f)
+		else if (byte < 0x20 || byte == 0x7f)
 			seq_printf(file, "\\u%04x", byte);
 		else
 			seq_putc(file, byte);
@@ -80,7 +79,7 @@ static void put_probe(struct seq_file *file, const struct rst_probe_state *state
 	}
 	seq_printf(file,
 		   "{\"index\":%u,\"state\":\"%s\",\"hits\":%llu,\"min\":%llu,\"avg\":%llu,\"max\":%llu,\"name\":",
-		   state->index, state->probe->closed || is_paused ? "off" : "on", hits,
+		   state->index, state->probe->closed ? "off" : "on", hits,
 		   maximum ? minimum : 0, hits ? div64_u64(cycles, hits) : 0, maximum);
 	put_text(file, state->probe->script_name, strlen(state->probe->script_name));
 	seq_putc(file, '}');
@@ -140,8 +139,7 @@ static void clear(void)
 	}
 	rst_conditions_evaluate();
 	rst_conditions_apply();
-	if (!is_paused)
-		rst_contexts_stop(false);
+	rst_contexts_stop(false);
 }
 
 static int command(const char *word)
@@ -151,8 +149,7 @@ static int command(const char *word)
 	if (!strcmp(word, "clear")) {
 		clear();
 	} else if (!strcmp(word, "pause") || !strcmp(word, "resume")) {
-		is_paused = *word == 'p';
-		rst_contexts_stop(is_paused);
+		rst_session_pause(*word == 'p');
 	} else if (!strcmp(word, "quit")) {
 		rst_session_request_exit(RST_STATE_STOPPING);
 	} else if (!kstrtouint(word, 10, &index) && index < rst_script.probe_count) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * relocate.c - where the kernel and its modules are now. staprun tells before
- * START; afterwards only addresses turn to 0, when a module goes, so handlers read
- * the tables freely.
+ * START. Afterwards the addresses of a module turn to 0 when it goes, and are found
+ * by the script's anchors when it comes. Nothing is taken from the tables while a
+ * session lasts, so handlers read them freely.
  */
 #include <linux/list.h>
 #include <linux/module.h>
+#include <linux/rculist.h>
 #include <linux/string.h>
 
 #include "runtime.h"
@@ -60,7 +62,7 @@ static int add_section(const char *module, const char *name, uint64_t address)
 	strcpy(section->module, module);
 	section->section = section->module + strlen(module) + 1;
 	strcpy(section->module + strlen(module) + 1, name);
-	list_add_tail(&section->list, &sections);
+	list_add_tail_rcu(&section->list, &sections);
 	return 0;
 }
 
@@ -154,6 +156,57 @@ void rst_sections_forget(const char *module)
 	list_for_each_entry(section, &sections, list)
 		if (!strcmp(section->module, module))
 			WRITE_ONCE(section->address, 0);
+}
+
+static void set_section(const char *module, const char *name, uint64_t address)
+{
+	struct section *section;
+
+	list_for_each_entry(section, &sections, list) {
+		if (!strcmp(section->module, module) && !strcmp(section->section, name)) {
+			WRITE_ONCE(section->address, address);
+			return;
+		}
+	}
+	/* without memory it stays as unknown as it is */
+	add_section(module, name, address);
+}
+
+/* Until the init function has run, the table has all symbols. */
+static uint64_t symbol_in(struct module *module, const char *name)
+{
+#ifdef CONFIG_KALLSYMS
+	const struct mod_kallsyms *table = rcu_dereference_raw(module->kallsyms);
+	unsigned int i;
+
+	for (i = 1; table && i < table->num_symtab; i++) {
+		const Elf_Sym *symbol = &table->symtab[i];
+
+		if (symbol->st_shndx != SHN_UNDEF && !strcmp(table->strtab + symbol->st_name, name))
+			return symbol->st_value;
+	}
+#endif
+	return 0;
+}
+
+/* Only entries that a script has a use for: a module without anchors is none of its. */
+void rst_sections_find(struct module *module)
+{
+	const struct rst_anchor *anchor = rst_script.anchors;
+	unsigned int i;
+
+	for (i = 0; i < rst_script.anchor_count; i++, anchor++) {
+		uint64_t address;
+
+		if (strcmp(anchor->module, module->name))
+			continue;
+		address = symbol_in(module, anchor->symbol);
+		if (address)
+			set_section(module->name, anchor->section, address - anchor->offset);
+#ifdef CONFIG_SMP
+		set_section(module->name, ".data..percpu", (unsigned long)module->percpu);
+#endif
+	}
 }
 
 unsigned long rst_address_of(const struct rst_probe *probe)

@@ -52,6 +52,7 @@ enum rst_skip_reason {
 /* One per probe and CPU; only that CPU writes, with single instructions. */
 struct rst_counters {
 	uint64_t cycles;
+	uint64_t squares[2];		/* of cycles, for their variance: low and high half */
 	uint64_t minimum_cycles;
 	uint64_t maximum_cycles;
 	uint64_t truncated;		/* strings cut */
@@ -251,6 +252,7 @@ int rst_session_toggle(unsigned int index, bool on);
 int rst_modules_watch(void);
 void rst_modules_unwatch(void);
 void rst_session_module(const char *module, bool comes);
+void rst_session_pause(bool paused);
 /* From any context: no handler runs any more, staprun is asked to stop. */
 void rst_session_request_exit(int state);
 /* From any context: the session has failed with this text. */
@@ -324,6 +326,8 @@ uint64_t rst_symbol_address(const char *name);
 bool rst_is_unloaded(const struct rst_probe *probe);
 /* Its sections are no longer where they were. */
 void rst_sections_forget(const char *module);
+/* Of a module that comes, before its init function runs. */
+void rst_sections_find(struct module *module);
 void rst_relocate_destroy(void);
 
 /* ---- guru.c --------------------------------------------------------------------- */

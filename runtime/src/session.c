@@ -359,6 +359,21 @@ int rst_session_set(const char *name, const char *value)
 	return -ENOENT;
 }
 
+/* All probes but the one that writes arrays for the monitor, who looks on. */
+void rst_session_pause(bool paused)
+{
+	struct rst_probe_state *state;
+
+	rst_for_each_probe(state)
+		if (is_armable(state->probe) &&
+		    !(state->probe->kind == RST_PROBE_PROCFS_READ &&
+		      !strcmp(state->probe->path, "monitor_globals")))
+			state->paused = paused;
+	rst_conditions_evaluate();
+	if (rst_state == RST_STATE_RUNNING)
+		rst_conditions_apply();
+}
+
 int rst_session_toggle(unsigned int index, bool on)
 {
 	if (index >= rst_script.probe_count)

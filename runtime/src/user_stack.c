@@ -370,21 +370,29 @@ struct rst_string rst_user_stack_text(struct rst_context *c, struct rst_string s
  * The kernel puts its own address in place of a return address that it wants to
  * see, and remembers the real one with its place on the stack.
  */
-static unsigned long return_address_at(unsigned long slot)
+uint64_t rst_return_address(uint64_t slot, uint64_t found)
 {
 	const struct return_instance *instance;
-	unsigned long address = 0;
 	unsigned int left = USER_FRAMES;
 
-	if (rst_copy_user(&address, slot, sizeof(address)))
-		return 0;
+	if (slot >= TASK_SIZE_MAX)
+		return rst_kernel_return_address(slot, found);
 	if (!current->utask)
-		return address;
+		return found;
 	for (instance = current->utask->return_instances; instance && left;
 	     instance = instance->next, left--)
 		if (instance->stack == slot)
 			return instance->orig_ret_vaddr;
-	return address;
+	return found;
+}
+
+static unsigned long return_address_at(unsigned long slot)
+{
+	unsigned long address = 0;
+
+	if (rst_copy_user(&address, slot, sizeof(address)))
+		return 0;
+	return rst_return_address(slot, address);
 }
 
 struct walk {

@@ -6,14 +6,14 @@
 # it with the runtime, as the compiler does.
 set -e
 build=$(realpath "$1"); headers=$(realpath "$2"); script=$(realpath "$3"); out=$(realpath -m "$4")
-command=$(sed -n 's/^\(saved\)\?cmd_[^ ]*all\.o := //p' "$build/src/.all.o.cmd")
+command=$(sed -n 's/^\(saved\)\?cmd_[^ ]*all_data\.o := //p' "$build/src/.all_data.o.cmd")
 compile=${command%% ; *}
 object=${out%.ko}.script.o
 # in a kernel that links first and checks then, the checker is in the module's own file
-checker=$(cat "$build/src/.all.o.cmd" "$build/.rstap_runtime.o.cmd" |
+checker=$(cat "$build/src/.all_data.o.cmd" "$build/.rstap_runtime.o.cmd" |
 	sed -n 's/^[^#]*; *\([^ ]*objtool\/objtool .*--module\).*/\1/p' | head -1)
 case $compile in *" -c -o /"*) cd "$headers" ;; *) cd "$build" ;; esac
-flags=$(echo "$compile" | sed 's/-Wp,-MMD,[^ ]*//; s/ -c -o .*//; s/-DKBUILD_[A-Z]*=[^ ]*//g')
+flags=$(echo "$compile" | sed 's/ -g0 / /; s/-Wp,-MMD,[^ ]*//; s/ -c -o .*//; s/-DKBUILD_[A-Z]*=[^ ]*//g')
 eval "$flags $EXTRA -I$build/include -c -o $object $script"
 cd "$headers"
 # 5.10 does not record the checker's command

@@ -5,7 +5,8 @@
 //! It is forked before the module is loaded, keeps the privileges that the
 //! loader gives up, ignores all signals, and listens on a pipe. Asked to delete,
 //! it deletes and answers; if the pipe closes without a word (the loader was
-//! killed), it waits for the module to disarm and deletes it as well.
+//! killed), it gives the terminal back that the monitor had taken, waits for the
+//! module to disarm and deletes it as well.
 
 use std::ffi::CString;
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
@@ -18,6 +19,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid};
 
+use crate::monitor::Modes;
 use crate::report::{Failure, Result};
 use crate::sys;
 
@@ -42,11 +44,12 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Starts the process for the module `name`.
+    /// Starts the process for the module `name`. `terminal` is what it gives back if the loader
+    /// cannot.
     ///
     /// # Errors
     /// No pipe or process could be had.
-    pub fn start(name: &str) -> Result<Guard> {
+    pub fn start(name: &str, terminal: Option<Modes>) -> Result<Guard> {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::new(format!(
                 "cannot start the process that unloads the module: {error}"
@@ -59,7 +62,7 @@ impl Guard {
             ForkResult::Child => {
                 drop(requests);
                 drop(answers);
-                serve(&module, request_reader, answer_writer);
+                serve(&module, terminal.as_ref(), request_reader, answer_writer);
                 sys::exit_at_once(0)
             }
             ForkResult::Parent { child } => Ok(Guard {
@@ -146,7 +149,12 @@ pub fn unload_failure(name: &str, errno: Errno) -> Failure {
 }
 
 /// The guard's life. Nothing of the loader's is used here but the name.
-fn serve(module: &CString, mut requests: PipeReader, mut answers: PipeWriter) {
+fn serve(
+    module: &CString,
+    terminal: Option<&Modes>,
+    mut requests: PipeReader,
+    mut answers: PipeWriter,
+) {
     let _ = nix::unistd::setsid();
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None);
     crate::privilege::become_root();
@@ -181,6 +189,9 @@ fn serve(module: &CString, mut requests: PipeReader, mut answers: PipeWriter) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             _ => break,
         }
+    }
+    if let Some(terminal) = terminal {
+        terminal.restore();
     }
     if loaded {
         let _ = delete_c(module, ATTEMPTS_ALONE);

@@ -104,6 +104,12 @@ impl ModuleFile {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether the script was built to write a file for each CPU (`rstap -b`).
+    #[must_use]
+    pub fn is_bulk(&self) -> bool {
+        self.value("bulk") == Some("1")
+    }
+
     /// Whether a signature follows the file; then nothing of it may change.
     #[must_use]
     pub fn is_signed(&self) -> bool {

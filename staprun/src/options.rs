@@ -24,8 +24,7 @@ NAME=VALUE sets a global variable of the script.
   -x PID        target() is PID (also -t PID).
   -N PID        Take the namespaces of PID as the target's.
   -o FILE       Write output to FILE; strftime(3) formats are filled in.
-  -b            Bulk mode: one file for each CPU, not merged.
-  -s MB         Buffer of each CPU, 1 to 4095 megabytes.
+  -b MB         Buffer of each CPU, 1 to 4095 megabytes (also -s MB).
   -S SIZE[,N]   Start a new file after SIZE megabytes, keep the last N.
   -D            Go to the background; needs -o.
   -T MS         Accepted for compatibility; readers are woken, not polled.
@@ -37,6 +36,7 @@ NAME=VALUE sets a global variable of the script.
   -C WHEN       Colour messages: auto, always or never.
   -M SECONDS    Show the monitor, refreshed every SECONDS.
   -i            Give standard input to the script (input.char, input.line).
+  -u            Accepted for compatibility; every kernel has uprobes.
       --summary=json   Print the final account as JSON on stderr.
 
 Signals: INT, TERM, HUP end the session; USR2 starts a new output file; QUIT
@@ -87,9 +87,7 @@ pub struct Options {
     pub namespaces: Option<i32>,
     /// `-o`.
     pub output: Option<String>,
-    /// `-b`.
-    pub bulk: bool,
-    /// `-s`, in megabytes.
+    /// `-b` or `-s`, in megabytes.
     pub buffer_megabytes: Option<u32>,
     /// `-S`.
     pub rotation: Option<Rotation>,
@@ -171,7 +169,11 @@ fn short_options(
     let mut letters = cluster.chars();
     letters.next();
     while let Some(letter) = letters.next() {
-        if "cxtNosSTrCM".contains(letter) {
+        // -u may have a path behind it, and does nothing with it.
+        if letter == 'u' {
+            return Ok(());
+        }
+        if "bcxtNosSTrCM".contains(letter) {
             let attached = letters.as_str();
             let value = if attached.is_empty() {
                 arguments.next().transpose()?.ok_or_else(|| {
@@ -193,7 +195,6 @@ fn flag(options: &mut Options, letter: char) -> Result<()> {
     match letter {
         'v' => options.verbosity += 1,
         'w' => options.suppress_warnings = true,
-        'b' => options.bulk = true,
         'D' => options.daemon = true,
         'R' => options.rename = true,
         'i' => options.stdin = true,
@@ -240,7 +241,7 @@ fn valued_option(options: &mut Options, letter: char, value: String) -> Result<(
             }
             options.output = Some(value);
         }
-        's' => {
+        'b' | 's' => {
             let size = value.parse().ok().filter(|size| (1..=4095).contains(size));
             options.buffer_megabytes = Some(size.ok_or_else(|| {
                 Failure::new(format!("Invalid buffer size '{value}' (should be 1-4095)."))
@@ -360,10 +361,6 @@ fn check(options: &Options) -> Result<()> {
         ),
         (
             options.mode == Mode::Attach && options.buffer_megabytes.is_some(),
-            "You can't specify the '-A' and '-s' options together.",
-        ),
-        (
-            options.mode == Mode::Attach && options.bulk,
             "You can't specify the '-A' and '-b' options together.",
         ),
         (
@@ -407,8 +404,8 @@ fn check(options: &Options) -> Result<()> {
             "You can't specify the '-D' and '-M' options together.",
         ),
         (
-            options.monitor.is_some() && (options.bulk || options.output.is_some()),
-            "You can't specify the '-M' option together with '-b' or '-o'.",
+            options.monitor.is_some() && options.output.is_some(),
+            "You can't specify the '-M' and '-o' options together.",
         ),
         (
             options.stdin && (options.daemon || options.monitor.is_some()),

@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::BorrowedFd;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc::{O_NONBLOCK, S_IFIFO, S_IFMT, S_IFREG};
@@ -27,7 +28,7 @@ const LARGE_CHUNK: usize = 1 << 20;
 /// Where output goes.
 #[derive(Debug)]
 pub enum Output {
-    /// stdout, which may be slow: what it does not take waits here.
+    /// stdout or a named pipe, which may be slow: what it does not take waits here.
     Stdout(StdoutQueue),
     /// `-o`.
     Files(FileSeries),
@@ -46,11 +47,20 @@ impl Output {
         Output::Stdout(StdoutQueue::new())
     }
 
-    /// Output to `-o FILE`; the first file is created at once.
+    /// Output to `-o FILE`; the first file is created at once. A named pipe is served as stdout
+    /// is: its reader may be slow, or go away.
     ///
     /// # Errors
     /// It cannot be created; the text names it.
     pub fn files(template: &str, rotation: Option<Rotation>) -> io::Result<Output> {
+        let is_pipe = std::fs::metadata(template).is_ok_and(|file| file.file_type().is_fifo());
+        if rotation.is_none() && is_pipe {
+            return Ok(Output::Stdout(StdoutQueue {
+                bytes: VecDeque::new(),
+                pipe: Some(open_pipe(template).map_err(|error| named(template, &error))?),
+                is_file: false,
+            }));
+        }
         Ok(Output::Files(FileSeries::create(template, "", rotation)?))
     }
 
@@ -155,11 +165,8 @@ impl StdoutQueue {
         let kind = nix::sys::stat::fstat(sys::stdout()).map(|status| status.st_mode & S_IFMT);
         let pipe = (kind == Ok(S_IFIFO)).then(|| {
             let mut options = File::options();
-            options
-                .write(true)
-                .custom_flags(O_NONBLOCK)
-                .open("/proc/self/fd/1")
-                .ok()
+            options.write(true).custom_flags(O_NONBLOCK);
+            options.open("/proc/self/fd/1").ok()
         });
         StdoutQueue {
             bytes: VecDeque::new(),
@@ -194,6 +201,23 @@ impl StdoutQueue {
             }
         }
         Ok(())
+    }
+}
+
+/// Opens a named pipe when it has a reader. Signals are blocked now, so they are looked for.
+fn open_pipe(path: &str) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).custom_flags(O_NONBLOCK);
+    loop {
+        match options.open(path) {
+            Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {}
+            result => return result,
+        }
+        if sys::is_interrupted() {
+            let text = "interrupted while waiting for somebody to read this pipe";
+            return Err(io::Error::new(io::ErrorKind::Interrupted, text));
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -327,7 +351,7 @@ fn named(path: &str, error: &io::Error) -> io::Error {
 
 /// What to poll of stdout: room for what waits, and always the loss of its reader.
 #[must_use]
-pub fn stdout_poll(output: &Output) -> Option<PollFd<'static>> {
+pub fn stdout_poll(output: &Output) -> Option<PollFd<'_>> {
     let Output::Stdout(queue) = output else {
         return None;
     };
@@ -335,7 +359,8 @@ pub fn stdout_poll(output: &Output) -> Option<PollFd<'static>> {
         true => PollFlags::empty(),
         false => PollFlags::POLLOUT,
     };
-    Some(PollFd::new(sys::stdout(), events))
+    let descriptor = queue.pipe.as_ref().map_or(sys::stdout(), AsFd::as_fd);
+    Some(PollFd::new(descriptor, events))
 }
 
 #[cfg(test)]

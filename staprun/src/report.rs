@@ -47,7 +47,7 @@ pub enum Colour {
 pub struct Reporter {
     verbosity: u32,
     suppress_warnings: bool,
-    coloured: bool,
+    colours: Option<Colours>,
     seen: HashSet<String>,
     errors: u64,
     syslog: Option<UnixDatagram>,
@@ -57,18 +57,20 @@ impl Reporter {
     /// `verbosity` counts `-v`, `suppress_warnings` is `-w`.
     #[must_use]
     pub fn new(verbosity: u32, suppress_warnings: bool, colour: Colour) -> Self {
+        let variable = std::env::var("SYSTEMTAP_COLORS").ok();
         let coloured = match colour {
             Colour::Always => true,
             Colour::Never => false,
             Colour::Auto => {
                 std::io::stderr().is_terminal()
                     && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+                    && variable.as_deref() != Some("")
             }
         };
         Self {
             verbosity,
             suppress_warnings,
-            coloured,
+            colours: coloured.then(|| Colours::parse(&variable.unwrap_or_default())),
             ..Self::default()
         }
     }
@@ -76,7 +78,7 @@ impl Reporter {
     /// `ERROR: text`; the status of the session will be 1.
     pub fn error(&mut self, text: &str) {
         self.errors += 1;
-        self.labelled("ERROR:", "01;31", text);
+        self.labelled("ERROR:", |colours| &colours.error, text);
     }
 
     /// `WARNING: text`, each text once unless `-v`, nothing under `-w`.
@@ -92,7 +94,7 @@ impl Reporter {
                 self.seen.insert(text.to_owned());
             }
         }
-        self.labelled("WARNING:", "00;33", text);
+        self.labelled("WARNING:", |colours| &colours.warning, text);
     }
 
     /// A line as it is.
@@ -110,7 +112,7 @@ impl Reporter {
     /// From now on everything goes to the system log (`-D`). Without one it is
     /// lost, as stderr is.
     pub fn use_syslog(&mut self) {
-        self.coloured = false;
+        self.colours = None;
         self.syslog = UnixDatagram::unbound()
             .and_then(|socket| socket.connect("/dev/log").map(|()| socket))
             .ok();
@@ -129,11 +131,45 @@ impl Reporter {
         self.errors
     }
 
-    fn labelled(&self, label: &str, colour: &str, text: &str) {
-        if self.coloured {
-            self.line(&format!("\x1b[{colour}m{label}\x1b[m {text}"));
-        } else {
-            self.line(&format!("{label} {text}"));
+    fn labelled(&self, label: &str, colour: fn(&Colours) -> &str, text: &str) {
+        match &self.colours {
+            Some(colours) => self.line(&format!("\x1b[{}m{label}\x1b[m {text}", colour(colours))),
+            None => self.line(&format!("{label} {text}")),
+        }
+    }
+}
+
+/// What stands between `ESC [` and `m`.
+#[derive(Debug)]
+struct Colours {
+    error: String,
+    warning: String,
+}
+
+impl Colours {
+    /// Reads `SYSTEMTAP_COLORS`: `error=01;31:warning=00;33:...`. The other keys are the
+    /// compiler's. A text with a bad value gives the defaults, as in SystemTap.
+    fn parse(text: &str) -> Colours {
+        let pair = |pair: &str| {
+            let (key, value) = pair.split_once('=')?;
+            let mut bytes = value.bytes();
+            let is_good = bytes.all(|byte| byte.is_ascii_digit() || byte == b';');
+            is_good.then(|| (key.to_owned(), value.to_owned()))
+        };
+        let pairs: Option<Vec<_>> = text
+            .split(':')
+            .filter(|pair| !pair.is_empty())
+            .map(pair)
+            .collect();
+        let of = |wanted: &str, default: &str| {
+            let mut pairs = pairs.iter().flatten();
+            pairs
+                .find(|(key, _)| key == wanted)
+                .map_or_else(|| default.to_owned(), |(_, value)| value.clone())
+        };
+        Colours {
+            error: of("error", "01;31"),
+            warning: of("warning", "00;33"),
         }
     }
 }
@@ -142,4 +178,24 @@ impl Reporter {
 /// A closed stderr is no reason to stop.
 pub fn print_error_line(text: &str) {
     let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_come_from_the_environment() {
+        let colours = |text| {
+            let colours = Colours::parse(text);
+            (colours.error, colours.warning)
+        };
+        let default = ("01;31".to_owned(), "00;33".to_owned());
+        assert_eq!(colours(""), default);
+        assert_eq!(colours("error=x:warning=1"), default);
+        assert_eq!(
+            colours("error=04:token=01:warning=00;35"),
+            ("04".to_owned(), "00;35".to_owned())
+        );
+    }
 }

@@ -13,7 +13,7 @@ use crate::guard::{self, Guard};
 use crate::kernel::{self, MODULES_DIRECTORY};
 use crate::load;
 use crate::module::{ModuleFile, is_module_name, private_name};
-use crate::monitor::Monitor;
+use crate::monitor::{Modes, Monitor};
 use crate::options::{Mode, Options};
 use crate::output::Output;
 use crate::privilege::{self, Access};
@@ -69,6 +69,11 @@ fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     module.check_kernel(&running)?;
     module.check_parameters(&options.parameters)?;
     check_target(options)?;
+    if module.is_bulk() && options.monitor.is_some() {
+        return Err(Failure::new(format!(
+            "cannot monitor {path} (-M): it was built to write a file for each CPU (rstap -b)"
+        )));
+    }
     if options.rename {
         let name = private_name(&module.name, std::process::id());
         reporter.step(1, || format!("{} becomes {name}", module.name));
@@ -79,7 +84,7 @@ fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     }
     let symbols = load::resolve(&mut module, reporter)?;
 
-    let mut guard = Guard::start(&module.name)?;
+    let mut guard = Guard::start(&module.name, terminal(options)?)?;
     guard.module_is_loaded();
     if let Err(failure) = load::insert(&module, options.buffer_megabytes) {
         guard.leave();
@@ -99,12 +104,13 @@ fn start(
     module: &ModuleFile,
     symbols: &[(String, u64)],
 ) -> Result<(Ending, bool)> {
+    tell_children(options, &module.name);
     let (control, traces) = channel::open(&module.name)?;
     let monitor = open_monitor_files(options, &module.name)?;
     privilege::drop_for_good()?;
-    let output = open_output(options, &module.name, monitor)?;
+    let output = open_output(options, &module.name, module.is_bulk(), monitor)?;
     control.demand(&Request::Hello {
-        flags: hello_flags(options),
+        flags: hello_flags(options, module.is_bulk()),
     })?;
     for (name, address) in symbols {
         control.demand(&Request::Symbol {
@@ -172,7 +178,7 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
         )));
     }
     // Before the files are opened: the guard must not hold them.
-    let mut guard = Guard::start(name)?;
+    let mut guard = Guard::start(name, terminal(options)?)?;
     let (control, traces) = match channel::open(name) {
         Ok(files) => files,
         Err(failure) => {
@@ -180,12 +186,13 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
             return Err(failure);
         }
     };
+    tell_children(options, name);
     let result = (|| {
         let monitor = open_monitor_files(options, name)?;
         privilege::drop_for_good()?;
-        let output = open_output(options, name, monitor)?;
+        let output = open_output(options, name, false, monitor)?;
         control.demand(&Request::Hello {
-            flags: hello_flags(options),
+            flags: hello_flags(options, false),
         })?;
         guard.module_is_loaded();
         let plan = Plan {
@@ -296,6 +303,12 @@ fn running_name(wanted: &str) -> Result<&str> {
     }
 }
 
+/// What the command of `-c` and those of `system()` find in their environment, as SystemTap's do.
+fn tell_children(options: &Options, module: &str) {
+    sys::set_variable("SYSTEMTAP_MODULE", module);
+    sys::set_variable("SYSTEMTAP_VERBOSE", &options.verbosity.to_string());
+}
+
 fn check_target(options: &Options) -> Result<()> {
     for (option, process) in [("-x", options.target), ("-N", options.namespaces)] {
         let Some(process) = process else { continue };
@@ -314,9 +327,9 @@ fn block_signals() -> Result<()> {
         .map_err(|errno| Failure::new(format!("cannot block signals: {}", errno.desc())))
 }
 
-fn hello_flags(options: &Options) -> u32 {
+fn hello_flags(options: &Options, is_bulk: bool) -> u32 {
     let mut flags = 0;
-    if options.bulk {
+    if is_bulk {
         flags |= HELLO_BULK;
     }
     if options.mode == Mode::LoadAndDetach {
@@ -348,6 +361,11 @@ fn send_optional(options: &Options, control: &Control, reporter: &mut Reporter) 
     }
 }
 
+/// For the guard, when the monitor will take it over.
+fn terminal(options: &Options) -> Result<Option<Modes>> {
+    options.monitor.map(|_| Modes::now()).transpose()
+}
+
 /// Status and control file of a script that was built to be monitored.
 fn open_monitor_files(options: &Options, name: &str) -> Result<Option<(File, File)>> {
     if options.monitor.is_none() {
@@ -368,7 +386,12 @@ fn open_monitor_files(options: &Options, name: &str) -> Result<Option<(File, Fil
     )))
 }
 
-fn open_output(options: &Options, name: &str, monitor: Option<(File, File)>) -> Result<Output> {
+fn open_output(
+    options: &Options,
+    name: &str,
+    is_bulk: bool,
+    monitor: Option<(File, File)>,
+) -> Result<Output> {
     if let (Some((status, control)), Some(seconds), None) =
         (monitor, options.monitor, &options.output)
     {
@@ -379,7 +402,7 @@ fn open_output(options: &Options, name: &str, monitor: Option<(File, File)>) -> 
             seconds,
         )?)));
     }
-    if options.bulk {
+    if is_bulk {
         return Ok(Output::bulk(options.output.as_deref(), options.rotation));
     }
     match &options.output {

@@ -105,6 +105,8 @@ pub fn signals() -> SigSet {
         Signal::SIGQUIT,
         Signal::SIGUSR2,
         Signal::SIGCHLD,
+        Signal::SIGWINCH,
+        Signal::SIGTSTP,
     ]
     .into_iter()
     .collect()
@@ -328,9 +330,27 @@ impl<'a> Session<'a> {
             Some(Signal::SIGQUIT) if self.phase == Phase::Starting => self.plan.detach = true,
             Some(Signal::SIGUSR2) => self.switch_file(),
             Some(Signal::SIGCHLD) => self.reap(),
+            Some(Signal::SIGWINCH) => {
+                if let Output::Screen(monitor) = &mut self.output {
+                    monitor.resized();
+                }
+            }
+            Some(Signal::SIGTSTP) => self.suspend(),
             _ => {}
         }
         Ok(None)
+    }
+
+    /// What SIGTSTP does where it is not blocked, with the terminal given back meanwhile.
+    fn suspend(&mut self) {
+        let stop = || {
+            // Cannot fail: the signal exists.
+            let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+        };
+        match &mut self.output {
+            Output::Screen(monitor) => monitor.suspend(stop),
+            _ => stop(),
+        }
     }
 
     fn reap(&mut self) {

@@ -16,9 +16,12 @@ pub struct Line {
 }
 
 impl Line {
-    /// Reads `kind=K key=value … probe=REST OF LINE`; `None` without a kind.
+    /// Reads `kind=K key=value … probe=REST OF LINE`, behind which each line is one more
+    /// `key=value`; `None` without a kind.
     #[must_use]
     pub fn parse(text: &str) -> Option<Line> {
+        let mut lines = text.lines();
+        let text = lines.next()?;
         let (head, probe) = match text.find(" probe=") {
             Some(at) => (text.get(..at)?, text.get(at + " probe=".len()..)),
             None => (text, None),
@@ -35,6 +38,9 @@ impl Line {
         if let Some(probe) = probe {
             line.fields.push(("probe".to_owned(), probe.to_owned()));
         }
+        let more = lines.filter_map(|more| more.split_once('='));
+        line.fields
+            .extend(more.map(|(key, value)| (key.to_owned(), value.to_owned())));
         (!line.kind.is_empty()).then_some(line)
     }
 
@@ -49,6 +55,9 @@ impl Line {
         self.text(key).parse().unwrap_or(0)
     }
 }
+
+/// Fields that are text whatever they look like.
+const TEXTS: [&str; 4] = ["probe", "map", "place", "from"];
 
 /// Everything that is known at the end of a session.
 #[derive(Debug, Clone, Default)]
@@ -157,6 +166,12 @@ impl Account {
                  -DMAXSTRINGLEN=N needs less."
             ));
         }
+        let notices = self.total("lost-messages", "count");
+        if notices > 0 {
+            texts.push(format!(
+                "{notices} warnings and commands of system() came too fast and were dropped."
+            ));
+        }
         texts
     }
 
@@ -188,16 +203,46 @@ impl Account {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 report,
-                "{}, hits: {}, cycles: {}min/{}avg/{}max, index: {}",
+                "{}, ({}), hits: {}, cycles: {}min/{}avg/{}max, variance: {}, from: {}, index: {}",
                 line.text("probe"),
+                line.text("place"),
                 line.number("hits"),
                 line.number("minimum"),
                 line.number("average"),
                 line.number("maximum"),
+                variance(line),
+                line.text("from"),
                 line.number("index"),
             );
         }
         report
+    }
+
+    /// Names and values of the totals in JSON; `staprun(8)` says what they mean.
+    fn totals(&self) -> [(&'static str, u64); 14] {
+        let messages = self.total("lost-output", "messages");
+        [
+            ("errors", self.total("errors", "count")),
+            (
+                "suppressed_errors",
+                self.total("suppressed-errors", "count"),
+            ),
+            ("skipped_probes", self.total("skipped", "count")),
+            ("missed_returns", self.total("missed-returns", "count")),
+            ("missed_kprobes", self.total("missed-kprobes", "count")),
+            ("lost_messages", messages.max(self.missing_messages)),
+            ("lost_bytes", self.total("lost-output", "bytes")),
+            ("unexpected_sequences", self.unexpected_messages),
+            ("damaged_bytes", self.damaged_bytes),
+            ("lost_notices", self.total("lost-messages", "count")),
+            (
+                "truncated_strings",
+                self.total("truncated-strings", "count"),
+            ),
+            ("full_map_refusals", self.total("full-map", "count")),
+            ("short_map_refusals", self.total("short-map", "count")),
+            ("memory_bytes", self.total("memory", "bytes")),
+        ]
     }
 
     /// The account as one JSON object on one line, for machines
@@ -205,25 +250,10 @@ impl Account {
     #[must_use]
     pub fn json(&self) -> String {
         let mut json = String::from("{");
-        let _ = write!(
-            json,
-            "\"errors\":{},\"skipped_probes\":{},\"missed_returns\":{},\"missed_kprobes\":{},\
-             \"lost_messages\":{},\"lost_bytes\":{},\"unexpected_sequences\":{},\
-             \"damaged_bytes\":{},\"truncated_strings\":{},\"full_map_refusals\":{},\
-             \"memory_bytes\":{},\"details\":[",
-            self.total("errors", "count"),
-            self.total("skipped", "count"),
-            self.total("missed-returns", "count"),
-            self.total("missed-kprobes", "count"),
-            self.total("lost-output", "messages")
-                .max(self.missing_messages),
-            self.total("lost-output", "bytes"),
-            self.unexpected_messages,
-            self.damaged_bytes,
-            self.total("truncated-strings", "count"),
-            self.total("full-map", "count"),
-            self.total("memory", "bytes"),
-        );
+        for (name, number) in self.totals() {
+            let _ = write!(json, "\"{name}\":{number},");
+        }
+        json.push_str("\"details\":[");
         for (index, line) in self.lines.iter().enumerate() {
             if index > 0 {
                 json.push(',');
@@ -231,8 +261,8 @@ impl Account {
             let _ = write!(json, "{{\"kind\":{}", json_string(&line.kind));
             for (key, value) in &line.fields {
                 let _ = write!(json, ",{}:", json_string(key));
-                match value.parse::<i64>() {
-                    Ok(number) if key != "probe" && key != "map" => {
+                match value.parse::<u64>() {
+                    Ok(number) if !TEXTS.contains(&key.as_str()) => {
                         let _ = write!(json, "{number}");
                     }
                     _ => json.push_str(&json_string(value)),
@@ -242,6 +272,18 @@ impl Account {
         }
         json.push_str("]}");
         json
+    }
+}
+
+/// Of the cycles of a probe's hits, from their sum and the sum of their squares.
+fn variance(line: &Line) -> u128 {
+    let wide = |key| u128::from(line.number(key));
+    let (hits, cycles) = (wide("hits"), wide("cycles"));
+    let squares = (wide("squares_high") << 64) | wide("squares_low");
+    match hits {
+        0 | 1 => 0,
+        // The product is below 2^128: both are below 2^64.
+        _ => squares.saturating_sub(cycles * cycles / hits) / (hits - 1),
     }
 }
 
@@ -355,12 +397,19 @@ mod tests {
     #[test]
     fn the_timing_report_has_one_line_per_probe() {
         let account = account(&[
-            "kind=probe hits=9 minimum=1 average=2 maximum=3 index=0 probe=begin, (x.stp:1:1)",
+            "kind=probe hits=3 minimum=1 average=2 maximum=3 cycles=6 squares_low=14 \
+             squares_high=0 index=0 probe=a.b, c\nplace=a file.stp:1:1\nfrom=a.* <- x",
         ]);
         assert_eq!(
             account.timing_report(),
             "----- probe hit report: \n\
-             begin, (x.stp:1:1), hits: 9, cycles: 1min/2avg/3max, index: 0\n"
+             a.b, c, (a file.stp:1:1), hits: 3, cycles: 1min/2avg/3max, variance: 1, \
+             from: a.* <- x, index: 0\n"
         );
+        let huge = Line::parse(
+            "kind=probe hits=2 cycles=18446744073709551615 squares_low=1 \
+             squares_high=18446744073709551615 probe=p",
+        );
+        assert!(variance(&huge.expect("a line")) > 0);
     }
 }

@@ -159,6 +159,27 @@ pub fn remove_variables(names: &[&str]) {
     }
 }
 
+/// Whether a signal that ends the session waits to be taken.
+#[must_use]
+pub fn is_interrupted() -> bool {
+    // SAFETY: a signal set is plain bits, for which zero is valid.
+    let mut pending: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live set, which sigpending(2) fills.
+    if unsafe { libc::sigpending(&mut pending) } != 0 {
+        return false;
+    }
+    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP]
+        .into_iter()
+        // SAFETY: the set was filled, the numbers are valid signals.
+        .any(|signal| unsafe { libc::sigismember(&pending, signal) } == 1)
+}
+
+/// Puts a variable into the environment.
+pub fn set_variable(name: &str, value: &str) {
+    // SAFETY: called before the first thread starts (errand.rs).
+    unsafe { std::env::set_var(name, value) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,9 +2,11 @@
 //! What `make bench` prints: the tables of costs, with what is to be reached beside them.
 //!
 //! Options: `--kernel RELEASE`, `--no-bpftrace` (do not measure bpftrace in the same guest),
-//! `--cost` or `--time` for one of the two tables, and texts that scripts' names must hold.
+//! `--cost`, `--latency` or `--time` for one of the three tables, and texts that scripts' names
+//! must hold.
 
 mod cost;
+mod latency;
 mod time;
 
 use std::process::ExitCode;
@@ -25,6 +27,7 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
     Cost,
+    Latency,
     Time,
 }
 
@@ -36,11 +39,12 @@ impl Options {
                 "--kernel" => options.kernel = arguments.next(),
                 "--no-bpftrace" => options.no_bpftrace = true,
                 "--cost" => options.only = Some(Table::Cost),
+                "--latency" => options.only = Some(Table::Latency),
                 "--time" => options.only = Some(Table::Time),
                 _ if argument.starts_with('-') => {
                     return Err(format!(
                         "unknown option {argument}; there are --kernel RELEASE, --no-bpftrace, \
-                         --cost, --time"
+                         --cost, --latency, --time"
                     ));
                 }
                 _ => options.filters.push(argument),
@@ -74,10 +78,14 @@ fn measure() -> Result<(), String> {
     let programs = Programs::find()?;
     let kernel: KernelSet =
         rstap_vm::kernels::find(options.kernel.as_deref()).map_err(|error| error.to_string())?;
-    if options.only != Some(Table::Time) {
+    let wants = |table| options.only.is_none() || options.only == Some(table);
+    if wants(Table::Cost) {
         cost::table(&options, &programs, &kernel)?;
     }
-    if options.only != Some(Table::Cost) {
+    if wants(Table::Latency) {
+        latency::table(&programs, &kernel)?;
+    }
+    if wants(Table::Time) {
         time::table(&options, &programs, &kernel)?;
     }
     Ok(())

@@ -379,7 +379,11 @@ impl Btf {
             kind::RESTRICT => qualified(Qualifier::Restrict),
             kind::TYPE_TAG => qualified(Qualifier::Tag),
             kind::PROTOTYPE => TypeKind::Function(self.read_prototype(module, owner, head)?),
-            kind::FUNCTION => return self.type_at(module, u64::from(head.value)),
+            // Damaged files have functions whose type is the function itself.
+            kind::FUNCTION => match self.prototype(module, number)? {
+                Some(prototype) => TypeKind::Function(prototype),
+                None => TypeKind::Unknown("function without a prototype".to_string()),
+            },
             other => TypeKind::Unknown(format!("BTF kind {other}")),
         })
     }

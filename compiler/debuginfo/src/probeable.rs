@@ -31,10 +31,13 @@ const PATCHED: &str =
 const PATCHED_SIZE: u64 = 5;
 const INIT: &str = "its code is discarded once the kernel has started (__init)";
 
-/// What stands behind `__start_` and `__stop_` in the names of tables of patched instructions, and
-/// the size of an entry: `struct jump_entry`, `struct static_call_site`. Both begin with the distance
-/// of the instruction from the entry.
-const PATCHED_TABLES: [(&str, usize); 2] = [("___jump_table", 16), ("static_call_sites", 8)];
+/// Tables of patched instructions: what stands behind `__start_` and `__stop_` in the kernel, the
+/// section of a module, and the size of an entry (`struct jump_entry`, `struct static_call_site`). An
+/// entry begins with its distance to the instruction.
+const PATCHED_TABLES: [(&str, &str, usize); 2] = [
+    ("___jump_table", "__jump_table", 16),
+    ("static_call_sites", ".static_call_sites", 8),
+];
 
 /// Pairs of symbols around code of the kernel that kprobes refuse.
 const FORBIDDEN: [(&str, &str, &str); 3] = [
@@ -176,21 +179,19 @@ fn words(elf: &Elf, begin: u64, end: u64) -> Vec<u64> {
     words.filter(|word| *word != 0).collect()
 }
 
-/// The instructions that a table of patched ones, with the address of the first entry, names.
-fn patched(
-    begin: u64,
-    bytes: &[u8],
-    entry_size: usize,
-) -> impl Iterator<Item = (AddressRange, &'static str)> {
-    let entries = bytes
-        .chunks_exact(entry_size)
-        .zip((begin..).step_by(entry_size));
-    entries.filter_map(|(entry, at)| {
+/// Addresses of the instructions that a table names, whose first entry is at `begin`.
+fn patched(begin: u64, bytes: &[u8], entry_size: usize) -> impl Iterator<Item = u64> {
+    let entries = bytes.chunks_exact(entry_size).enumerate();
+    entries.filter_map(move |(index, entry)| {
+        let at = begin.wrapping_add((index * entry_size) as u64);
         let distance = i32::from_le_bytes(*entry.first_chunk()?);
-        let begin = at.wrapping_add_signed(i64::from(distance));
-        let end = begin.saturating_add(PATCHED_SIZE);
-        Some((AddressRange { begin, end }, PATCHED))
+        Some(at.wrapping_add_signed(i64::from(distance)))
     })
+}
+
+fn patched_range(begin: u64) -> (AddressRange, &'static str) {
+    let end = begin.saturating_add(PATCHED_SIZE);
+    (AddressRange { begin, end }, PATCHED)
 }
 
 fn range_of(symbols: &SymbolList, address: u64) -> AddressRange {
@@ -226,14 +227,13 @@ fn kernel_sites(elf: &Elf, symbols: &SymbolList, sites: &mut ProbeSites) {
             .refused
             .extend(between(begin, end).map(|range| (range, reason)));
     }
-    for (table, entry_size) in PATCHED_TABLES {
+    for (table, _, entry_size) in PATCHED_TABLES {
         let range = between(&format!("__start_{table}"), &format!("__stop_{table}"));
         let Some(range) = range else { continue };
         let size = usize::try_from(range.end.saturating_sub(range.begin)).unwrap_or(0);
         let bytes = elf.bytes_at(range.begin, size).unwrap_or_default();
-        sites
-            .refused
-            .extend(patched(range.begin, bytes, entry_size));
+        let found = patched(range.begin, bytes, entry_size);
+        sites.refused.extend(found.map(patched_range));
     }
     for section in &elf.sections {
         if matches!(section.name.as_str(), ".init.text" | ".exit.text") {
@@ -272,6 +272,13 @@ fn module_sites(module: &Module, elf: &Elf, symbols: &SymbolList, sites: &mut Pr
     }
     for address in table("_kprobe_blacklist") {
         sites.refused.push((range_of(symbols, address), BLACKLIST));
+    }
+    for (_, name, entry_size) in PATCHED_TABLES {
+        let begin = image.sections.iter().find(|section| section.name == name);
+        let begin = begin.map_or(0, |section| section.address);
+        let bytes = image.section_data(name).unwrap_or_default();
+        let found = patched(begin, bytes, entry_size).filter_map(translate);
+        sites.refused.extend(found.map(patched_range));
     }
     for section in &elf.sections {
         let end = section.address.saturating_add(section.size);

@@ -7,14 +7,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::btf::NameSpace;
+use crate::elf::Elf;
 use crate::error::{Error, Result};
 use crate::glob;
 use crate::session::{DebugInfo, Module, ModuleKind};
 use crate::symbols::{Entry, SymbolList};
 use crate::types::{
     Address, BinaryOperator, CallSite, Callee, Encoding, EntityId, Function, FunctionKind,
-    FunctionQuery, Label, LineAddress, Location, LocationExpr, ModuleId, Placement, Probeable,
-    Prototype, Source, SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable,
+    FunctionQuery, Jump, Label, LineAddress, Location, LocationExpr, ModuleId, Placement,
+    Probeable, Prototype, Source, SourcePosition, Symbol, SymbolKind, TypeId, TypeKind, Variable,
     VariableKind,
 };
 
@@ -364,7 +365,17 @@ impl DebugInfo {
         let module = self.get(function.id.module)?;
         let empty = SymbolList::default();
         let symbols = self.symbols_of(&module).unwrap_or(&empty);
-        self.need_dwarf(&module)?.callees(symbols, function)
+        let mut callees = self.need_dwarf(&module)?.callees(symbols, function)?;
+        for callee in &mut callees {
+            if let Callee::Called(call) = callee
+                && call.tail_call
+            {
+                // The debug file of a program has no code in it.
+                let mut files = [&module.elf, &module.image].into_iter().flatten();
+                call.jump = files.find_map(|elf| jump_at(elf, call.return_address));
+            }
+        }
+        Ok(callees)
     }
 
     /// The canonical frame address at an address of the code, as a register (by DWARF
@@ -540,6 +551,26 @@ fn is_below_stack(location: &Location) -> bool {
         (LocationExpr::Register(STACK_POINTER), LocationExpr::Constant(offset))
             if offset.cast_signed() < 0
     )
+}
+
+/// The jump that ends at an address (as GCC describes it) or begins there (Clang): `jmp rel32`
+/// or `jmp rel8`. Whoever uses it compares where it goes with what is known of the call.
+fn jump_at(elf: &Elf, near: Address) -> Option<Jump> {
+    let jump = |back: u64| {
+        let from = near.value.checked_sub(back)?;
+        let (distance, length) = match elf.bytes_at(from, 5)? {
+            [0xe9, distance @ ..] => (i64::from(i32::from_le_bytes(*distance.first_chunk()?)), 5),
+            [0xeb, distance, ..] => (i64::from(distance.cast_signed()), 2),
+            _ => return None,
+        };
+        let to = from.wrapping_add(length).wrapping_add_signed(distance);
+        let at = |value| Address { value, ..near };
+        (back == 0 || back == length).then(|| Jump {
+            from: at(from),
+            to: at(to),
+        })
+    };
+    [5, 2, 0].into_iter().find_map(jump)
 }
 
 fn public(module: ModuleId, entry: &Entry) -> Symbol {

@@ -177,6 +177,15 @@ impl DebugInfo {
             .unwrap_or_default()
     }
 
+    /// The file that was opened under this name, or by a path under which it has this name.
+    pub fn opened(&self, name: &str) -> Option<ModuleId> {
+        let modules = self.modules.read().unwrap_or_else(PoisonError::into_inner);
+        let mut modules = modules.iter();
+        modules
+            .find(|module| module.name == name)
+            .map(|module| module.id)
+    }
+
     /// Kernel, module or binary.
     pub fn module_kind(&self, id: ModuleId) -> Result<ModuleKind> {
         Ok(self.get(id)?.kind)

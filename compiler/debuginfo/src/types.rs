@@ -484,6 +484,9 @@ pub enum LocationExpr {
         /// Where.
         address: Box<LocationExpr>,
     },
+    /// The return address kept at this place of the stack, even while a return probe has put
+    /// another in its place. May fault.
+    ReturnAddress(Box<LocationExpr>),
     /// One operand.
     Unary(UnaryOperator, Box<LocationExpr>),
     /// Two operands.
@@ -579,6 +582,17 @@ pub struct CallSite {
     pub return_address: Address,
     /// A jump in place of a call and return.
     pub tail_call: bool,
+    /// That jump, where it is one that is always taken.
+    pub jump: Option<Jump>,
+}
+
+/// A jump to a fixed address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jump {
+    /// Where the instruction is.
+    pub from: Address,
+    /// Where it goes.
+    pub to: Address,
 }
 
 /// What a function's own code calls, without what code inlined into it calls.

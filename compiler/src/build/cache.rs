@@ -9,11 +9,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::error::BuildError;
 
-/// Bytes of modules kept when the cache has no `cache_mb_limit` file (SystemTap's default, MB).
+/// Bytes of modules and runtimes kept when the cache has no `cache_mb_limit` file (SystemTap's default, MB).
 const DEFAULT_LIMIT_MB: u64 = 256;
 /// Seconds between two cleanings (SystemTap's `cache_clean_interval_s`).
 const DEFAULT_CLEAN_INTERVAL: u64 = 300;
@@ -67,13 +67,10 @@ impl Cache {
     /// A module that is already there. Its time of use becomes now, so that cleaning spares it.
     pub fn find(&self, name: &str) -> Option<PathBuf> {
         let path = self.path(name, "ko");
-        let file = fs::File::open(&path).ok()?;
-        if file.metadata().ok()?.len() == 0 {
+        if fs::metadata(&path).ok()?.len() == 0 {
             return None;
         }
-        let now = fs::FileTimes::new().set_modified(SystemTime::now());
-        // a cache that cannot be written to is still good to read
-        let _ = file.set_times(now);
+        used_now(&path);
         Some(path)
     }
 
@@ -87,23 +84,20 @@ impl Cache {
     /// Removes all modules and runtimes (`--clean-cache`). Gives the number of files removed.
     pub fn clear(&self) -> Result<usize, BuildError> {
         let mut removed = 0;
-        for (path, _, _) in self.files() {
-            fs::remove_file(&path).map_err(BuildError::io("remove", &path))?;
+        for module in self.modules() {
+            fs::remove_file(&module.path).map_err(BuildError::io("remove", &module.path))?;
             removed += 1;
         }
         let runtime = self.directory.join("runtime");
         if runtime.exists() {
-            removed += WalkDir::new(&runtime)
-                .into_iter()
-                .filter_map(Result::ok)
-                .filter(|entry| entry.file_type().is_file())
-                .count();
+            removed += files_below(&runtime).count();
             fs::remove_dir_all(&runtime).map_err(BuildError::io("remove", &runtime))?;
         }
         Ok(removed)
     }
 
-    /// Keeps the cache below its limit, at most once in five minutes: the oldest modules go first.
+    /// Keeps the cache below its limit, at most once in five minutes: what was used longest ago
+    /// goes first.
     /// Trouble here is never a reason to fail; it gives a text for `-v` when it removed something.
     pub fn clean(&self) -> Option<String> {
         let stamp = self.directory.join("cache_clean_stamp");
@@ -117,18 +111,25 @@ impl Cache {
         }
         fs::write(&stamp, b"").ok()?;
         let limit = self.setting("cache_mb_limit", DEFAULT_LIMIT_MB) << 20;
-        let mut files = self.files();
-        let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
-        files.sort_by_key(|(_, _, time)| *time);
-        let (mut removed, mut freed) = (0u32, 0);
-        for (path, size, _) in files {
+        let mut kept = self.modules();
+        kept.extend(self.runtimes());
+        let mut total: u64 = kept.iter().map(|kept| kept.size).sum();
+        kept.sort_by_key(|kept| kept.used);
+        let (mut removed, mut freed) = (0, 0);
+        for Kept { path, size, .. } in kept {
             if total <= limit {
                 break;
             }
-            if fs::remove_file(&path).is_ok() {
+            let files = if path.is_dir() {
+                let files = files_below(&path).count();
+                fs::remove_dir_all(&path).map(|()| files)
+            } else {
+                fs::remove_file(&path).map(|()| 1)
+            };
+            if let Ok(files) = files {
                 total -= size;
                 freed += size;
-                removed += 1;
+                removed += files;
             }
         }
         (removed > 0).then(|| {
@@ -147,8 +148,7 @@ impl Cache {
             .unwrap_or(default)
     }
 
-    /// Files of modules: path, size, time of last use.
-    fn files(&self) -> Vec<(PathBuf, u64, SystemTime)> {
+    fn modules(&self) -> Vec<Kept> {
         WalkDir::new(&self.directory)
             .min_depth(2)
             .max_depth(2)
@@ -161,9 +161,54 @@ impl Cache {
             })
             .filter_map(|entry| {
                 let data = entry.metadata().ok()?;
-                Some((entry.into_path(), data.len(), data.modified().ok()?))
+                Some(Kept {
+                    path: entry.into_path(),
+                    size: data.len(),
+                    used: data.modified().ok()?,
+                })
             })
             .collect()
+    }
+
+    /// The runtimes that are finished.
+    fn runtimes(&self) -> Vec<Kept> {
+        let Ok(folders) = fs::read_dir(self.directory.join("runtime")) else {
+            return Vec::new();
+        };
+        folders
+            .filter_map(Result::ok)
+            .filter_map(|folder| {
+                let path = folder.path();
+                let record = fs::metadata(path.join(super::runtime::RECORD)).ok()?;
+                let sizes =
+                    files_below(&path).filter_map(|entry| Some(entry.metadata().ok()?.len()));
+                Some(Kept {
+                    size: sizes.sum(),
+                    used: record.modified().ok()?,
+                    path,
+                })
+            })
+            .collect()
+    }
+}
+
+/// A module's file or a runtime's folder.
+struct Kept {
+    path: PathBuf,
+    size: u64,
+    used: SystemTime,
+}
+
+fn files_below(folder: &Path) -> impl Iterator<Item = DirEntry> {
+    let entries = WalkDir::new(folder).into_iter().filter_map(Result::ok);
+    entries.filter(|entry| entry.file_type().is_file())
+}
+
+/// Says of a file of the cache that it is in use, so that cleaning spares it.
+pub(crate) fn used_now(path: &Path) {
+    // a cache that cannot be written to is still good to read
+    if let Ok(file) = fs::File::open(path) {
+        let _ = file.set_modified(SystemTime::now());
     }
 }
 
@@ -214,5 +259,19 @@ mod tests {
         assert!(cache.clean().unwrap().starts_with("Cache cleaned: 1 files"));
         assert!(!old.exists() && new.exists());
         assert_eq!(cache.clean(), None);
+
+        // A runtime counts as well, from its last use on.
+        let [unused, used] = ["00", "01"].map(|hash| directory.path().join("runtime").join(hash));
+        for (runtime, is_used) in [(&unused, false), (&used, true)] {
+            fs::create_dir_all(runtime).unwrap();
+            fs::write(runtime.join("core.o"), &big[..200 << 10]).unwrap();
+            let record = fs::File::create(runtime.join("record")).unwrap();
+            record.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            if is_used {
+                used_now(&runtime.join("record"));
+            }
+        }
+        assert!(cache.clean().unwrap().starts_with("Cache cleaned: 2 files"));
+        assert!(!unused.exists() && used.exists() && new.exists());
     }
 }

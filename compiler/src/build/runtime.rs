@@ -4,7 +4,8 @@
 //! `CACHE/runtime/<hash>/` gets a copy of the sources, is built there, and holds in the end `core.o`
 //! (all of the runtime but the stub that stands for a script), `mod.o` (modpost's part, compiled
 //! with a placeholder for the module's name) and `record`: the commands that kbuild used, which
-//! scripts are then compiled with. `record` is written last; a folder without it is unfinished.
+//! scripts are then compiled with. `record` is written last; a folder without it is unfinished, and
+//! what only its making needed is removed then. The time of `record` is that of the last use.
 
 use crate::output::{tell, tell_line};
 use std::collections::BTreeSet;
@@ -23,6 +24,9 @@ use super::{cache, hexadecimal};
 
 /// Layout of the folder; part of the hash, so that a new rstap does not read an old one.
 const FORMAT: &str = "rstap runtime cache 1";
+
+/// The file that makes a folder of the cache a runtime.
+pub(super) const RECORD: &str = "record";
 
 /// What kbuild is asked to build the runtime with.
 #[derive(Debug, Clone)]
@@ -102,6 +106,7 @@ impl RuntimeRequest<'_> {
     pub fn get(&self, root: &Path, hash: &str) -> Result<Runtime, BuildError> {
         let directory = root.join(hash);
         if let Some(runtime) = Runtime::read(&directory) {
+            cache::used_now(&directory.join(RECORD));
             return Ok(runtime);
         }
         fs::create_dir_all(root).map_err(BuildError::io("make folder", root))?;
@@ -163,6 +168,7 @@ impl RuntimeRequest<'_> {
         .map_err(|error| self.name_interface(error))?;
         let runtime = Finish::new(self.kernel, directory, self.verbosity)?.finish()?;
         runtime.write()?;
+        runtime.tidy()?;
         Ok(runtime)
     }
 }
@@ -409,7 +415,7 @@ impl<'a> Finish<'a> {
 impl Runtime {
     /// What [`Runtime::write`] wrote. `None` if it is unfinished, damaged, or of another format.
     fn read(directory: &Path) -> Option<Runtime> {
-        let record = fs::read_to_string(directory.join("record")).ok()?;
+        let record = fs::read_to_string(directory.join(RECORD)).ok()?;
         let mut lines = record.lines();
         if lines.next()? != FORMAT {
             return None;
@@ -445,7 +451,25 @@ impl Runtime {
             join(&[text(&self.raw_core)]),
             join(&symbols),
         );
-        cache::write_whole(&self.directory.join("record"), record.as_bytes())
+        cache::write_whole(&self.directory.join(RECORD), record.as_bytes())
+    }
+
+    /// Removes what no script needs: a twentieth of the folder stays.
+    fn tidy(&self) -> Result<(), BuildError> {
+        let kept = [RECORD, "include"].map(|name| self.directory.join(name));
+        for name in directory_names(&self.directory)? {
+            let path = self.directory.join(name);
+            if kept.contains(&path) || self.objects.contains(&path) || self.raw_core == path {
+                continue;
+            }
+            let removed = if path.is_dir() {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+            removed.map_err(BuildError::io("remove", &path))?;
+        }
+        Ok(())
     }
 }
 
@@ -455,6 +479,8 @@ fn compile_flags(command: &[String]) -> Vec<String> {
     let mut words = command.iter();
     while let Some(word) = words.next() {
         let is_own = word == "-c"
+            // the runtime's debug information would only be taken out again
+            || word == "-g0"
             || word.starts_with("-Wp,-MD,")
             || word.starts_with("-Wp,-MMD,")
             || word.starts_with("-DKBUILD_BASENAME=")

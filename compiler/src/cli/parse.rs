@@ -545,6 +545,8 @@ fn check_together(options: &Options) -> Result<(), UsageError> {
             "You can't specify -F and -c together.",
         ));
     }
+    crate::semantic::limits::from_macros(&options.macros)
+        .map_err(|problem| UsageError::new(format!("ERROR: {problem}")))?;
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 //! What the runtime reads: storage of globals, and the tables of arrays,
 //! statistics, parameters and probes in `struct rst_script`.
 
+use std::collections::BTreeSet;
+
 use crate::ir::arena::EntityId;
 use crate::ir::*;
 
@@ -375,6 +377,13 @@ fn fields(unit: &Unit, index: usize, probe: &Probe, condition: Option<&str>) -> 
     fields.text("name", &probe.name);
     fields.text("script_name", &probe.script_name);
     fields.text("script_location", &probe.location);
+    if unit.program.has_timing {
+        let chain = match probe.derivation.as_slice() {
+            [] => probe.script_name.clone(),
+            chain => chain.join(" <- "),
+        };
+        fields.text("derivation", &chain);
+    }
     fields.optional(
         "function",
         Some(probe.function.as_str()).filter(|name| !name.is_empty()),
@@ -653,6 +662,16 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
     })?;
     let user_files = carried::files(&program.user_files, out);
     let has_kernel_lines = kernel_lines::write(&program.kernel_lines, out);
+    if !program.anchors.is_empty() {
+        out.open("static const struct rst_anchor script_anchors[] =");
+        for anchor in &program.anchors {
+            let [module, section, symbol] = [&anchor.module, &anchor.section, &anchor.symbol]
+                .map(|text| quote(text.as_bytes()));
+            let offset = anchor.offset;
+            out.line(format!("{{ {module}, {section}, {symbol}, {offset:#x} }},"));
+        }
+        out.close(";");
+    }
     out.open("struct rst_script rst_script =");
     out.line(".interface_version = RST_INTERFACE_VERSION,");
     out.line(format!(".name = {},", quote(program.name.as_bytes())));
@@ -681,6 +700,12 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
         "user_file_count",
         "script_user_files",
         user_files,
+    );
+    table(
+        "anchors",
+        "anchor_count",
+        "script_anchors",
+        program.anchors.len(),
     );
     if has_kernel_lines {
         out.line(".kernel_lines = &script_kernel_lines,");
@@ -735,11 +760,16 @@ fn info(program: &Program, parameters: &[&Global], out: &mut Writer) {
         entries.push(format!("parameter={}:{ty}", identifier(&global.name)));
     }
     entries.push(format!("guru={}", i32::from(program.is_guru)));
-    entries.extend(
-        crate::ir::visit::kernel_modules(program)
-            .iter()
-            .map(|module| format!("module={module}")),
-    );
+    if program
+        .macros
+        .iter()
+        .any(|(name, _)| name == "STP_BULKMODE")
+    {
+        entries.push("bulk=1".to_owned());
+    }
+    let sections = crate::ir::visit::kernel_sections(program);
+    let modules: BTreeSet<String> = sections.into_iter().map(|(module, _)| module).collect();
+    entries.extend(modules.iter().map(|module| format!("module={module}")));
     out.line("static const char script_info[]");
     out.line("\t__attribute__((section(\".rstap.info\"), used, aligned(1))) =");
     let last = entries.len().saturating_sub(1);

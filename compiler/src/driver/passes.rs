@@ -10,6 +10,7 @@ use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::SourceMap;
 use rstap_syntax::{Environment, ast, parse_script};
 
+use super::anchors::anchors;
 use super::clock::{Stopwatch, memory};
 use super::kernel::Kernel;
 use super::locate::{self, Data};
@@ -332,9 +333,18 @@ impl Passes<'_> {
             symbol_files: options.symbol_modules.clone(),
             ldd: options.ldd,
             globals: options.global_values.clone(),
-            macros: options.macros.clone(),
+            macros: self.macros(),
             timeout_ns: None,
         }
+    }
+
+    /// Those of `-D`, and SystemTap's for `-b`, which staprun finds in the module.
+    fn macros(&self) -> Vec<(String, Option<String>)> {
+        let mut macros = self.options.macros.clone();
+        if self.options.bulk {
+            macros.push(("STP_BULKMODE".to_owned(), None));
+        }
+        macros
     }
 
     /// The program that `-c` runs or `-x` names.
@@ -382,9 +392,13 @@ impl Passes<'_> {
         let mut program = program.filter(|_| errors == 0);
         if let Some(program) = &mut program {
             // Addresses that were read from a file are good for that build of the kernel alone.
-            program.kernel_build_id = target
-                .if_opened()
-                .and_then(|files| files.build_id(files.module("kernel").ok()?));
+            if let Some(files) = target.if_opened() {
+                program.kernel_build_id = files
+                    .module("kernel")
+                    .ok()
+                    .and_then(|kernel| files.build_id(kernel));
+                program.anchors = anchors(files, program);
+            }
         }
         if let (Some(program), 2) = (&program, self.last_pass) {
             let print = match self.options.verbose(2) {

@@ -83,10 +83,7 @@ pub fn arguments(options: &Options, module: &Module) -> Vec<String> {
         add("-N", Some(process.to_string()));
     }
     if let Some(megabytes) = options.buffer_size {
-        add("-s", Some(megabytes.to_string()));
-    }
-    if options.bulk {
-        add("-b", None);
+        add("-b", Some(megabytes.to_string()));
     }
     if module.reads_stdin && !options.flight_recorder && options.monitor.is_none() {
         add("-i", None);
@@ -239,14 +236,14 @@ mod tests {
         assert_eq!(words("-v a.stp"), "-R /t/m.ko");
         assert_eq!(
             words("-vv -w -o f -c ls -b -S 1,2 -m n a.stp"),
-            "-v -w -o f -c ls -b -S 1,2 /t/m.ko"
+            "-v -w -o f -c ls -S 1,2 /t/m.ko"
         );
         assert_eq!(words("-F a.stp"), "-L -R /t/m.ko");
         assert_eq!(words_for("a.stp", true), "-i -R /t/m.ko");
         assert_eq!(words("-F -o x a.stp"), "-o x -D -R /t/m.ko");
         assert_eq!(
             words("-x 5 -s 8 --color=never a.stp"),
-            "-t 5 -s 8 -R -C never /t/m.ko"
+            "-t 5 -b 8 -R -C never /t/m.ko"
         );
     }
 

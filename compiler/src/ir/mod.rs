@@ -79,11 +79,24 @@ pub struct Program {
     pub kernel_release: String,
     /// Build-id of that kernel in hexadecimal, if known.
     pub kernel_build_id: Option<String>,
+    /// For the sections of kernel modules that [`visit::kernel_sections`] names.
+    pub anchors: Vec<Anchor>,
     /// Programs and libraries whose addresses the script names.
     pub user_files: Vec<UserFile>,
     /// Source lines of the kernel, if the script asks for some: offset from `_stext`, file, line;
     /// sorted. A row without file ends what is known.
     pub kernel_lines: Vec<(u32, Arc<str>, u32)>,
+}
+
+/// A symbol of a kernel module by which one of its sections is found when the module is loaded
+/// while the script runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    pub module: String,
+    pub section: String,
+    pub symbol: String,
+    /// Of the symbol from the section's start.
+    pub offset: u64,
 }
 
 /// What is carried along of a program or library. All tables are sorted by their first

@@ -208,19 +208,23 @@ pub fn walk_stat<V: Visitor + ?Sized>(visitor: &mut V, place: &StatPlace) {
     }
 }
 
-/// Modules of the kernel that probes or expressions refer to, without `.ko`: their sections'
-/// addresses are needed.
+/// Modules of the kernel that probes or expressions refer to, without `.ko`, and in which section:
+/// the addresses of the sections are needed.
 #[must_use]
-pub fn kernel_modules(program: &Program) -> BTreeSet<String> {
-    struct Search(BTreeSet<String>);
+pub fn kernel_sections(program: &Program) -> BTreeSet<(String, String)> {
+    fn pair(module: &str, section: Option<&str>) -> (String, String) {
+        (module.to_owned(), section.unwrap_or(".text").to_owned())
+    }
+    struct Search(BTreeSet<(String, String)>);
     impl Visitor for Search {
         fn expression(&mut self, expression: &Expr) {
             if let ExprKind::Relocated {
                 module: Some(module),
+                section,
                 ..
             } = &expression.kind
             {
-                self.0.insert(module.clone());
+                self.0.insert(pair(module, section.as_deref()));
             }
             walk_expression(self, expression);
         }
@@ -229,7 +233,10 @@ pub fn kernel_modules(program: &Program) -> BTreeSet<String> {
         ProbeKind::Function(place)
         | ProbeKind::Return { place, .. }
         | ProbeKind::Address(place)
-        | ProbeKind::Breakpoint { place, .. } => place.module.clone(),
+        | ProbeKind::Breakpoint { place, .. } => {
+            let module = place.module.as_deref()?;
+            Some(pair(module, place.section.as_deref()))
+        }
         _ => None,
     });
     let mut search = Search(places.collect());

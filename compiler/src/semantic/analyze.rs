@@ -10,7 +10,7 @@ use super::carried;
 use super::lower::{Lowering, Places};
 use super::optimize::{self, Removed};
 use super::points::{self, Derived};
-use super::session::{SemanticOptions, Session, UnitId};
+use super::session::{Session, UnitId};
 use crate::ir::{self, StmtKind, walk};
 
 /// More rounds than a library whose probes pull in files with probes has.
@@ -242,61 +242,5 @@ fn settings(session: &Session, program: &mut ir::Program) {
     program.has_timing = options.timing;
     program.macros = options.macros.clone();
     program.kernel_release = session.target.release();
-    program.limits = limits(options);
-}
-
-/// Run-time limits: the defaults, and what `-D` says.
-pub(super) fn limits(options: &SemanticOptions) -> ir::Limits {
-    let mut limits = ir::Limits::default();
-    for (name, value) in &options.macros {
-        let number = value.as_deref().map_or(Some(1), c_number);
-        let Some(number) = number else { continue };
-        let small = u32::try_from(number).unwrap_or(u32::MAX);
-        match name.as_str() {
-            "MAXSTRINGLEN" | "MAP_STRING_LENGTH" => {
-                limits.string_size = limits_string(small, name, limits.string_size);
-            }
-            "MAXMAPENTRIES" => limits.map_entries = small.max(1),
-            "MAXACTION" | "MAXACTION_INTERRUPTIBLE" => limits.actions = number,
-            "MAXNESTING" => limits.nesting = Some(small),
-            "MAXERRORS" => limits.errors = small,
-            "MAXSKIPPED" => limits.skipped = small,
-            "MINSTACKSPACE" => limits.stack = small,
-            "MAXBACKTRACE" => limits.backtrace = small,
-            "STP_OVERLOAD_INTERVAL" => limits.overload_interval = number,
-            "STP_OVERLOAD_THRESHOLD" => limits.overload_threshold = number,
-            "STP_NO_OVERLOAD" => limits.overload_interval = 0,
-            "STP_MAXMEMORY" => limits.memory = number.saturating_mul(1024),
-            "KRETACTIVE" => limits.return_active = small,
-            "STAP_SUPPRESS_TIME_LIMITS_ENABLE" => limits.actions = 0,
-            _ => {}
-        }
-    }
-    if options.suppress_time_limits {
-        limits.actions = 0;
-        limits.overload_interval = 0;
-    }
-    limits
-}
-
-/// A number as C writes it, for it may also go into C: `1000`, `0x10`, `1000000000LL`.
-fn c_number(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(['u', 'U', 'l', 'L']);
-    match digits
-        .strip_prefix("0x")
-        .or_else(|| digits.strip_prefix("0X"))
-    {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => digits.parse().ok(),
-    }
-}
-
-/// MAXSTRINGLEN wins over MAP_STRING_LENGTH: strings of arrays are as long as others.
-fn limits_string(given: u32, name: &str, current: u32) -> u32 {
-    let given = given.clamp(16, 1 << 20);
-    if name == "MAXSTRINGLEN" {
-        given
-    } else {
-        given.max(current)
-    }
+    program.limits = super::limits::limits(options);
 }

@@ -9,6 +9,7 @@
 //! - [`infer`]: types of globals, functions and locals, over all bodies.
 //! - [`lower`]: bodies to IR.
 //! - [`optimize`]: what can be left out of the IR.
+//! - [`limits`]: what `-D` sets.
 //! - [`list`]: `-l`, `-L` and the dumps.
 //! - [`analyze`]: all of it in order.
 //!
@@ -18,6 +19,7 @@
 pub mod analyze;
 mod carried;
 pub mod infer;
+pub mod limits;
 pub mod list;
 pub mod lower;
 pub mod optimize;

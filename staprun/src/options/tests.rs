@@ -38,8 +38,9 @@ fn options_may_come_together_and_after_the_module() {
 #[test]
 fn every_option_of_systemtap_is_known() {
     let options =
-        parsed("-b -s 16 -S 5,3 -T 100 -R -r 2:ssh://box -C always -N 7 -o f m.ko").expect("valid");
-    assert!(options.bulk && options.rename);
+        parsed("-b 16 -u/lib/uprobes.ko -S 5,3 -T 100 -R -r 2:ssh://box -C always -N 7 -o f m.ko")
+            .expect("valid");
+    assert!(options.rename);
     assert_eq!(options.buffer_megabytes, Some(16));
     assert_eq!(
         options.rotation,
@@ -51,6 +52,8 @@ fn every_option_of_systemtap_is_known() {
     assert_eq!(options.remote, Some((2, "ssh://box".to_owned())));
     assert_eq!(options.colour, Colour::Always);
     assert_eq!(options.namespaces, Some(7));
+    assert_eq!(parsed("-s 8 m").expect("valid").buffer_megabytes, Some(8));
+    assert!(parsed("-u m").is_ok());
     let options = parsed("-d one two").expect("valid");
     assert_eq!((options.mode, options.modules.len()), (Mode::Delete, 2));
     assert_eq!(parsed("-t 9 m").expect("valid").target, Some(9));
@@ -62,7 +65,7 @@ fn options_that_exclude_each_other() {
         "-c true -x 1 m",
         "-A -L m",
         "-A -d m",
-        "-A -b m",
+        "-A -b 4 m",
         "-A -c true m",
         "-A -x 1 m",
         "-A m a=1",
@@ -80,7 +83,8 @@ fn options_that_exclude_each_other() {
 #[test]
 fn wrong_values_are_named() {
     assert!(refused("-s 0 m").contains("1-4095"));
-    assert!(refused("-s 4096 m").contains("1-4095"));
+    assert!(refused("-b m.ko").contains("1-4095"));
+    assert!(refused("-b4096 m").contains("1-4095"));
     assert!(refused("-x abc m").contains("abc"));
     assert!(refused("-x -5 m").contains("-5"));
     assert!(refused("-S 0 -o f m").contains("-S"));

@@ -238,7 +238,8 @@ fn compile_scripts(
     Ok(found)
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+/// Runs a tool that must succeed.
+pub(super) fn run(command: &mut Command) -> Result<(), String> {
     let output = capture(command, 300)?;
     if output.status.success() {
         return Ok(());
@@ -284,6 +285,7 @@ fn boot(
     machine.boot().map_err(|error| error.to_string())
 }
 
-fn packed(path: &Path) -> PackedFile {
+/// A file at the same place in the guest.
+pub(super) fn packed(path: &Path) -> PackedFile {
     PackedFile::new(path, path.display().to_string())
 }

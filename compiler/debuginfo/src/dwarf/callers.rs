@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! Values that only a function's callers know (`DW_OP_entry_value`): what a register held when the
-//! function was entered, from the entries of the calls (DWARF 5, §3.4).
+//! Values that only a function's callers know: what a register held when the function was entered
+//! (`DW_OP_entry_value`), or what stands for a parameter that a clone does without
+//! (`DW_OP_GNU_parameter_ref`), from the entries of the calls (DWARF 5, §3.4).
 //!
 //! Only functions that cannot be called by name from another unit have their calls looked for, and
 //! the return address on the stack tells at run time which call it was, since they may still
@@ -24,12 +25,21 @@ const DEEPEST: u32 = 2;
 /// DWARF number of the stack pointer of x86_64.
 const STACK_POINTER: u16 = 7;
 
-/// A call with the values that it gives to registers.
+/// What a call gives a value to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given {
+    /// A register, by DWARF number.
+    Register(u16),
+    /// A parameter, by its entry, that is not passed.
+    Parameter(u64),
+}
+
+/// A call with the values that it gives.
 pub(crate) struct Call {
     return_address: u64,
     /// The function that makes it.
     caller: u64,
-    values: Vec<(u16, Expression<Slice>)>,
+    values: Vec<(Given, Expression<Slice>)>,
 }
 
 /// Calls of a unit by the entry of the function that is called.
@@ -84,25 +94,28 @@ impl DwarfFile {
     }
 }
 
-fn parameter(unit: &Unit, entry: &Entry) -> Option<(u16, Expression<Slice>)> {
+fn parameter(unit: &Unit, entry: &Entry) -> Option<(Given, Expression<Slice>)> {
     let expression = |name| match entry.attr_value(name)? {
         AttributeValue::Exprloc(expression) => Some(expression),
         _ => None,
     };
-    let mut place = expression(dw::DW_AT_location)?.0;
-    let Operation::Register { register } =
-        Operation::parse(&mut place, unit.unit.encoding()).ok()?
-    else {
-        return None;
-    };
     let value =
         expression(dw::DW_AT_call_value).or_else(|| expression(dw::DW_AT_GNU_call_site_value))?;
-    Some((register.0, value))
+    let Some(place) = expression(dw::DW_AT_location) else {
+        let entry = unit
+            .reference(entry, dw::DW_AT_call_parameter)
+            .or_else(|| unit.reference(entry, dw::DW_AT_abstract_origin))?;
+        return Some((Given::Parameter(entry), value));
+    };
+    match Operation::parse(&mut place.0.clone(), unit.unit.encoding()).ok()? {
+        Operation::Register { register } => Some((Given::Register(register.0), value)),
+        _ => None,
+    }
 }
 
 impl Context<'_> {
-    /// What `register` held when the function was entered, computed where the probe is.
-    pub fn at_call(&self, register: u16) -> Lowered<Expr> {
+    /// What the call gave when the function was entered, computed where the probe is.
+    pub fn at_call(&self, wanted: Given) -> Lowered<Expr> {
         let unknown = || "only the function's callers know it".to_owned();
         let (Some(function), Some(pc)) = (self.function, self.pc) else {
             return Err(unknown());
@@ -134,13 +147,11 @@ impl Context<'_> {
             return Err(unknown());
         }
         let frame = self.cfa()?;
-        let came_from = Expr::Dereference {
-            size: 8,
-            address: Box::new(add(frame.clone(), (-8_i64).cast_unsigned())),
-        };
+        let slot = add(frame.clone(), (-8_i64).cast_unsigned());
+        let came_from = Expr::ReturnAddress(Box::new(slot));
         let mut value = Expr::Unknown;
         for call in calls {
-            let Some((_, expression)) = call.values.iter().find(|(place, _)| *place == register)
+            let Some((_, expression)) = call.values.iter().find(|(given, _)| *given == wanted)
             else {
                 continue;
             };
@@ -194,6 +205,7 @@ impl Context<'_> {
                 size,
                 address: inner(address)?,
             },
+            Expr::ReturnAddress(slot) => Expr::ReturnAddress(inner(slot)?),
             Expr::Unary(operator, value) => Expr::Unary(operator, inner(value)?),
             Expr::Binary(operator, left, right) => {
                 Expr::Binary(operator, inner(left)?, inner(right)?)

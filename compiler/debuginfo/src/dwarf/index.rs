@@ -208,7 +208,7 @@ fn scan_unit(
 
 /// What an entry with this tag is, if it is of a kind that is kept.
 #[inline]
-fn class_of(tag: u16) -> Option<Class> {
+pub(super) fn class_of(tag: u16) -> Option<Class> {
     Some(match dw::DwTag(tag) {
         dw::DW_TAG_subprogram => Class::Function,
         dw::DW_TAG_structure_type | dw::DW_TAG_class_type => Class::Struct,

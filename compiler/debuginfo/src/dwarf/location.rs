@@ -8,6 +8,7 @@ use gimli::{
     AttributeValue, DieReference, Expression, Operation, Reader as _, UnitOffset, constants as dw,
 };
 
+use super::callers::Given;
 use super::cfi::Cfa;
 use super::unit::{Entry, Unit};
 use super::{DwarfFile, Slice};
@@ -189,7 +190,7 @@ impl<'a> Context<'a> {
         if self.at_entry {
             return Expr::Register(register);
         }
-        self.at_call(register)
+        self.at_call(Given::Register(register))
             .unwrap_or(Expr::EntryRegister(register))
     }
 
@@ -444,9 +445,12 @@ impl Machine<'_> {
             Operation::Uninitialized => {}
             Operation::Bra { .. } | Operation::Skip { .. } | Operation::Piece { .. } => {}
             Operation::Call { offset } => return self.call(offset, stack),
+            Operation::ParameterRef { offset } => {
+                let parameter = Given::Parameter(self.context.unit.global(offset));
+                stack.push(generic(self.context.at_call(parameter)?));
+            }
             Operation::PushObjectAddress
             | Operation::VariableValue { .. }
-            | Operation::ParameterRef { .. }
             | Operation::WasmLocal { .. }
             | Operation::WasmGlobal { .. }
             | Operation::WasmStack { .. } => {
@@ -649,6 +653,7 @@ fn size(location: &Location) -> usize {
             | Expr::Unknown
             | Expr::PerCpu(_) => {}
             Expr::ThreadLocal(value)
+            | Expr::ReturnAddress(value)
             | Expr::Unary(_, value)
             | Expr::Extend { value, .. }
             | Expr::Dereference { address: value, .. } => count(value, total),

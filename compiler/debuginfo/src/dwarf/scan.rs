@@ -9,6 +9,8 @@ use std::collections::HashMap;
 
 use gimli::constants as dw;
 
+use super::index::class_of;
+
 /// Size and version facts of a unit, which decide how attributes are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Encoding {
@@ -37,7 +39,6 @@ pub(crate) struct Die {
     /// Offset in `.debug_info`.
     pub offset: u64,
     pub tag: u16,
-    pub children: bool,
     pub name: Name,
     /// Offset of the next sibling in `.debug_info`, 0 if not given.
     pub sibling: u64,
@@ -86,9 +87,60 @@ struct Program {
     children: bool,
     declaration: bool,
     has_code: bool,
+    /// Entries of this kind are shown when only the top level is asked for.
+    matters: bool,
     /// Where its steps are among those of the unit.
     first: u32,
     end: u32,
+    /// Of an entry whose attributes are all of known sizes, as most are: no steps are needed.
+    layout: Option<Layout>,
+}
+
+/// Offsets in an entry, behind its code, of what the scan keeps of it. All are of four bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Layout {
+    length: u32,
+    /// In `.debug_str`.
+    name: Option<u32>,
+    sibling: Option<u32>,
+    origin: Option<(Use, u32)>,
+}
+
+/// The four bytes at an offset.
+#[inline]
+fn number(bytes: &[u8], at: Option<u32>) -> Option<u64> {
+    let bytes = bytes.get(at? as usize..)?.first_chunk::<4>()?;
+    Some(u64::from(u32::from_le_bytes(*bytes)))
+}
+
+impl Layout {
+    /// `None` if a step has no fixed size, or is one that few entries have.
+    fn of(steps: &[Step], encoding: Encoding) -> Option<Layout> {
+        let mut layout = Layout::default();
+        for step in steps {
+            let at = layout.length;
+            let size = match *step {
+                Step::Skip(count) => count,
+                Step::NameOffset if encoding.offset_size == 4 => {
+                    layout.name = Some(at);
+                    4
+                }
+                Step::Reference(Use::Sibling, 4, false) => {
+                    layout.sibling = Some(at);
+                    4
+                }
+                Step::Reference(what @ (Use::Origin | Use::Specification), 4, false)
+                    if layout.origin.is_none() =>
+                {
+                    layout.origin = Some((what, at));
+                    4
+                }
+                _ => return None,
+            };
+            layout.length = layout.length.checked_add(size)?;
+        }
+        Some(layout)
+    }
 }
 
 /// The abbreviations of one unit. Kept from unit to unit, so that a scan of
@@ -137,6 +189,16 @@ impl<'a> Cursor<'a> {
             .ok_or_else(|| self.malformed("ends early"))?;
         self.at += 1;
         Ok(byte)
+    }
+
+    #[inline]
+    fn take(&mut self, count: u32) -> Result<&'a [u8], Malformed> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let taken = rest
+            .get(..count as usize)
+            .ok_or_else(|| self.malformed("ends early"))?;
+        self.at += taken.len();
+        Ok(taken)
     }
 
     #[inline]
@@ -269,6 +331,8 @@ impl Programs {
                     .ok_or_else(|| cursor.malformed("unknown attribute form"))?;
             }
             program.end = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
+            program.layout = Layout::of(self.steps(&program), encoding);
+            program.matters = program.has_name();
             self.crosses_units |= self.steps(&program).iter().any(|step| {
                 matches!(
                     step,
@@ -304,6 +368,15 @@ impl Programs {
 }
 
 impl Program {
+    /// Whether something is defined by its name here, or below as in C++'s name spaces. Types
+    /// without a name, declarations of functions and the like are half of what a kernel has.
+    fn has_name(&self) -> bool {
+        let tag = dw::DwTag(self.tag);
+        let is_defined = !self.declaration || tag == dw::DW_TAG_variable;
+        (is_defined && class_of(self.tag).is_some())
+            || matches!(tag, dw::DW_TAG_namespace | dw::DW_TAG_module)
+    }
+
     /// Appends the steps for one attribute; `None` if the form is unknown.
     fn add(
         &mut self,
@@ -428,13 +501,13 @@ pub(crate) struct UnitBytes<'a> {
 }
 
 impl UnitBytes<'_> {
-    /// Calls `visit` for the root and then for its children and, if `all`,
-    /// their descendants, with depth 0 for the root. Namespaces are entered in
-    /// any case, and their children count as children of the root.
+    /// Calls `visit` for the root and then for what has a name among its children, with depth 0
+    /// for the root; or, if `copies`, for functions with code and all copies inlined into them.
+    /// Namespaces are entered in any case, and their children count as children of the root.
     pub fn scan(
         &self,
         programs: &Programs,
-        all: bool,
+        copies: bool,
         mut visit: impl FnMut(&Die, u32),
     ) -> Result<(), Malformed> {
         let at = usize::try_from(self.root)
@@ -450,7 +523,9 @@ impl UnitBytes<'_> {
         // Levels of namespaces we are directly in; their children count as depth 1.
         let mut namespaces = 0_u32;
         while cursor.at < self.info.len() {
-            if !self.read(&mut cursor, programs, &mut die)? {
+            let offset = cursor.at as u64;
+            let code = cursor.leb()?;
+            if code == 0 {
                 depth = depth.saturating_sub(1);
                 namespaces = namespaces.min(depth.saturating_sub(1));
                 if depth == 0 {
@@ -458,21 +533,43 @@ impl UnitBytes<'_> {
                 }
                 continue;
             }
+            let program = programs
+                .get(code)
+                .ok_or_else(|| cursor.malformed("unknown abbreviation"))?;
             let shown = depth.saturating_sub(namespaces);
             let top = shown <= 1;
-            if all || top {
-                visit(&die, shown);
-            }
-            if !die.children {
+            let tag = dw::DwTag(program.tag);
+            let is_function = program.has_code && tag == dw::DW_TAG_subprogram;
+            let is_copy = program.has_code && tag == dw::DW_TAG_inlined_subroutine;
+            let is_shown = match copies {
+                true => is_copy || (top && is_function),
+                false => top && program.matters,
+            };
+            let sibling = match &program.layout {
+                Some(layout) if depth > 0 && !is_shown => {
+                    let entry = cursor.take(layout.length)?;
+                    let sibling = number(entry, layout.sibling);
+                    sibling.map_or(0, |sibling| sibling.wrapping_add(self.start))
+                }
+                _ => {
+                    self.read(&mut cursor, offset, programs, program, &mut die)?;
+                    if is_shown || depth == 0 {
+                        visit(&die, shown);
+                    }
+                    die.sibling
+                }
+            };
+            if !program.children {
                 if depth == 0 {
                     break;
                 }
                 continue;
             }
-            let namespace =
-                top && matches!(dw::DwTag(die.tag), dw::DW_TAG_namespace | dw::DW_TAG_module);
-            if !all && depth > 0 && !namespace && die.sibling > die.offset {
-                let target = usize::try_from(die.sibling).unwrap_or(usize::MAX);
+            let namespace = top && matches!(tag, dw::DW_TAG_namespace | dw::DW_TAG_module);
+            // What is inlined is in functions alone.
+            let is_entered = depth == 0 || namespace || (copies && (is_function || !top));
+            if !is_entered && sibling > offset {
+                let target = usize::try_from(sibling).unwrap_or(usize::MAX);
                 if target > self.info.len() {
                     return Err(cursor.malformed("sibling outside the unit"));
                 }
@@ -487,30 +584,38 @@ impl UnitBytes<'_> {
         Ok(())
     }
 
-    /// Reads one entry; false for the null entry that ends a list.
+    /// Reads the entry at an offset, behind its code.
     #[inline]
     fn read(
         &self,
         cursor: &mut Cursor<'_>,
+        offset: u64,
         programs: &Programs,
+        program: &Program,
         die: &mut Die,
-    ) -> Result<bool, Malformed> {
-        let offset = cursor.at as u64;
-        let code = cursor.leb()?;
-        if code == 0 {
-            return Ok(false);
-        }
-        let program = programs
-            .get(code)
-            .ok_or_else(|| cursor.malformed("unknown abbreviation"))?;
+    ) -> Result<(), Malformed> {
         *die = Die {
             offset,
             tag: program.tag,
-            children: program.children,
             declaration: program.declaration,
             has_code: program.has_code,
             ..Die::default()
         };
+        if let Some(layout) = &program.layout {
+            let entry = cursor.take(layout.length)?;
+            if let Some(name) = number(entry, layout.name) {
+                die.name = Name::Str(name);
+            }
+            if let Some(sibling) = number(entry, layout.sibling) {
+                die.refer(Use::Sibling, sibling.wrapping_add(self.start));
+            }
+            if let Some((what, at)) = layout.origin
+                && let Some(origin) = number(entry, Some(at))
+            {
+                die.refer(what, origin.wrapping_add(self.start));
+            }
+            return Ok(());
+        }
         for step in programs.steps(program) {
             match *step {
                 Step::Skip(count) => cursor.skip(u64::from(count))?,
@@ -548,7 +653,7 @@ impl UnitBytes<'_> {
                 }
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn skip_indirect(&self, cursor: &mut Cursor<'_>) -> Result<(), Malformed> {

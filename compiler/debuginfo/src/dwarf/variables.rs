@@ -362,6 +362,7 @@ impl DwarfFile {
             },
             tail_call: Unit::flag(entry, dw::DW_AT_call_tail_call)
                 || Unit::flag(entry, dw::DW_AT_GNU_tail_call),
+            jump: None,
         })
     }
 

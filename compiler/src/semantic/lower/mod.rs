@@ -313,7 +313,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
 
     /// Words that a kept string takes; strings are kept behind the numbers.
     fn saved_string_words(&self) -> usize {
-        let limits = super::analyze::limits(&self.session.options);
+        let limits = super::limits::limits(&self.session.options);
         limits.string_size.div_ceil(8) as usize
     }
 

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rstap_debuginfo::{Address, Callee, Function, FunctionKind, glob};
+use rstap_debuginfo::{Address, CallSite, Callee, Function, FunctionKind, glob};
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::Span;
@@ -103,7 +103,6 @@ impl Walk<'_> {
         for callee in callees.map_err(|error| from_target(&error))? {
             match callee {
                 Callee::Inlined(copy) => self.inlined(caller, &copy, chain, depth)?,
-                // A jump leaves no return address behind.
                 Callee::Called(call) if !call.tail_call => {
                     let Some(name) = &call.callee else { continue };
                     let mut longer = chain.clone();
@@ -112,6 +111,8 @@ impl Walk<'_> {
                         self.called(caller, &function, &longer, depth)?;
                     }
                 }
+                Callee::Called(call) if chain.is_empty() => self.jumped(caller, &call)?,
+                // Of what jumps lead on to, nothing tells where it came from.
                 Callee::Called(_) => {}
             }
         }
@@ -160,6 +161,31 @@ impl Walk<'_> {
         }
         if depth < self.wanted.depth {
             self.enter(callee, chain, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    /// A jump in place of a call leaves no return address behind, but at the jump itself
+    /// everything is as it will be at the callee's entry.
+    fn jumped(&mut self, caller: &Function, call: &CallSite) -> Result<(), Diagnostic> {
+        let (Some(name), Some(jump)) = (&call.callee, call.jump) else {
+            return Ok(());
+        };
+        let is_return = self.wanted.is_return;
+        // A return probe takes the return address that is on the stack at the jump; those of
+        // the kernel can be put at entries only.
+        if is_return && self.site.program.is_none() {
+            return Ok(());
+        }
+        for callee in self.named(name)? {
+            if callee.entry == jump.to && self.is_wanted(&callee) {
+                let kind = self.site.instruction(jump.from, is_return)?;
+                let context = self
+                    .site
+                    .context_of_jump(&callee, jump.from.value, is_return);
+                let name = self.name(&place::qualified(caller), &callee);
+                self.found.push(Found::new(kind, name, context));
+            }
         }
         Ok(())
     }
@@ -318,8 +344,7 @@ fn unless(test: ast::Expr) -> ast::Stmt {
 pub(super) fn none_found(caller: &str) -> String {
     format!(
         "'{caller}' makes no such call that the debug information describes: only direct calls \
-         of functions in the same file are known, no calls through pointers and no jumps in \
-         place of a call"
+         of functions in the same file are known, no calls through pointers"
     )
 }
 

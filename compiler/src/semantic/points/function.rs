@@ -263,11 +263,11 @@ fn at_address(request: &Request, sites: &[Site], value: u64, variant: &Variant) 
     match variant {
         Variant::Return { maxactive } => {
             let kind = site.returning(&function, *maxactive)?;
-            request.found(kind, site.context(Some(&function), entry, true))
+            site.at_address(kind, site.context(Some(&function), entry, true))
         }
         _ => {
             let kind = site.entry(&function, &probeable)?;
-            request.found(kind, site.context(Some(&function), entry, false))
+            site.at_address(kind, site.context(Some(&function), entry, false))
         }
     }
 }

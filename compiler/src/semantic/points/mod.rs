@@ -113,6 +113,8 @@ pub struct CodeContext {
     pub function: Option<debuginfo::Function>,
     /// Address of the probe in the file's own numbering.
     pub pc: u64,
+    /// Address of the instruction that is probed: `pc`, or a jump to there.
+    pub instruction: u64,
     /// At the function's entry: the calling convention holds.
     pub is_entry: bool,
     /// Return probe: `$return`, and parameters as they were at entry.

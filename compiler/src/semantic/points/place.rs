@@ -9,10 +9,13 @@ use rstap_debuginfo::{
     Address, EntityId, Function, FunctionKind, FunctionQuery, Marker, ModuleId, Probeable, Source,
     Symbol, SymbolKind,
 };
+use rstap_syntax::ast::Component;
 use rstap_syntax::diag::Diagnostic;
 
 use super::pattern::CodePattern;
-use super::{CodeContext, Context, Request, error, from_target, no_match, process, suggest};
+use super::{
+    Build, CodeContext, Context, Found, Request, error, from_target, no_match, process, suggest,
+};
 use crate::ir::{CodePlace, ProbeKind};
 use crate::semantic::session::Session;
 
@@ -101,6 +104,18 @@ impl<'r> Site<'r> {
         }
     }
 
+    /// A single probe at an address, named as it was asked for but with the file that was meant.
+    pub fn at_address(&self, kind: ProbeKind, context: Context) -> Build {
+        let components = self.request.components;
+        let is_place =
+            |component: &Component| component.name == "function" || component.name == "statement";
+        let behind = components.iter().position(is_place);
+        let behind = behind.and_then(|position| components.get(position..));
+        let behind = super::show(behind.unwrap_or_default());
+        let name = format!("{}.{behind}", self.prefix());
+        Ok(vec![Found::new(kind, name, context)])
+    }
+
     fn user(&self, program: &Program, address: Address, is_return: bool) -> Made {
         let offset = self.session().target.file_offset(address);
         Ok(ProbeKind::User {
@@ -177,7 +192,21 @@ impl<'r> Site<'r> {
             module: self.module,
             function: function.cloned(),
             pc,
+            instruction: pc,
             is_entry,
+            is_return,
+            is_user: self.program.is_some(),
+        }))
+    }
+
+    /// What `$` means at a jump to a function's entry.
+    pub fn context_of_jump(&self, function: &Function, jump: u64, is_return: bool) -> Context {
+        Context::Code(Rc::new(CodeContext {
+            module: self.module,
+            function: Some(function.clone()),
+            pc: function.entry.value,
+            instruction: jump,
+            is_entry: true,
             is_return,
             is_user: self.program.is_some(),
         }))

@@ -65,7 +65,7 @@ fn at_address(request: &Request, site: &Site, value: u64) -> Build {
         address.value = nearest.max().unwrap_or(value);
     }
     let kind = site.address(address)?;
-    request.found(kind, site.context(Some(&function), address.value, false))
+    site.at_address(kind, site.context(Some(&function), address.value, false))
 }
 
 fn in_site(site: &Site, pattern: &CodePattern, is_nearest: bool) -> Build {

@@ -121,6 +121,10 @@ impl Resolver<'_> {
                 let address = self.computed(address)?;
                 build::read(self.space(), address, *size, false)
             }
+            LocationExpr::ReturnAddress(slot) => {
+                let slot = self.computed(slot)?;
+                self.return_address(slot)
+            }
             LocationExpr::Unary(operator, operand) => {
                 let operand = self.computed(operand)?;
                 use rstap_debuginfo::UnaryOperator as U;
@@ -169,6 +173,25 @@ impl Resolver<'_> {
         count.set(count.get() + 1);
         let text = " STAP_ERROR(\"not accessible: only the function's caller knows the value, and \"\n\
                     \t\"it was called from elsewhere [man error::dwarf]\"); ";
+        self.c_call(name, text, &[], Vec::new())
+    }
+
+    /// The return address at a place of the stack, which a return probe may have replaced.
+    fn return_address(&mut self, slot: ir::Expr) -> ir::Expr {
+        let found = build::read(self.space(), slot.clone(), 8, false);
+        let text = " STAP_RETVALUE = rst_return_address(STAP_ARG_slot, STAP_ARG_found); ";
+        let name = "__dwarf_return_address".to_owned();
+        self.c_call(name, text, &["slot", "found"], vec![slot, found])
+    }
+
+    /// A call of a function in C with these numbers as parameters.
+    fn c_call(
+        &mut self,
+        name: String,
+        text: &str,
+        parameters: &[&str],
+        arguments: Vec<ir::Expr>,
+    ) -> ir::Expr {
         let code = ir::EmbeddedCode {
             text: text.to_owned(),
             file: "target variable".to_owned(),
@@ -177,18 +200,25 @@ impl Resolver<'_> {
             is_unmangled: false,
             is_pure: true,
         };
+        let mut locals = IndexVec::default();
+        for parameter in parameters {
+            locals.push(ir::Local {
+                name: (*parameter).to_owned(),
+                ty: ir::Type::Long,
+            });
+        }
         let function = ir::Function {
             c_name: name.clone(),
             name,
-            locals: IndexVec::default(),
-            parameters: 0,
+            locals,
+            parameters: parameters.len(),
             returns: ir::Type::Long,
             body: ir::FunctionBody::C(code),
             location: self.at,
         };
         let kind = ExprKind::Call {
             candidates: vec![self.emit.function(function)],
-            arguments: Vec::new(),
+            arguments,
         };
         build::long(self.at, kind)
     }
@@ -197,7 +227,7 @@ impl Resolver<'_> {
     pub(super) fn relocated(&self, address: Address) -> Result<ir::Expr, Diagnostic> {
         let target = self.cx.session.target;
         let (module, pc, is_return) = match self.cx.context {
-            Context::Code(code) if code.is_user => (code.module, code.pc, code.is_return),
+            Context::Code(code) if code.is_user => (code.module, code.instruction, code.is_return),
             Context::Mark(marker) => (marker.address.module, marker.address.value, false),
             _ => return self.in_kernel(address),
         };

@@ -300,6 +300,8 @@ int values_call(const char *name, long *result)
 		*result = values_local_written(8);
 	else if (!strcmp(name, "sum"))
 		*result = values_sum(node);
+	else if (!strcmp(name, "clones"))
+		*result = values_clones(node);
 	else if (!strcmp(name, "other"))
 		*result = values_other(9) + same_name;
 	else

@@ -95,6 +95,9 @@ extern const char *text_global;
 int values_other(int number);
 void values_prepare(void);
 
+/* clones.c */
+long values_clones(struct node *node);
+
 /* calls.c: a result for each name, or -EINVAL */
 int values_call(const char *name, long *result);
 
