@@ -366,6 +366,51 @@ fn limits_of_handlers_are_lifted() {
 }
 
 #[test]
+fn costs_are_explained() {
+    let script = "global seen, total%[10]
+function step(n) { seen[n]++ return n + 1 }
+function down(n) { return n > 0 ? down(n - 1) : 0 }
+probe begin { if (seen[1] > 2) { step(1) step(2) } else printf(\"%d of %s\\n\", 1, execname()) }
+probe timer.s(1), timer.s(2) { foreach (n in total) println(n) total[1] = 1 }
+probe timer.s(3) { while (seen[0] < 5) step(0) }
+probe timer.s(4) { println(down(3)) }
+";
+    let run = Run::new().file("costs.stp", script);
+    let ended = run.rstap(&["--explain-cost", "--no-global-var-display", "costs.stp"]);
+    ended.good();
+    assert_eq!(
+        ended.stdout,
+        "\
+begin (costs.stp:4:7)
+  statements        7
+  calls             2
+  map operations    3
+  bytes of output   536
+timer.s(1) and 1 more (costs.stp:5:7)
+  statements        12
+  calls             0
+  map operations    2
+  bytes of output   210
+timer.s(3) (costs.stp:6:7)
+  statements        unbounded: loop at costs.stp:6:20, stopped at MAXACTION, 10000
+  in one round      4 statements
+  calls             1
+  map operations    2
+  bytes of output   0
+timer.s(4) (costs.stp:7:7)
+  statements        unbounded: recursive function at costs.stp:3:10, stopped at MAXACTION, 10000
+  in one round      2 statements
+  calls             2
+  map operations    0
+  bytes of output   21
+"
+    );
+    run.rstap(&["--explain-cost", "-DMAXACTION=3", "costs.stp"])
+        .good()
+        .printed("statements        7, stopped at MAXACTION, 3\n");
+}
+
+#[test]
 fn globals_are_shown_at_the_end_or_not() {
     let script = "global n probe timer.s(1) { n++ }";
     rstap(&["-p2", "-e", script]).printed("end");

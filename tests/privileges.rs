@@ -10,6 +10,10 @@ use rstap_vm::guest::{Guest, Machine, Root, can_share_host_files};
 const SCRIPT: &str = "global n probe kernel.function(\"do_sys_openat2\") { n++ } \
      probe begin { println(\"begun\") } probe end { println(n > 0 ? \"counted\" : \"nothing\") }";
 
+/// The guest's files are in an overlay; only root can read where its module lies.
+const IN_A_MODULE: &str = "global n probe module(\"overlay\").function(\"ovl_*\").call { n++ } \
+     probe end { println(n > 0 ? \"counted\" : \"nothing\") }";
+
 /// Users of the guest, and their groups' numbers for setpriv.
 const USERS: &[(&str, &str)] = &[
     ("nobody", "1500"),
@@ -31,6 +35,7 @@ fn set_up(guest: &mut Guest, folder: &Path) {
          printf 'stapusr:x:900:\\nstapsys:x:901:\\nstapdev:x:902:\\n' >>/etc/group\n\
          echo u:x:1500:1500::/home/u:/bin/sh >>/etc/passwd; chown 1500 /home/u\n\
          cp {module} /lib/modules/{release}/rstap/; cp {module} /home/u/\n\
+         cp {overlaid} /lib/modules/{release}/rstap/\n\
          cp {module} /lib/modules/{release}/rstap/loose.ko\n\
          chmod 666 /lib/modules/{release}/rstap/loose.ko\n\
          ln -s /home/u/granted.ko /lib/modules/{release}/rstap/linked.ko\n\
@@ -38,6 +43,7 @@ fn set_up(guest: &mut Guest, folder: &Path) {
          setcap cap_sys_module,cap_dac_override,cap_syslog+ep /opt/caps/staprun\n\
          chmod 4755 /opt/suid/staprun\n",
         module = folder.join("granted.ko").display(),
+        overlaid = folder.join("overlaid.ko").display(),
         staprun = staprun.display(),
     );
     run(guest, "set-up", &script).success();
@@ -65,6 +71,8 @@ fn check(guest: &mut Guest, way: &str) {
         let output = as_user(guest, user, &line).success();
         // The command and the file are the user's; the probes saw its calls.
         assert_eq!(output, "1500\nbegun\ncounted\n1500\n", "{way} {user}");
+        let line = format!("{staprun} -c \"ls /\" overlaid | tail -n 1");
+        assert_eq!(as_user(guest, user, &line).success(), "counted\n", "{way}");
         let others = format!("members of stapusr may load modules of /lib/modules/{release}/rstap");
         let ran = as_user(guest, user, &format!("{staprun} ./granted.ko"));
         refused(&ran, &others);
@@ -107,6 +115,7 @@ fn groups_decide_who_may_load_what() {
     }
     let folder = tempfile::tempdir().unwrap();
     module(folder.path(), "granted", SCRIPT);
+    module(folder.path(), "overlaid", IN_A_MODULE);
     let mut guest = Machine::new(kernel(), Root::Host).boot().unwrap();
     set_up(&mut guest, folder.path());
     check(&mut guest, "caps");
@@ -114,6 +123,54 @@ fn groups_decide_who_may_load_what() {
     let ran = as_user(&mut guest, "stapdev", "/opt/plain/staprun ./granted.ko");
     refused(&ran, "loading modules needs CAP_SYS_MODULE");
     misfits(&mut guest);
+    foreign_module(&mut guest, folder.path());
+    opened_once(&mut guest);
+    locked_down(&mut guest);
+}
+
+/// A script that knows addresses of a module of the kernel, which is another build now.
+fn foreign_module(guest: &mut Guest, folder: &Path) {
+    let change = format!(
+        "sed s/module_build_id=overlay:..../module_build_id=overlay:0000/ {} >/run/other.ko; \
+         /opt/plain/staprun /run/other.ko",
+        folder.join("overlaid.ko").display()
+    );
+    let reason = "Build-id mismatch: it was built for a module overlay";
+    refused(&run(guest, "other module", &change), reason);
+}
+
+/// What is checked is what is loaded: the module's path is looked up once, and its contents go to
+/// the kernel from memory; the command runs without any capability.
+fn opened_once(guest: &mut Guest) {
+    let line = "cp /home/u/granted.ko /run/once.ko; \
+         strace -f -o /run/calls /opt/suid/staprun -c \"grep ^Cap /proc/self/status\" /run/once.ko \
+         && grep -e once.ko -e init_module /run/calls";
+    let text = run(guest, "once", line).success();
+    let calls: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("(") && !line.contains("execve("))
+        .collect();
+    let [opened, loaded] = calls.as_slice() else {
+        panic!("{text}");
+    };
+    assert!(
+        opened.contains("openat(") && opened.contains("once.ko"),
+        "{text}"
+    );
+    assert!(loaded.contains(" init_module("), "{text}");
+}
+
+/// The last one: nothing unlocks the guest again. rstap says it before it compiles anything.
+fn locked_down(guest: &mut Guest) {
+    let script = format!(
+        "mountpoint -q /sys/kernel/security || mount -t securityfs s /sys/kernel/security\n\
+         echo integrity >/sys/kernel/security/lockdown\n\
+         {} -v -e 'probe begin {{ exit() }}'",
+        programs().rstap.display()
+    );
+    let ran = run(guest, "locked", &script);
+    refused(&ran, "this kernel is locked down (mode integrity");
+    assert!(!ran.stderr.contains("Pass 4"), "{ran:#?}");
 }
 
 /// Modules for another processor, another release, another build.

@@ -134,6 +134,28 @@ fn secure_boot_takes_modules_signed_by_a_known_key() {
          /staprun -c true /changed.ko";
     let ran = run(&mut guest, "changed", change);
     refused(&ran, "its signature does not fit");
+    drop(guest);
+    confidential(machine);
+}
+
+/// The stricter mode forbids users to set kprobes and to read kernel memory; a signed module is the
+/// kernel itself.
+fn confidential(mut machine: Machine) {
+    machine
+        .kernel_arguments
+        .push("lockdown=confidentiality".to_owned());
+    let mut guest = machine.boot().unwrap();
+    let mode = "mount -t securityfs s /sys/kernel/security; cat /sys/kernel/security/lockdown";
+    let ran = run(&mut guest, "lockdown", mode);
+    assert!(ran.stdout.contains("[confidentiality]"), "{ran:?}");
+    let ran = run(
+        &mut guest,
+        "trusted",
+        "/staprun -c 'cat /etc/hostname' /trusted.ko",
+    );
+    assert!(ran.success().contains("counted"));
+    let ran = run(&mut guest, "unsigned", "/staprun -c true /unsigned.ko");
+    refused(&ran, "build it with: rstap --sign-module");
 }
 
 #[test]

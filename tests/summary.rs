@@ -6,7 +6,7 @@ use rstap_tests::lab::{kernel, module_with, programs, run};
 use rstap_vm::guest::{Guest, Machine, Root};
 
 /// All totals, in the order in which staprun(8) lists them.
-const TOTALS: [&str; 14] = [
+const TOTALS: [&str; 15] = [
     "errors",
     "suppressed_errors",
     "skipped_probes",
@@ -20,6 +20,7 @@ const TOTALS: [&str; 14] = [
     "truncated_strings",
     "full_map_refusals",
     "short_map_refusals",
+    "replaced_entries",
     "memory_bytes",
 ];
 
@@ -108,6 +109,7 @@ fn account(guest: &mut Guest, name: &str, options: &[&str], script: &str, shell:
         ("truncated_strings", "truncated-strings", "count"),
         ("full_map_refusals", "full-map", "count"),
         ("short_map_refusals", "short-map", "count"),
+        ("replaced_entries", "replaced-entries", "count"),
         ("memory_bytes", "memory", "bytes"),
     ] {
         let details = account.details(kind);

@@ -71,6 +71,9 @@ enum rst_hello_flags {
  *   kind=truncated-strings count=5 probe=NAME
  *   kind=full-map map=NAME count=5
  *   kind=short-map map=NAME count=5	(memory for long texts had not grown in time)
+ *   kind=replaced-entries map=NAME count=5	(a wrapping array gave up its oldest for newer ones)
+ *   kind=lost-messages count=3		(warn(), system() and errors that found the queue full)
+ *   kind=suppressed-errors count=3
  *   kind=probe hits=9 minimum=1 average=2 maximum=3 index=0 probe=NAME   (cycles; -t and --monitor)
  *   kind=memory bytes=123456 cpus=2
  * `probe=` is always last and runs to the end of the line.
@@ -102,7 +105,8 @@ struct rst_output_header {
  *   version=1, script=NAME, release=KERNEL, build_id=HEX (of the kernel, if known),
  *   parameter=NAME:long|string (one each), guru=0|1, bulk=1 (a file for each CPU),
  *   needs=SYMBOL (weak symbols),
- *   module=NAME (one each: kernel modules whose sections are sent by SECTION)
+ *   module=NAME (one each: kernel modules whose sections are sent by SECTION),
+ *   module_build_id=NAME:HEX (one each, where known)
  *
  * Undefined weak symbols of the module are kernel functions without an export;
  * staprun fills them in before loading, in its copy of the file, by st_shndx =

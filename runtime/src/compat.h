@@ -75,11 +75,12 @@ static __always_inline struct pt_regs *rst_ftrace_get_regs(rst_ftrace_regs *regs
 #define RST_FTRACE_SELF_PROTECTED 0
 #endif
 
+/* `reset`: these instead of those that were there, else these too. */
 static inline int rst_ftrace_set_filter_ips(struct ftrace_ops *ops, unsigned long *ips,
-					    unsigned int count)
+					    unsigned int count, bool reset)
 {
 #ifdef RST_HAVE_FTRACE_FILTER_IPS
-	return ftrace_set_filter_ips(ops, ips, count, 0, 0);
+	return ftrace_set_filter_ips(ops, ips, count, 0, reset);
 #else
 	return -EOPNOTSUPP;
 #endif
@@ -166,6 +167,39 @@ static inline void rst_uprobe_unregister(struct uprobe *handle, struct inode *in
 	uprobe_unregister(inode, offset, consumer);
 #endif
 }
+
+/*
+ * Before 6.12 a process that hits a probe waits while this one is being removed, and the first of
+ * many removals waits for a grace period, ten milliseconds and more. Let that be the removal of a
+ * probe at the file's header, which no process is given.
+ */
+#ifdef RST_HAVE_UPROBE_NOSYNC
+static inline void rst_uprobe_before_unregister(struct inode *inode)
+{
+}
+#else
+static inline int rst_uprobe_ignore(struct uprobe_consumer *consumer, struct pt_regs *regs)
+{
+	return 0;
+}
+
+static inline bool rst_uprobe_nowhere(struct uprobe_consumer *consumer, enum uprobe_filter_ctx context,
+			       struct mm_struct *mm)
+{
+	return false;
+}
+
+static inline void rst_uprobe_before_unregister(struct inode *inode)
+{
+	struct uprobe_consumer nobody = {
+		.handler = rst_uprobe_ignore,
+		.filter = rst_uprobe_nowhere,
+	};
+
+	if (!uprobe_register(inode, 0, &nobody))
+		uprobe_unregister(inode, 0, &nobody);
+}
+#endif
 
 static inline void rst_uprobe_wait(void)
 {

@@ -122,18 +122,30 @@ uint64_t rst_control_lost(void)
 	return READ_ONCE(queue.lost);
 }
 
+static void post_text(struct rst_context *c, enum rst_control_type type, struct rst_string text)
+{
+	if (text.length > RST_CONTROL_MAXIMUM)
+		rst_count_truncation(c);
+	rst_control_post(type, text.text, text.length);
+}
+
 void rst_warn(struct rst_context *c, struct rst_string text)
 {
-	rst_control_post(RST_CONTROL_WARNING, text.text, text.length);
+	post_text(c, RST_CONTROL_WARNING, text);
 }
 
 void rst_log(struct rst_context *c, struct rst_string text)
 {
-	rst_control_post(RST_CONTROL_LOG, text.text, text.length);
+	post_text(c, RST_CONTROL_LOG, text);
 }
 
 void rst_system(struct rst_context *c, struct rst_string command)
 {
+	/* the beginning of a command may do something else */
+	if (command.length > RST_CONTROL_MAXIMUM) {
+		rst_failf(c, NULL, "command of system() is longer than %u bytes", RST_CONTROL_MAXIMUM);
+		return;
+	}
 	rst_control_post(RST_CONTROL_SYSTEM, command.text, command.length);
 }
 

@@ -33,7 +33,8 @@ struct rst_part {
 	struct rst_arena *arena;
 	unsigned long overflows;
 	unsigned long shortages;	/* memory had not grown in time */
-	unsigned long unused;		/* 64 bytes: cheap to index, and few CPUs share a line */
+	unsigned long replaced;		/* the oldest of a wrapping array, for others */
+					/* 64 bytes: cheap to index, and few CPUs share a line */
 };
 
 /* One entry of a foreach, with its sort key if that is a number. */
@@ -165,6 +166,7 @@ static void *part_take(struct rst_context *c, struct rst_map *map, struct rst_pa
 		piece = rst_arena_take(part->arena, words);
 	while (RST_UNLIKELY(!piece) && map->spec.wrap && part->oldest && part->oldest != node) {
 		part_remove(map, part, part->oldest);
+		part->replaced++;
 		piece = rst_arena_take(part->arena, words);
 	}
 	if (RST_UNLIKELY(!piece) && !part->count) {
@@ -278,6 +280,7 @@ static struct rst_node *part_insert(struct rst_context *c, struct rst_map *map,
 			return NULL;
 		}
 		part_remove(map, part, part->oldest);
+		part->replaced++;
 	}
 	node = part_take(c, map, part, node_size_words(map, key.count), NULL);
 	if (!node)
@@ -485,6 +488,17 @@ unsigned long rst_map_shortages(const struct rst_map *map)
 
 	for (i = 0; i < map->part_count; i++)
 		total += map->parts[i].shortages;
+	return total;
+}
+
+unsigned long rst_map_replaced(const struct rst_map *map)
+{
+	unsigned long total = 0;
+	unsigned int i;
+
+	/* not what merging had no room for: the CPUs' parts still have it */
+	for (i = 0; i < map->cpus; i++)
+		total += map->parts[i].replaced;
 	return total;
 }
 

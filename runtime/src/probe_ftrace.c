@@ -136,7 +136,7 @@ static bool is_accepted(struct sites *sites, unsigned long *addresses, unsigned 
 {
 	if (count == 1)
 		return !ftrace_set_filter_ip(&sites->ops, addresses[0], 0, 0);
-	return !rst_ftrace_set_filter_ips(&sites->ops, addresses, count);
+	return !rst_ftrace_set_filter_ips(&sites->ops, addresses, count, false);
 }
 
 /*
@@ -166,6 +166,18 @@ static int by_address(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* The same function twice is refused. Gives how many are left. */
+static unsigned int sort_unique(unsigned long *addresses, unsigned int used)
+{
+	unsigned int i, count = 0;
+
+	sort(addresses, used, sizeof(*addresses), by_address, NULL);
+	for (i = 0; i < used; i++)
+		if (!count || addresses[i] != addresses[count - 1])
+			addresses[count++] = addresses[i];
+	return count;
+}
+
 static int set_filters(struct sites *sites, unsigned int count)
 {
 	unsigned long *addresses = rst_allocate(count * sizeof(*addresses));
@@ -178,11 +190,7 @@ static int set_filters(struct sites *sites, unsigned int count)
 	rst_for_each_probe(state)
 		if (ftrace_belongs(sites, state))
 			addresses[used++] = state->address;
-	/* the same function twice is refused */
-	sort(addresses, used, sizeof(*addresses), by_address, NULL);
-	for (i = 1, count = 1; i < used; i++)
-		if (addresses[i] != addresses[count - 1])
-			addresses[count++] = addresses[i];
+	count = sort_unique(addresses, used);
 	accepted = filter_range(sites, addresses, count);
 	for (i = 0, used = 0; i < count; i++)
 		if (addresses[i])
@@ -248,6 +256,81 @@ static int ftrace_set(struct rst_probe_state *state, bool on)
 	if (!error)
 		sites->used += on ? 1 : -1;
 	return error;
+}
+
+static bool is_at_site(const struct sites *sites, const struct rst_probe_state *state)
+{
+	return ftrace_belongs(sites, state) && state->is_armed && !state->mechanism;
+}
+
+/* These functions, and no others; -errno when nothing or not all was done. */
+static int filter_exactly(struct sites *sites, unsigned long *addresses, unsigned int count)
+{
+	unsigned int i;
+	int error;
+
+	if (!count) {
+		error = sites->is_registered ? unregister_ftrace_function(&sites->ops) : 0;
+		sites->is_registered &= error != 0;
+		return error;
+	}
+	error = rst_ftrace_set_filter_ips(&sites->ops, addresses, count, true);
+	if (sites->is_registered)
+		return error;
+	/* cheap as long as the filter is not in use */
+	for (i = 0; error == -EOPNOTSUPP && i < count; i++)
+		if (ftrace_set_filter_ip(&sites->ops, addresses[i], 0, i == 0))
+			return -EINVAL;
+	if (error && error != -EOPNOTSUPP)
+		return error;
+	error = register_ftrace_function(&sites->ops);
+	sites->is_registered = !error;
+	return error;
+}
+
+/*
+ * Each change of a filter that is in use makes the kernel look at all its functions, some
+ * milliseconds of a CPU that nobody else gets: one change for all functions that differ.
+ */
+static void sites_settle(struct sites *sites)
+{
+	struct rst_probe_state *state;
+	unsigned int differing = 0, used = 0;
+	unsigned long *addresses;
+	int error;
+
+	rst_for_each_probe(state) {
+		if (!is_at_site(sites, state))
+			continue;
+		state->wants_off = READ_ONCE(state->probe->closed);
+		differing += state->wants_off != state->is_off;
+		used += !state->wants_off;
+	}
+	if (differing < 2)
+		return;
+	addresses = rst_allocate((used + 1ul) * sizeof(*addresses));
+	if (!addresses)
+		return;
+	used = 0;
+	rst_for_each_probe(state)
+		if (is_at_site(sites, state) && !state->wants_off)
+			addresses[used++] = state->address;
+	used = sort_unique(addresses, used);
+	error = filter_exactly(sites, addresses, used);
+	rst_free(addresses);
+	if (error)
+		return;
+	sites->used = used;
+	rst_for_each_probe(state)
+		if (is_at_site(sites, state))
+			state->is_off = state->wants_off;
+}
+
+/* What it cannot do, rst_conditions_apply() does one by one. */
+void rst_ftrace_settle(void)
+{
+	sites_settle(&with_regs);
+	sites_settle(&without_regs);
 }
 
 /* When the module comes back, kprobes take over. */

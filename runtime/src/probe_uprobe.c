@@ -267,6 +267,7 @@ static int uprobe_set(struct rst_probe_state *state, bool on)
 
 	if (on)
 		return uprobe_attach(this);
+	rst_uprobe_before_unregister(this->inode);
 	uprobe_detach(this);
 	rst_uprobe_wait();
 	return 0;
@@ -335,6 +336,8 @@ static int uprobe_arm(void)
 		error = uprobe_arm_one(state);
 		if (error)
 			rst_probe_failed(state, error);
+		/* the programs' own processes may wait for this CPU */
+		cond_resched();
 	}
 	return 0;
 }
@@ -352,8 +355,11 @@ static void uprobe_disarm(void)
 		state->is_armed = false;
 		if (state->is_off)
 			continue;
-		uprobe_detach(this);
+		if (!any)
+			rst_uprobe_before_unregister(this->inode);
 		any = true;
+		uprobe_detach(this);
+		cond_resched();
 	}
 	if (any)
 		rst_uprobe_wait();

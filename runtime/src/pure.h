@@ -41,6 +41,8 @@ void rst_map_destroy(struct rst_map *map);
 /* Updates refused because the map was full, or because its memory had not grown in time. */
 unsigned long rst_map_overflows(const struct rst_map *map);
 unsigned long rst_map_shortages(const struct rst_map *map);
+/* Entries that a wrapping array gave up for newer ones. */
+unsigned long rst_map_replaced(const struct rst_map *map);
 /*
  * Adds memory where it runs short, for this CPU first; process context. False: elsewhere the same
  * is being done for a part of it.

@@ -71,6 +71,7 @@ struct rst_probe_state {
 	bool paused;			/* by TOGGLE */
 	bool is_armed;
 	bool is_off;			/* armed, but taken out while its gate is closed */
+	bool wants_off;			/* its gate, as rst_ftrace_settle() found it */
 	bool is_waiting;		/* its module is not loaded */
 	void *mechanism;		/* owned by the file that armed it */
 };
@@ -367,6 +368,8 @@ extern const struct rst_mechanism rst_ftrace_mechanism, rst_kprobe_mechanism, rs
 	rst_tracepoint_mechanism, rst_timer_mechanism, rst_perf_mechanism, rst_procfs_mechanism,
 	rst_uprobe_mechanism, rst_breakpoint_mechanism, rst_netfilter_mechanism, rst_task_mechanism;
 
+/* probe_ftrace.c: sets the hooks of functions as their gates say, where many differ */
+void rst_ftrace_settle(void);
 /* probe_procfs.c: from now on no file is made or taken away; not under the session's mutex */
 void rst_procfs_close(void);
 /* probe_begin.c: runs all of a kind in order of sequence */

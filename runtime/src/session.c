@@ -197,6 +197,7 @@ void rst_conditions_apply(void)
 {
 	struct rst_probe_state *state;
 
+	rst_ftrace_settle();
 	rst_for_each_probe(state) {
 		bool closed = READ_ONCE(state->probe->closed);
 		int error;
@@ -208,6 +209,7 @@ void rst_conditions_apply(void)
 			state->is_off = closed;
 		else if (!closed)
 			rst_probe_failed(state, error);
+		cond_resched();
 	}
 }
 

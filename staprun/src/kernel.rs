@@ -54,6 +54,17 @@ pub fn build_id(mut notes: &[u8]) -> Option<String> {
     }
 }
 
+/// The build-id of a loaded module of the kernel; `None` when it is not loaded or has none.
+#[must_use]
+pub fn module_build_id(module: &str) -> Option<String> {
+    let module = module.replace('-', "_");
+    if !is_module_name(&module) {
+        return None;
+    }
+    let notes = fs::read(format!("/sys/module/{module}/notes/.note.gnu.build-id")).ok()?;
+    build_id(&notes)
+}
+
 /// What `/proc/kallsyms` says of the symbols that were asked for.
 #[derive(Debug, Default)]
 pub struct Symbols {
@@ -255,7 +266,7 @@ impl Log {
     }
 }
 
-/// Why the kernel may refuse unsigned modules, as far as it can be told.
+/// Why the kernel refuses unsigned modules, as far as it can be told.
 #[must_use]
 pub fn lockdown_reason() -> Option<&'static str> {
     let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();

@@ -87,6 +87,9 @@ pub fn resolve(module: &mut ModuleFile, reporter: &mut Reporter) -> Result<Vec<(
 /// # Errors
 /// The kernel refuses it; the text says why and what to do.
 pub fn insert(module: &ModuleFile, buffer_megabytes: Option<u32>) -> Result<()> {
+    if let Some(why) = forbidden(module) {
+        return Err(Failure::new(format!("cannot load {}: {why}", module.path)));
+    }
     let parameters = match buffer_megabytes {
         Some(megabytes) => format!("rstap_buffer_kb={}", u64::from(megabytes) * 1024),
         None => String::new(),
@@ -111,6 +114,20 @@ pub fn already_loaded(name: &str) -> Failure {
     ))
 }
 
+/// What forbids this module before it is tried: one cause, one command.
+fn forbidden(module: &ModuleFile) -> Option<String> {
+    if kernel::modules_disabled() {
+        return Some(
+            "loading modules was switched off until the next boot (kernel.modules_disabled=1)"
+                .to_owned(),
+        );
+    }
+    let rule = kernel::lockdown_reason().filter(|_| !module.is_signed())?;
+    Some(format!(
+        "it is not signed, and {rule}; build it with: rstap --sign-module"
+    ))
+}
+
 /// Why the kernel refused a module; `said` are the lines of its log meanwhile.
 fn refusal(module: &ModuleFile, errno: Errno, said: &[String]) -> Failure {
     let (path, name) = (&module.path, &module.name);
@@ -120,9 +137,6 @@ fn refusal(module: &ModuleFile, errno: Errno, said: &[String]) -> Failure {
     };
     let why = match errno {
         Errno::EEXIST => return already_loaded(name),
-        Errno::EPERM if kernel::modules_disabled() => "loading modules was switched off until the \
-             next boot (kernel.modules_disabled=1)"
-            .to_owned(),
         Errno::EPERM | Errno::ENOKEY | Errno::EKEYREJECTED | Errno::EBADMSG => {
             signature_problem(module, errno, said)
         }
@@ -146,17 +160,13 @@ fn signature_problem(module: &ModuleFile, errno: Errno, said: &[String]) -> Stri
     let enroll = "enroll its certificate (mokutil --import DIR/signing_key.x509) and restart";
     let unknown_key = said.iter().any(|line| line.contains("unavailable key"));
     match (module.is_signed(), rule) {
-        (false, Some(rule)) => format!(
-            "it is not signed, and {rule}; build it with rstap --sign-module=DIR, and if the key \
-             in DIR is new, {enroll}"
-        ),
         (true, _) if errno == Errno::ENOKEY || unknown_key => {
             format!("this kernel does not know the key that signed it; {enroll}")
         }
         (true, Some(_)) => "its signature does not fit its contents: the file was changed or cut \
              after signing; sign it again with rstap --sign-module=DIR"
             .to_owned(),
-        (_, None) => format!(
+        _ => format!(
             "{}; root or CAP_SYS_MODULE is needed, or a security policy forbids it",
             errno.desc()
         ),

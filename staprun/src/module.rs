@@ -119,7 +119,8 @@ impl ModuleFile {
     /// Compares the kernel that the module was built for with the running one.
     ///
     /// # Errors
-    /// Another release (`vermagic`), or another build of the same release.
+    /// Another release (`vermagic`), or another build of the same release, or one that cannot be
+    /// told where it matters.
     pub fn check_kernel(&self, running: &RunningKernel) -> Result<()> {
         let built_for = value(&self.modinfo, "vermagic")
             .and_then(|magic| magic.split_ascii_whitespace().next())
@@ -145,8 +146,37 @@ impl ModuleFile {
                     self.path
                 )))
             }
+            (Some(_), None) => Err(Failure::new(format!(
+                "{}: cannot tell whether the running kernel is the build that the module was made \
+                 for: /sys/kernel/notes cannot be read; mount it with: mount -t sysfs sysfs /sys",
+                self.path
+            ))),
             _ => Ok(()),
         }
+    }
+
+    /// Compares the kernel's modules whose addresses the script knows with those that are loaded.
+    /// `build_id` gives a loaded module's build-id.
+    ///
+    /// # Errors
+    /// A loaded module is another build.
+    pub fn check_modules(&self, build_id: impl Fn(&str) -> Option<String>) -> Result<()> {
+        for (name, built) in self
+            .values("module_build_id")
+            .filter_map(|entry| entry.split_once(':'))
+        {
+            if let Some(runs) = build_id(name)
+                && !built.eq_ignore_ascii_case(&runs)
+            {
+                return Err(Failure::new(format!(
+                    "{}: Build-id mismatch: it was built for a module {name} with build-id \
+                     {built}, the one that is loaded has {runs}; load the file that is installed \
+                     with: modprobe -r {name} && modprobe {name}, and build the script again",
+                    self.path
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Checks `NAME=VALUE` against the parameters that the script has.

@@ -67,6 +67,7 @@ fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     drop(file);
     let mut module = ModuleFile::parse(&path, image)?;
     module.check_kernel(&running)?;
+    module.check_modules(kernel::module_build_id)?;
     module.check_parameters(&options.parameters)?;
     check_target(options)?;
     if module.is_bulk() && options.monitor.is_some() {
@@ -107,6 +108,11 @@ fn start(
     tell_children(options, &module.name);
     let (control, traces) = channel::open(&module.name)?;
     let monitor = open_monitor_files(options, &module.name)?;
+    // root's to read, as the addresses of symbols
+    let sections: Vec<_> = module
+        .values("module")
+        .map(|name| (name, kernel::module_sections(name)))
+        .collect();
     privilege::drop_for_good()?;
     let output = open_output(options, &module.name, module.is_bulk(), monitor)?;
     control.demand(&Request::Hello {
@@ -118,12 +124,12 @@ fn start(
             name,
         })?;
     }
-    for name in module.values("module") {
-        for (section, address) in kernel::module_sections(name) {
+    for (name, sections) in &sections {
+        for (section, address) in sections {
             control.demand(&Request::Section {
-                address,
+                address: *address,
                 module: name,
-                section: &section,
+                section,
             })?;
         }
     }

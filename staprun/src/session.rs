@@ -664,6 +664,9 @@ impl<'a> Session<'a> {
         if !timing.is_empty() {
             self.reporter.line(timing.trim_end());
         }
+        for text in self.account.replacements() {
+            self.reporter.step(1, || text);
+        }
         if let Some(memory) = self.account.memory_report() {
             self.reporter.step(1, || memory);
         }

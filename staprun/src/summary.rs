@@ -187,6 +187,17 @@ impl Account {
         ))
     }
 
+    /// What arrays that wrap (`%`) gave up, for `-v`: the script wanted it so.
+    #[must_use]
+    pub fn replacements(&self) -> Vec<String> {
+        self.of("replaced-entries")
+            .map(|line| {
+                let (map, count) = (line.text("map"), line.number("count"));
+                format!("array {map} replaced {count} of its oldest entries")
+            })
+            .collect()
+    }
+
     /// SystemTap's probe hit report (`-t`), or nothing when the module was not
     /// built to measure.
     #[must_use]
@@ -219,7 +230,7 @@ impl Account {
     }
 
     /// Names and values of the totals in JSON; `staprun(8)` says what they mean.
-    fn totals(&self) -> [(&'static str, u64); 14] {
+    fn totals(&self) -> [(&'static str, u64); 15] {
         let messages = self.total("lost-output", "messages");
         [
             ("errors", self.total("errors", "count")),
@@ -241,6 +252,7 @@ impl Account {
             ),
             ("full_map_refusals", self.total("full-map", "count")),
             ("short_map_refusals", self.total("short-map", "count")),
+            ("replaced_entries", self.total("replaced-entries", "count")),
             ("memory_bytes", self.total("memory", "bytes")),
         ]
     }
@@ -358,10 +370,22 @@ mod tests {
             "kind=skipped reason=nmi count=4 probe=timer.profile",
             "kind=lost-output bytes=10 messages=2 probe=timer.s(1)",
             "kind=truncated-strings count=5 probe=begin",
+            "kind=lost-messages count=6",
+            "kind=replaced-entries map=m count=7",
         ]);
         let warnings = account.warnings();
         assert!(warnings.contains(&"Lost: 2 messages, 10 bytes in probe timer.s(1)".to_owned()));
         assert!(warnings.contains(&"Strings cut: 5 in probe begin".to_owned()));
+        assert!(
+            warnings
+                .iter()
+                .any(|text| text.starts_with("6 warnings and commands"))
+        );
+        assert!(!warnings.iter().any(|text| text.contains("replaced")));
+        assert_eq!(
+            account.replacements(),
+            ["array m replaced 7 of its oldest entries"]
+        );
         assert_eq!(warnings[0], "Number of errors: 1, skipped probes: 7");
         assert_eq!(warnings[1], "Skipped due to reentrancy: 3 in probe begin");
         assert!(

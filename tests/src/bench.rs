@@ -2,11 +2,12 @@
 //! What `make bench` prints: the tables of costs, with what is to be reached beside them.
 //!
 //! Options: `--kernel RELEASE`, `--no-bpftrace` (do not measure bpftrace in the same guest),
-//! `--cost`, `--latency` or `--time` for one of the three tables, and texts that scripts' names
+//! `--cost`, `--pause`, `--latency` or `--time` for one of the tables, and texts that scripts' names
 //! must hold.
 
 mod cost;
 mod latency;
+mod pause;
 mod time;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Table {
     Cost,
+    Pause,
     Latency,
     Time,
 }
@@ -39,12 +41,13 @@ impl Options {
                 "--kernel" => options.kernel = arguments.next(),
                 "--no-bpftrace" => options.no_bpftrace = true,
                 "--cost" => options.only = Some(Table::Cost),
+                "--pause" => options.only = Some(Table::Pause),
                 "--latency" => options.only = Some(Table::Latency),
                 "--time" => options.only = Some(Table::Time),
                 _ if argument.starts_with('-') => {
                     return Err(format!(
                         "unknown option {argument}; there are --kernel RELEASE, --no-bpftrace, \
-                         --cost, --latency, --time"
+                         --cost, --pause, --latency, --time"
                     ));
                 }
                 _ => options.filters.push(argument),
@@ -78,9 +81,12 @@ fn measure() -> Result<(), String> {
     let programs = Programs::find()?;
     let kernel: KernelSet =
         rstap_vm::kernels::find(options.kernel.as_deref()).map_err(|error| error.to_string())?;
-    let wants = |table| options.only.is_none() || options.only == Some(table);
+    let wants = |table| options.only.is_none_or(|only| only == table);
     if wants(Table::Cost) {
         cost::table(&options, &programs, &kernel)?;
+    }
+    if wants(Table::Pause) {
+        pause::table(&options, &programs, &kernel)?;
     }
     if wants(Table::Latency) {
         latency::table(&programs, &kernel)?;

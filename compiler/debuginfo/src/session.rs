@@ -203,10 +203,15 @@ impl DebugInfo {
         }
     }
 
-    /// GNU build id of a file, in hexadecimal.
+    /// GNU build id of a file, in hexadecimal. For a kernel without debug files it is that of the
+    /// running one, or of the bootable image, where the other facts came from.
     pub fn build_id(&self, id: ModuleId) -> Option<String> {
         let module = self.get(id).ok()?;
-        module.image.as_ref().or(module.elf.as_ref())?.build_id()
+        match module.image.as_ref().or(module.elf.as_ref()) {
+            Some(file) => file.build_id(),
+            None if id == ModuleId::KERNEL => self.paths.build_id(),
+            None => None,
+        }
     }
 
     /// The file from which addresses come.

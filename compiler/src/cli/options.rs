@@ -126,6 +126,8 @@ pub struct Options {
     pub color: When,
     pub error_format: MessageFormat,
     pub semantic_keep_going: bool,
+    /// The last pass is 2 then.
+    pub explain_cost: bool,
 
     pub command: Option<String>,
     pub target_pid: Option<i64>,

@@ -308,7 +308,10 @@ fn convert(matches: &Matches<'_>) -> Result<Options, UsageError> {
         action,
         extra_scripts: matches.values("E"),
         arguments: words,
-        last_pass: last_pass.unwrap_or(5),
+        last_pass: match (matches.has("explain-cost"), last_pass.unwrap_or(5)) {
+            (true, last) => last.min(2),
+            (false, last) => last,
+        },
         verbosity,
         keep_temporary: matches.has("k") || matches.has("debug"),
         suppress_warnings: matches.has("w"),
@@ -319,6 +322,7 @@ fn convert(matches: &Matches<'_>) -> Result<Options, UsageError> {
             .last_checked("error-format", error_format)?
             .unwrap_or_default(),
         semantic_keep_going: matches.has("semantic-keep-going"),
+        explain_cost: matches.has("explain-cost"),
         command: matches.last_checked("c", check::command)?,
         target_pid: matches.last_checked("x", |value| {
             check::process(value, "Invalid target process ID number.")

@@ -169,6 +169,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     long("color", Optional("WHEN"), Section::Passes, "Colour messages: always, never or auto (default)."),
     hidden(long("colour", Optional("WHEN"), Section::Passes, "The same as --color.")),
     long("error-format", Required("FORMAT"), Section::Passes, "How to show errors: stap (default), human or json."),
+    long("explain-cost", Flag, Section::Passes, "Say what each probe costs at most, and stop after pass 2: statements as MAXACTION counts them, calls, operations on arrays, bytes of output."),
     long("semantic-keep-going", Flag, Section::Passes, "Go on after semantic errors and list them in a form for programs."),
     short("c", 'c', Required("CMD"), Section::Run, "Start the probes, run CMD, and end when it ends; target() is its process."),
     short("x", 'x', Required("PID"), Section::Run, "Make target() this process."),

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ir::arena::{EntityId, IndexVec};
+use crate::ir::cost;
 use crate::ir::visit::{Visitor, walk_expression, walk_place, walk_stat, walk_statement};
 use crate::ir::*;
 
@@ -38,11 +39,9 @@ pub(super) struct Uses {
     /// bytes can stay in the iteration's scratch memory.
     pub confined: BTreeSet<LocalId>,
     pub mentions: BTreeMap<LocalId, u32>,
-    pub has_loop: bool,
     pub has_next: bool,
     /// Registers, saved words, memory or output may change.
     pub has_other_effects: bool,
-    pub statements: u64,
 }
 
 #[derive(Default)]
@@ -90,7 +89,6 @@ impl Collector {
         self.uses
     }
     fn in_loop(&mut self, action: impl FnOnce(&mut Self)) {
-        self.uses.has_loop = true;
         self.loops += 1;
         action(self);
         self.loops -= 1;
@@ -111,7 +109,6 @@ impl Collector {
 
 impl Visitor for Collector {
     fn statement(&mut self, statement: &Stmt) {
-        self.uses.statements += 1;
         match &statement.kind {
             StmtKind::Expr(value) => {
                 if let Some((id, operand)) = as_add(value) {
@@ -513,50 +510,20 @@ impl Analysis {
         }
     }
 
-    /// A handler without loops and recursion runs at most as many statements
-    /// as it and its functions have: no need to count when that is allowed.
+    /// A handler without loops and recursion runs at most as many statements as its longest way
+    /// has: no need to count when that is allowed.
     fn find_counting(&mut self, program: &Program) {
         let limit = program.limits.actions;
         if limit == 0 {
             return;
         }
-        let mut bounds: BTreeMap<FunctionId, Option<u64>> = BTreeMap::new();
-        for (id, uses) in self.handlers.iter() {
-            let bound = self.bound(uses, &mut bounds, 0);
-            if bound.is_none_or(|bound| bound > limit) {
+        for (id, cost) in cost::of_handlers(program).iter() {
+            if cost.has_loop || cost.endless.is_some() || cost.statements > limit {
                 self.counting_handlers.insert(id);
-                self.counting_functions.extend(self.callees(uses));
+                self.counting_functions
+                    .extend(self.callees(&self.handlers[id]));
             }
         }
-    }
-
-    /// Most statements that can run, or None if that is not bounded.
-    fn bound(
-        &self,
-        uses: &Uses,
-        bounds: &mut BTreeMap<FunctionId, Option<u64>>,
-        depth: usize,
-    ) -> Option<u64> {
-        if uses.has_loop || depth > self.functions.len() {
-            return None;
-        }
-        let mut total = uses.statements;
-        for id in &uses.functions {
-            if self.is_recursive(*id) {
-                return None;
-            }
-            let callee = match bounds.get(id) {
-                Some(known) => *known,
-                None => {
-                    let bound = self.bound(&self.functions[*id], bounds, depth + 1);
-                    bounds.insert(*id, bound);
-                    bound
-                }
-            }?;
-            // A statement may call a function several times; be generous.
-            total = total.saturating_add(callee.saturating_mul(uses.statements.saturating_mul(4)));
-        }
-        Some(total)
     }
 
     /// Functions that handlers can reach, callees before callers.

@@ -770,6 +770,12 @@ fn info(program: &Program, parameters: &[&Global], out: &mut Writer) {
     let sections = crate::ir::visit::kernel_sections(program);
     let modules: BTreeSet<String> = sections.into_iter().map(|(module, _)| module).collect();
     entries.extend(modules.iter().map(|module| format!("module={module}")));
+    entries.extend(
+        program
+            .module_build_ids
+            .iter()
+            .map(|(module, id)| format!("module_build_id={module}:{id}")),
+    );
     out.line("static const char script_info[]");
     out.line("\t__attribute__((section(\".rstap.info\"), used, aligned(1))) =");
     let last = entries.len().saturating_sub(1);

@@ -109,6 +109,18 @@ fn row(name: &str, value: &str) {
     say_line!("{name:<24} {value}");
 }
 
+/// Says before anything is compiled that this machine would not load it.
+pub fn refuse_unsigned() -> Result<(), String> {
+    let mode = lockdown();
+    if !matches!(mode.as_str(), "integrity" | "confidentiality") {
+        return Ok(());
+    }
+    Err(format!(
+        "this kernel is locked down (mode {mode}, as with Secure Boot) and loads signed modules only\n  \
+         sign the script's module:  rstap --sign-module ..."
+    ))
+}
+
 /// The mode in brackets of `none [integrity] confidentiality`.
 fn lockdown() -> String {
     std::fs::read_to_string(Path::new("/sys/kernel/security/lockdown"))

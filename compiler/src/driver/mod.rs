@@ -90,6 +90,10 @@ fn run_script(options: &Options, script: &ScriptSource) -> Result<bool, String> 
         tell_line!("WARNING: kernel release/architecture mismatch with host forces last-pass 4.");
         last_pass = 4;
     }
+    let is_here = kernel.machine.is_none() && kernel.connection.is_none();
+    if last_pass == 5 && is_here && options.sign_module.is_none() {
+        info::refuse_unsigned()?;
+    }
     let session = new_session(options)?;
     let passes = Passes {
         options,

@@ -2,6 +2,7 @@
 //! Passes 1 to 4: a script's text to a module's file, with SystemTap's line for each under `-v`.
 
 use crate::output::tell_line;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -393,17 +394,23 @@ impl Passes<'_> {
         if let Some(program) = &mut program {
             // Addresses that were read from a file are good for that build of the kernel alone.
             if let Some(files) = target.if_opened() {
-                program.kernel_build_id = files
-                    .module("kernel")
-                    .ok()
-                    .and_then(|kernel| files.build_id(kernel));
+                let build_id = |name: &str| files.build_id(files.module(name).ok()?);
+                program.kernel_build_id = build_id("kernel");
+                let sections = ir::visit::kernel_sections(program);
+                let modules: BTreeSet<String> =
+                    sections.into_iter().map(|(module, _)| module).collect();
+                program.module_build_ids = modules
+                    .into_iter()
+                    .filter_map(|name| build_id(&name).map(|id| (name, id)))
+                    .collect();
                 program.anchors = anchors(files, program);
             }
         }
         if let (Some(program), 2) = (&program, self.last_pass) {
-            let print = match self.options.verbose(2) {
-                0 => ir::print::summary,
-                _ => ir::print::print,
+            let print = match (self.options.explain_cost, self.options.verbose(2)) {
+                (true, _) => ir::cost::report,
+                (false, 0) => ir::print::summary,
+                (false, _) => ir::print::print,
             };
             say!("{}", print(program));
         }

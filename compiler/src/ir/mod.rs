@@ -12,6 +12,7 @@
 //! loop; a handler that reads registers belongs to probes that have them.
 
 pub mod arena;
+pub mod cost;
 pub mod print;
 pub mod verify;
 pub mod visit;
@@ -79,6 +80,8 @@ pub struct Program {
     pub kernel_release: String,
     /// Build-id of that kernel in hexadecimal, if known.
     pub kernel_build_id: Option<String>,
+    /// Modules of the kernel that addresses were read from, and their build-ids, where known.
+    pub module_build_ids: Vec<(String, String)>,
     /// For the sections of kernel modules that [`visit::kernel_sections`] names.
     pub anchors: Vec<Anchor>,
     /// Programs and libraries whose addresses the script names.

@@ -4,7 +4,7 @@ use crate::elf::crafted;
 
 const MODINFO: &[u8] = b"license=GPL\0name=hello\0vermagic=6.1.0-9 SMP mod_unload \0";
 const INFO: &[u8] = b"version=1\0script=hello.stp\0build_id=abcd\0\
-    parameter=count:long\0parameter=who:string\0needs=one\0needs=two\0";
+    parameter=count:long\0parameter=who:string\0needs=one\0needs=two\0module_build_id=ext4:0a1b\0";
 
 fn this_module(name: &str) -> Vec<u8> {
     let mut bytes = vec![0; 200];
@@ -63,7 +63,13 @@ fn the_kernel_must_be_the_one_it_was_built_for() {
         module.check_kernel(&running("6.1.0-9", Some("ABCD"))),
         Ok(())
     );
-    assert_eq!(module.check_kernel(&running("6.1.0-9", None)), Ok(()));
+    let unknown = module.check_kernel(&running("6.1.0-9", None));
+    assert!(
+        unknown
+            .expect_err("no build-id")
+            .0
+            .contains("cannot tell whether")
+    );
     let other = module
         .check_kernel(&running("6.1.0-10", None))
         .expect_err("other release")
@@ -78,6 +84,17 @@ fn the_kernel_must_be_the_one_it_was_built_for() {
         .expect_err("other build")
         .0;
     assert!(other.contains("Build-id mismatch"), "{other}");
+}
+
+#[test]
+fn modules_of_the_kernel_must_be_those_it_was_built_for() {
+    let module = module();
+    let check = |id: Option<&str>| module.check_modules(|_| id.map(str::to_owned));
+    assert_eq!(check(Some("0A1B")), Ok(()));
+    // it may be loaded later
+    assert_eq!(check(None), Ok(()));
+    let other = check(Some("ffff")).expect_err("other build").0;
+    assert!(other.contains("module ext4 with build-id 0a1b"), "{other}");
 }
 
 #[test]

@@ -244,7 +244,7 @@ impl View {
             field("memory")
         )];
         let mut body = global_lines(status, columns);
-        body.extend(self.probe_lines(status));
+        body.extend(self.probe_lines(status, columns));
         body.extend(self.arrays.iter().map(|line| format!("  {line}")));
         let room = room.saturating_sub(lines.len());
         self.status_scroll = self.status_scroll.min(body.len().saturating_sub(room));
@@ -252,17 +252,31 @@ impl View {
         lines
     }
 
-    fn probe_lines(&self, status: &Json) -> Vec<String> {
-        let mut lines = vec![format!(
-            "{:>5} {:>5} {:>12} {:>12} {:>12} {:>12}  name (by {})",
-            "index",
-            "state",
-            "hits",
-            "min",
-            "avg",
-            "max",
-            self.column.title()
-        )];
+    fn probe_lines(&self, status: &Json, columns: usize) -> Vec<String> {
+        // Names matter more than times where there is no room for both.
+        let shown: &[Column] = match columns {
+            ..60 => &[Column::Hits],
+            60..100 => &[Column::Hits, Column::Average],
+            _ => &[
+                Column::Hits,
+                Column::Minimum,
+                Column::Average,
+                Column::Maximum,
+            ],
+        };
+        let line = |field: &dyn Fn(&'static str) -> String, name: String| {
+            let numbers: String = shown
+                .iter()
+                .map(|column| format!(" {:>12}", field(column.title())))
+                .collect();
+            format!(
+                "{:>5} {:>5}{numbers}  {name}",
+                field("index"),
+                field("state")
+            )
+        };
+        let sorted = format!("name (by {})", self.column.title());
+        let mut lines = vec![line(&str::to_owned, sorted)];
         let Some(Json::List(probes)) = status.get("probe_list") else {
             return lines;
         };
@@ -270,17 +284,8 @@ impl View {
         let mut probes: Vec<&Json> = probes.iter().filter(|probe| !own(probe)).collect();
         probes.sort_by(|a, b| self.column.compare(a, b));
         lines.extend(probes.into_iter().map(|probe| {
-            let field = |key| probe.get(key).map_or("", Json::text);
-            format!(
-                "{:>5} {:>5} {:>12} {:>12} {:>12} {:>12}  {}",
-                field("index"),
-                field("state"),
-                field("hits"),
-                field("min"),
-                field("avg"),
-                field("max"),
-                field("name")
-            )
+            let field = |key| probe.get(key).map_or("", Json::text).to_owned();
+            line(&field, field("name"))
         }));
         lines
     }

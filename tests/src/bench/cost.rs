@@ -36,7 +36,7 @@ struct Sample {
     mean: i64,
 }
 
-const RESULT: &str = "/run/rstap/result";
+pub(super) const RESULT: &str = "/run/rstap/result";
 
 /// Measures all selected scripts and prints the table.
 pub fn table(options: &Options, programs: &Programs, kernel: &KernelSet) -> Result<(), String> {
@@ -165,6 +165,17 @@ fn bare_hooks(guest: &mut Guest, call: &str, place: &Path, base: Sample) -> Resu
 
 /// Runs a guest script that prints "minimum median mean" last.
 fn sample(guest: &mut Guest, name: &str, text: &str) -> Result<Sample, String> {
+    match numbers(guest, name, text)?.as_slice() {
+        [_, median, mean] => Ok(Sample {
+            median: *median,
+            mean: *mean,
+        }),
+        found => Err(format!("no result: {found:?}")),
+    }
+}
+
+/// The numbers of the last line that a guest script prints.
+pub(super) fn numbers(guest: &mut Guest, name: &str, text: &str) -> Result<Vec<i64>, String> {
     let mut case = Case::new(name, text);
     case.limit = Duration::from_secs(300);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -179,20 +190,13 @@ fn sample(guest: &mut Guest, name: &str, text: &str) -> Result<Sample, String> {
             outcome.ending, outcome.splats
         ));
     }
-    let numbers: Vec<i64> = stdout
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    match numbers.as_slice() {
-        [_, median, mean] => Ok(Sample {
-            median: *median,
-            mean: *mean,
-        }),
-        _ => Err(format!("no result: {stdout}{stderr}")),
-    }
+    let last = stdout.lines().last().unwrap_or_default();
+    last.split_whitespace()
+        .map(|word| {
+            word.parse()
+                .map_err(|_| format!("no result: {stdout}{stderr}"))
+        })
+        .collect()
 }
 
 fn compile_scripts(
@@ -238,11 +242,11 @@ fn compile_scripts(
     Ok(found)
 }
 
-/// Runs a tool that must succeed.
-pub(super) fn run(command: &mut Command) -> Result<(), String> {
+/// Runs a program that must succeed; gives its standard error.
+pub(super) fn run(command: &mut Command) -> Result<String, String> {
     let output = capture(command, 300)?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     let name = command.get_program().to_string_lossy().into_owned();
     Err(format!(

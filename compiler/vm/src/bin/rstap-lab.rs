@@ -171,6 +171,7 @@ const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("ssh", "openssh-client"),
     ("dropbear", "dropbear-bin"),
     ("setcap", "libcap2-bin"),
+    ("strace", "strace"),
     ("stress-ng", "stress-ng"),
 ];
 

@@ -60,6 +60,24 @@ fn every_size_is_kept() {
 }
 
 #[test]
+fn names_are_seen_on_narrow_screens() {
+    let mut view = view();
+    for (columns, header) in [
+        (40, "index state         hits  name (by hits)"),
+        (80, "index state         hits          avg  name (by hits)"),
+        (
+            100,
+            "index state         hits          min          avg          max  name (by hits)",
+        ),
+    ] {
+        let screen = view.render(24, columns);
+        let at = position(&screen, "index").unwrap();
+        assert_eq!(screen[at], header);
+        assert!(screen[at + 1].ends_with("  timer.s(1)"), "{screen:?}");
+    }
+}
+
+#[test]
 fn keys_become_commands() {
     let mut view = view();
     assert_eq!(
