@@ -66,7 +66,8 @@ vm-tests: all lab
 	$(LAB) deps --tests
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest --test systemd --test signing \
 		--test ssh --test privileges --test summary
-	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test cli --test ui --test listing --test session --test run --no-fail-fast -- $(TESTS)
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test cli --test ui --test listing --test tapset \
+		--test session --test run --no-fail-fast -- $(TESTS)
 
 # The mechanisms on an older and a newer kernel. A kernel that its mirror no longer has is told and
 # not tested; sid's changes by itself, so that `make matrix` alone has it.
@@ -139,11 +140,15 @@ matrix: all $(LAB)
 			RSTAP_BIN_DIR=$(BIN) RSTAP_TEST_KERNEL=$$suite \
 			$(CARGO) test -q -p rstap-tests --test run -- $(TESTS); \
 		} 2>&1 | tee $(abspath $(TARGET))/matrix-$$suite.log; \
+		RSTAP_BIN_DIR=$(BIN) RSTAP_TEST_KERNEL=$$suite $(CARGO) test -q -p rstap-tests --test tapset \
+			2>&1 | tee $(abspath $(TARGET))/matrix-$$suite-library.log; \
 	done; bad=0; printf '\n| kernel | passed | failed | skipped |\n|---|---|---|---|\n'; \
 	for suite in $(SUITES); do \
 		log=$(abspath $(TARGET))/matrix-$$suite.log; \
 		grep '^| ' $$log || echo "| $$suite | did not run | | |"; \
 		grep -q ' passed, 0 failed' $$log || bad=1; \
+		grep -q ' passed, 0 failed' $${log%.log}-library.log || \
+			{ echo "the library on $$suite: $${log%.log}-library.log"; bad=1; }; \
 	done; exit $$bad
 
 # KASAN, lockdep, UBSAN and more find what a kernel that is not asked to look does not show.

@@ -136,7 +136,7 @@ fn foreign_module(guest: &mut Guest, folder: &Path) {
         folder.join("overlaid.ko").display()
     );
     let reason = "Build-id mismatch: it was built for a module overlay";
-    refused(&run(guest, "other module", &change), reason);
+    refused(&run(guest, "foreign", &change), reason);
 }
 
 /// What is checked is what is loaded: the module's path is looked up once, and its contents go to

@@ -6,7 +6,7 @@ use rstap_tests::lab::{kernel, module_with, programs, run};
 use rstap_vm::guest::{Guest, Machine, Root};
 
 /// All totals, in the order in which staprun(8) lists them.
-const TOTALS: [&str; 14] = [
+const TOTALS: [&str; 15] = [
     "errors",
     "suppressed_errors",
     "skipped_probes",

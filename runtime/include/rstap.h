@@ -557,6 +557,9 @@ uint64_t rst_relocate(struct rst_context *c, const char *module, const char *sec
 
 #include "rstap_tapset.h"	/* tasks, clocks, stacks, symbols, signals: what C of the tapset calls */
 
+/* One more string was cut to MAXSTRINGLEN (or to a buffer's size). */
+void rst_count_truncation(struct rst_context *c);
+
 /* ---- regular expressions ------------------------------------------------ */
 
 /*
@@ -861,6 +864,18 @@ struct rst_user_file {
 	struct inode *inode;		/* the runtime's */
 };
 
+/* Source lines of the kernel, packed by the compiler: rows in blocks, see codegen/kernel_lines.rs. */
+struct rst_line_block {
+	uint32_t offset, position;	/* from _stext; of the first row, in `rows` */
+};
+
+struct rst_kernel_lines {
+	const struct rst_line_block *blocks;
+	const unsigned char *rows;
+	const char *const *files;	/* the first is NULL: no line */
+	unsigned int block_count, size;
+};
+
 /*
  * A symbol of a kernel module, `offset` behind the start of a section: where the
  * section is when the module comes while the session runs.
@@ -886,6 +901,7 @@ struct rst_script {
 	unsigned int parameter_count;
 	struct rst_user_file *user_files;
 	unsigned int user_file_count;
+	const struct rst_kernel_lines *kernel_lines;	/* NULL: none */
 	const struct rst_anchor *anchors;
 	unsigned int anchor_count;
 	/* limits, from -D or the defaults */

@@ -75,6 +75,9 @@ int64_t rst_euid(void);
 int64_t rst_gid(void);
 int64_t rst_egid(void);
 int64_t rst_pgrp(void);
+int64_t rst_loadavg(int64_t index);	/* times 2048; -1 for an index over 2 */
+int64_t rst_stack_size(void);		/* bytes of a kernel stack */
+int64_t rst_stack_unused(struct rst_context *c);
 int64_t rst_sid(void);
 /* struct task_struct * of a thread or process id of the initial namespace; 0: none. */
 uint64_t rst_pid_to_task(int64_t pid);
@@ -131,6 +134,9 @@ struct rst_string rst_backtrace(struct rst_context *c, int64_t skip);
 /* Frame of the kernel's call stack: 0 is the probed function, 1 its caller. 0 if there is none. */
 uint64_t rst_stack_address(struct rst_context *c, int64_t level);
 void rst_print_backtrace(struct rst_context *c);
+void rst_print_backtrace_lines(struct rst_context *c);	/* and at file:line, where known */
+/* Source of a kernel address: flags RST_USER_FILE, RST_USER_LINE or both; the address if not known. */
+struct rst_string rst_kernel_line(struct rst_context *c, uint64_t address, unsigned int flags);
 /* Addresses in programs: what the script carries tables for (struct rst_user_file). */
 #define RST_USER_OFFSET	1	/* symbol+0x12/0x34 */
 #define RST_USER_FILE	2	/* symbol [program]; or the source file */

@@ -16,6 +16,7 @@
 #include "symbols.c"
 #include "stack.c"
 #include "user_stack.c"
+#include "kernel_lines.c"
 #include "relocate.c"
 #include "log.c"
 #include "guru.c"

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* probe_breakpoint.c - kernel.data(): hardware breakpoints on every CPU. */
+/*
+ * probe_breakpoint.c - kernel.data(): hardware breakpoints on every CPU. Those
+ * of process.data() are events of its threads, in probe_perf.c.
+ */
 #include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
 
@@ -24,6 +27,14 @@ static int length_type(unsigned int length)
 	}
 }
 
+void rst_breakpoint_describe(const struct rst_probe *probe, struct perf_event_attr *attributes)
+{
+	hw_breakpoint_init(attributes);
+	attributes->bp_addr = rst_address_of(probe);
+	attributes->bp_len = length_type(probe->breakpoint_length);
+	attributes->bp_type = probe->breakpoint_reads ? HW_BREAKPOINT_RW : HW_BREAKPOINT_W;
+}
+
 static int breakpoint_arm_one(struct rst_probe_state *state)
 {
 	const struct rst_probe *probe = state->probe;
@@ -33,10 +44,7 @@ static int breakpoint_arm_one(struct rst_probe_state *state)
 	state->address = rst_address_of(probe);
 	if (!state->address)
 		return -ENOENT;
-	hw_breakpoint_init(&attributes);
-	attributes.bp_addr = state->address;
-	attributes.bp_len = length_type(probe->breakpoint_length);
-	attributes.bp_type = probe->breakpoint_reads ? HW_BREAKPOINT_RW : HW_BREAKPOINT_W;
+	rst_breakpoint_describe(probe, &attributes);
 	/* by way of a number: recent kernels give per-CPU pointers an address space of their own */
 	generic = (void *)(unsigned long)register_wide_hw_breakpoint(&attributes, breakpoint_hit, state);
 	if (IS_ERR(generic))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * probe_perf.c - perf.* and timer.profile: a counting event on every CPU that
+ * probe_perf.c - perf.*, timer.profile and process.data(): a counting event on every CPU that
  * is or comes online, or one in each thread of a process. Hardware events
  * overflow in an NMI.
  */
@@ -71,13 +71,17 @@ static void perf_hit(struct perf_event *event, struct perf_sample_data *data, st
 
 	if (this->inode && !rst_runs_file(this->inode))
 		return;
+	/* the kernel clears the variables of a program that is not there yet */
+	if (state->probe->breakpoint_length && current->in_execve)
+		return;
 	rst_hit(state, regs);
 }
 
 /* Whether its events are in threads, not on CPUs. */
 static bool follows_threads(const struct rst_probe *probe)
 {
-	return probe->pid || probe->perf_counter || (probe->path && rst_target_pid);
+	return probe->pid || probe->perf_counter || probe->breakpoint_length ||
+	       (probe->path && rst_target_pid);
 }
 
 static struct perf_event *create_event(struct rst_probe_state *state, int cpu,
@@ -93,8 +97,14 @@ static struct perf_event *create_event(struct rst_probe_state *state, int cpu,
 
 	if (probe->perf_counter)
 		return perf_event_create_kernel_counter(&attributes, cpu, task, NULL, NULL);
+	if (probe->breakpoint_length) {
+		rst_breakpoint_describe(probe, &attributes);
+		attributes.disabled = state->is_off;
+	}
 	/* threads and processes that it starts */
 	attributes.inherit = task != NULL;
+	if (probe->breakpoint_length)
+		return perf_event_create_kernel_counter(&attributes, cpu, task, perf_hit, state);
 	if (probe->perf_is_frequency) {
 		attributes.freq = 1;
 		attributes.sample_freq = probe->perf_period;

@@ -29,9 +29,6 @@ __SIZE_TYPE__ strlen(const char *text);
 void *rst_allocate(unsigned long size);
 void rst_free(void *memory);
 
-/* One more string was cut to MAXSTRINGLEN (or to a buffer's size). */
-void rst_count_truncation(struct rst_context *c);
-
 /* Makes room for length more bytes in a context's own output and puts them. */
 void rst_output_grow(struct rst_output *o, const char *text, unsigned int length);
 

@@ -46,6 +46,11 @@ int rst_symbol_learn(const char *name, uint64_t address)
 	return 0;
 }
 
+uint64_t rst_text_start(void)
+{
+	return text_start;
+}
+
 static int add_section(const char *module, const char *name, uint64_t address)
 {
 	struct section *section;

@@ -311,6 +311,17 @@ int rst_symbol_learn(const char *name, uint64_t address);
 int rst_section_learn(const char *module, const char *section, uint64_t address);
 /* 0 when not known (yet). */
 unsigned long rst_address_of(const struct rst_probe *probe);
+struct perf_event_attr;
+/* What a data breakpoint is to perf. */
+void rst_breakpoint_describe(const struct rst_probe *probe, struct perf_event_attr *attributes);
+uint64_t rst_text_start(void);		/* _stext; 0 if not known */
+
+/* The last entry of a table at or before a place; entries begin with their offset. NULL: none. */
+const void *rst_table_entry(const void *table, unsigned int count, unsigned int size, uint32_t offset);
+/* file, line or file:line, as RST_USER_FILE and RST_USER_LINE say. */
+void rst_put_source(struct rst_output *o, const char *file, uint32_t line, unsigned int flags);
+/* The kernel's source at an address; gives whether it is known. */
+bool rst_find_kernel_line(uint64_t address, const char **file, uint32_t *line);
 uint64_t rst_symbol_address(const char *name);
 /* Whether a probe's place is in a module that staprun told nothing of. */
 bool rst_is_unloaded(const struct rst_probe *probe);

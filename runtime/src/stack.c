@@ -43,6 +43,21 @@ static unsigned int limit_of(void)
 	return most && most < FRAMES_MAXIMUM ? most : FRAMES_MAXIMUM;
 }
 
+int64_t rst_stack_size(void)
+{
+	return THREAD_SIZE;
+}
+
+/* Where the kernel was when the probe fired; in a program's code, where the handler is. */
+int64_t rst_stack_unused(struct rst_context *c)
+{
+	unsigned long sp = (unsigned long)__builtin_frame_address(0);
+
+	if (c->regs && !user_mode((struct pt_regs *)c->regs))
+		sp = c->regs->sp;
+	return sp & (THREAD_SIZE - 1);
+}
+
 struct rst_string rst_backtrace(struct rst_context *c, int64_t skip)
 {
 	unsigned long *frames = rst_scratch(c, FRAMES_MAXIMUM * sizeof(*frames));
@@ -87,7 +102,7 @@ uint64_t rst_stack_address(struct rst_context *c, int64_t level)
 	return address;
 }
 
-void rst_print_backtrace(struct rst_context *c)
+static void print_backtrace(struct rst_context *c, bool with_lines)
 {
 	char *mark = rst_scratch_mark(c);
 	unsigned long *frames = rst_scratch(c, FRAMES_MAXIMUM * sizeof(*frames));
@@ -99,13 +114,30 @@ void rst_print_backtrace(struct rst_context *c)
 	for (i = 0; i < count; i++) {
 		char *inner = rst_scratch_mark(c);
 		struct rst_string name = rst_symbol(c, frames[i], 3);
+		const char *file;
+		uint32_t line;
 
 		rst_put(&c->output, " ", 1);
 		rst_put_number(&c->output, frames[i], 'p', 0, -1, -1);
 		rst_put(&c->output, " : ", 3);
 		rst_put_string(&c->output, name);
+		/* a caller is where it called, not where it goes on */
+		if (with_lines && rst_find_kernel_line(frames[i] - (i > 0), &file, &line)) {
+			rst_put(&c->output, " at ", 4);
+			rst_put_source(&c->output, file, line, RST_USER_FILE | RST_USER_LINE);
+		}
 		rst_put(&c->output, "\n", 1);
 		rst_scratch_release(c, inner);
 	}
 	rst_scratch_release(c, mark);
+}
+
+void rst_print_backtrace(struct rst_context *c)
+{
+	print_backtrace(c, false);
+}
+
+void rst_print_backtrace_lines(struct rst_context *c)
+{
+	print_backtrace(c, true);
 }

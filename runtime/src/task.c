@@ -5,10 +5,16 @@
 #include <linux/pid_namespace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/loadavg.h>
 #include <linux/sched/signal.h>
 #include <linux/uidgid.h>
 
 #include "runtime.h"
+
+int64_t rst_loadavg(int64_t index)
+{
+	return index >= 0 && index < 3 ? READ_ONCE(avenrun[index]) : -1;
+}
 
 int64_t rst_ppid(void)
 {

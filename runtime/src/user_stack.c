@@ -183,8 +183,7 @@ uint64_t rst_user_module_start(struct rst_context *c, uint64_t address)
 /* ---- tables -------------------------------------------------------------------- */
 
 /* The last entry at or before a place; entries begin with their offset. */
-static const void *user_entry_at(const void *table, unsigned int count, unsigned int size,
-			    uint32_t offset)
+const void *rst_table_entry(const void *table, unsigned int count, unsigned int size, uint32_t offset)
 {
 	unsigned int low = 0;
 
@@ -205,7 +204,7 @@ static const struct rst_user_symbol *user_symbol_at(const struct rst_user_file *
 {
 	const struct rst_user_symbol *symbol;
 
-	symbol = user_entry_at(file->symbols, file->symbol_count, sizeof(*symbol), offset);
+	symbol = rst_table_entry(file->symbols, file->symbol_count, sizeof(*symbol), offset);
 	/* right behind a function: where a call would return to that never does */
 	if (!symbol || (symbol->size && offset - symbol->offset > symbol->size))
 		return NULL;
@@ -271,21 +270,22 @@ static void put_source_line(struct rst_output *o, struct place *place, uint64_t 
 	const struct rst_user_line *line = NULL;
 
 	if (place->file)
-		line = user_entry_at(place->file->lines, place->file->line_count, sizeof(*line),
+		line = rst_table_entry(place->file->lines, place->file->line_count, sizeof(*line),
 				place->offset);
-	if (!line || !line->line) {
-		if (flags == (RST_USER_FILE | RST_USER_LINE))
-			put_user_symbol(o, place, address, RST_USER_OFFSET);
-		else
-			put_plain(o, "<unknown>");
-		return;
-	}
+	if (line && line->line)
+		rst_put_source(o, place->file->names + line->file, line->line, flags);
+	else
+		rst_put_number(o, address, 'p', 0, -1, -1);
+}
+
+void rst_put_source(struct rst_output *o, const char *file, uint32_t line, unsigned int flags)
+{
 	if (flags & RST_USER_FILE)
-		put_plain(o, place->file->names + line->file);
+		put_plain(o, file);
 	if (flags == (RST_USER_FILE | RST_USER_LINE))
 		rst_put(o, ":", 1);
 	if (flags & RST_USER_LINE)
-		rst_put_number(o, line->line, 'd', 0, -1, -1);
+		rst_put_number(o, line, 'd', 0, -1, -1);
 }
 
 /* Source file and line of an address: flags say which of them. */
@@ -409,7 +409,7 @@ static bool step_out(struct mm_struct *mm, struct walk *walk, bool is_innermost)
 	/* a return address may be behind the last byte of a function that never returns to it */
 	place_find(mm, walk->ip - !is_innermost, &place);
 	if (place.file)
-		frame = user_entry_at(place.file->frames, place.file->frame_count, sizeof(*frame),
+		frame = rst_table_entry(place.file->frames, place.file->frame_count, sizeof(*frame),
 				 place.offset);
 	switch (frame ? frame->rule : RST_FRAME_UNKNOWN) {
 	case RST_FRAME_STACK:

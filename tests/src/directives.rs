@@ -18,6 +18,7 @@
 //! | `// TIMEOUT: 60` | seconds in the guest of an idle machine; 30 if absent |
 //! | `// STDIN: text` | standard input of the loader, a line each |
 //! | `// PROGRAM: file.c -O2` | a C file beside the script, compiled to `./file`, with these options instead of `-O1 -static -pthread` |
+//! | `// EXAMPLE: file.stp` | the script is this file of the folder `examples` |
 //! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
 //! | `// TWICE: btf` | run again as if the debug files were not installed; the same is expected |
 //! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, and `$STRESS`, 1 or how much more of everything is wanted; `await TEXT COMMAND` runs a command until it prints the text, or long enough, and prints what it printed last |
@@ -66,6 +67,7 @@ pub struct Directives {
     pub input: Vec<u8>,
     pub programs: Vec<String>,
     pub modules: Vec<String>,
+    pub example: Option<String>,
     pub shell: Option<String>,
 }
 
@@ -86,6 +88,7 @@ pub fn parse(script: &str) -> Result<Directives, String> {
         input: Vec::new(),
         programs: Vec::new(),
         modules: Vec::new(),
+        example: None,
         shell: None,
     };
     let mut calls_exit = false;
@@ -153,6 +156,7 @@ impl Directives {
             }
             "PROGRAM" => self.programs.push(value.trim().to_string()),
             "MODULE" => self.modules.push(value.trim().to_string()),
+            "EXAMPLE" => self.example = Some(value.trim().to_string()),
             "SHELL" => {
                 let shell = self.shell.get_or_insert_default();
                 if !shell.is_empty() {

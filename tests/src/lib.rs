@@ -6,6 +6,7 @@
 //! * `tests/run/**/*.stp` are compiled here and run in a virtual machine ([`run`]); their
 //!   directives are described in [`directives`].
 //! * What `-L` says is compared with what SystemTap says ([`listing`]).
+//! * The whole tapset library is compiled for each kernel ([`tapset`]).
 //! * Tests of whole sessions (`guest.rs`, `session.rs`, …) are plain Rust; what they share is in
 //!   [`lab`].
 
@@ -23,4 +24,5 @@ pub mod programs;
 pub mod published;
 pub mod report;
 pub mod run;
+pub mod tapset;
 pub mod ui;

@@ -5,6 +5,8 @@ mod batch;
 mod compile;
 mod execute;
 
+pub use compile::symbols_alone;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,7 +2,7 @@
 
 //! What a script carries along of a program, so that addresses can be named and stacks
 //! walked while it runs: symbols, rules for unwinding, source lines. All places are offsets
-//! in the file, since that is what a mapping tells.
+//! in the file, since that is what a mapping tells; in the kernel they count from `_stext`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use object::read::elf::SectionHeader as _;
 use crate::dwarf::{Frames, UnwindRow};
 use crate::elf::Elf;
 use crate::error::Result;
-use crate::session::{DebugInfo, Module};
+use crate::session::{DebugInfo, Module, ModuleKind};
 use crate::types::{ModuleId, SymbolKind};
 
 /// A function of a program by its place in the file.
@@ -61,7 +61,7 @@ pub enum FrameRule {
 /// A row of the line table by its place in the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CarriedLine {
-    /// Offset in the file from which on it holds.
+    /// Offset in the file, in the kernel from `_stext`, from which on it holds.
     pub offset: u64,
     /// Source file; empty behind the last row.
     pub file: Arc<str>,
@@ -139,24 +139,32 @@ impl DebugInfo {
         Ok(found)
     }
 
-    /// Source lines of a program's code, by place. Empty without debug information.
+    /// Source lines of the code of a program or of the kernel, by place. Empty for a program without
+    /// debug information.
     ///
     /// # Errors
     ///
     /// The debug information cannot be read.
     pub fn carried_lines(&self, module: ModuleId) -> Result<Vec<CarriedLine>> {
-        let Some((module, image)) = self.image(module)? else {
-            return Ok(Vec::new());
+        let module = self.get(module)?;
+        let is_kernel = module.kind == ModuleKind::Kernel;
+        let dwarf = match &module.dwarf {
+            Some(dwarf) => dwarf,
+            None if is_kernel => self.need_dwarf(&module)?,
+            None => return Ok(Vec::new()),
         };
-        let Some(dwarf) = &module.dwarf else {
-            return Ok(Vec::new());
+        // The kernel has no image: zero lies as far behind `_stext` as `_stext` behind zero.
+        let below = self.offset_from_stext(&module, 0).filter(|_| is_kernel);
+        let place = |address: u64| match below {
+            Some(below) => address.checked_sub(below.wrapping_neg()),
+            None => module.image.as_ref()?.file_offset(address),
         };
         let mut found: Vec<CarriedLine> = dwarf
             .all_lines()
             .into_iter()
             .filter_map(|(address, file, line)| {
                 Some(CarriedLine {
-                    offset: image.file_offset(address)?,
+                    offset: place(address)?,
                     file,
                     line,
                 })

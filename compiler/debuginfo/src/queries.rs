@@ -509,7 +509,7 @@ impl DebugInfo {
         })
     }
 
-    fn offset_from_stext(&self, module: &Module, address: u64) -> Option<u64> {
+    pub(crate) fn offset_from_stext(&self, module: &Module, address: u64) -> Option<u64> {
         if module.kind != ModuleKind::Kernel {
             return None;
         }

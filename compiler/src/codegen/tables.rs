@@ -8,7 +8,7 @@ use crate::ir::arena::EntityId;
 use crate::ir::*;
 
 use super::writer::{Writer, identifier, number, quote, until_nul};
-use super::{CodegenError, Unit, carried, embedded, global_name};
+use super::{CodegenError, Unit, carried, embedded, global_name, kernel_lines};
 
 /// Macros, the include, globals.
 pub(super) fn head(unit: &Unit, out: &mut Writer) {
@@ -434,7 +434,10 @@ fn kind_name(kind: &ProbeKind) -> &'static str {
         ProbeKind::Return { .. } => "RST_PROBE_RETURN",
         ProbeKind::Address(_) => "RST_PROBE_ADDRESS",
         ProbeKind::Tracepoint { .. } => "RST_PROBE_TRACEPOINT",
-        ProbeKind::Perf { .. } => "RST_PROBE_PERF",
+        ProbeKind::Perf { .. }
+        | ProbeKind::Breakpoint {
+            in_process: true, ..
+        } => "RST_PROBE_PERF",
         ProbeKind::ProcfsRead { .. } => "RST_PROBE_PROCFS_READ",
         ProbeKind::ProcfsWrite { .. } => "RST_PROBE_PROCFS_WRITE",
         ProbeKind::User {
@@ -528,6 +531,7 @@ fn kind_fields(fields: &mut Fields, index: usize, kind: &ProbeKind) {
             place,
             length,
             reads,
+            in_process: _,
         } => {
             fields.place(&CodePlace {
                 symbol: symbol.clone().or_else(|| place.symbol.clone()),
@@ -657,6 +661,7 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
         ))
     })?;
     let user_files = carried::files(&program.user_files, out);
+    let has_kernel_lines = kernel_lines::write(&program.kernel_lines, out);
     if !program.anchors.is_empty() {
         out.open("static const struct rst_anchor script_anchors[] =");
         for anchor in &program.anchors {
@@ -702,6 +707,9 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
         "script_anchors",
         program.anchors.len(),
     );
+    if has_kernel_lines {
+        out.line(".kernel_lines = &script_kernel_lines,");
+    }
     out.line(format!(".string_size = {},", unit.string_size()));
     out.line(format!(".scratch_size = {},", scratch.next_multiple_of(8)));
     out.line(format!(

@@ -86,6 +86,9 @@ pub struct Program {
     pub anchors: Vec<Anchor>,
     /// Programs and libraries whose addresses the script names.
     pub user_files: Vec<UserFile>,
+    /// Source lines of the kernel, if the script asks for some: offset from `_stext`, file, line;
+    /// sorted. A row without file ends what is known.
+    pub kernel_lines: Vec<(u32, Arc<str>, u32)>,
 }
 
 /// A symbol of a kernel module by which one of its sections is found when the module is loaded
@@ -779,6 +782,8 @@ pub enum ProbeKind {
         place: CodePlace,
         length: u32,
         reads: bool,
+        /// Of the process of `-c` or `-x`, not of all CPUs.
+        in_process: bool,
     },
     Netfilter {
         hook: i32,

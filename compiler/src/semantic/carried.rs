@@ -3,7 +3,9 @@
 //! their stacks: those of its probes, of `-c` and `-x`, and what `-d` and `--ldd` add.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use rstap_debuginfo::CarriedLine;
 use rstap_syntax::diag::Diagnostic;
 
 use super::session::Session;
@@ -13,8 +15,10 @@ use crate::ir::{self, FunctionBody, ProbeKind, UserFile};
 const NAMES_ADDRESSES: &[&str] = &["rst_user_symbol(", "RST_USER_FULL", "RST_USER_BRIEF"];
 const WALKS_STACKS: &[&str] = &["rst_user_backtrace("];
 const NAMES_LINES: &[&str] = &["rst_user_line(", "RST_USER_FILELINE"];
+const NAMES_KERNEL_LINES: &[&str] = &["rst_kernel_line(", "rst_print_backtrace_lines("];
 
-/// Fills in [`ir::Program::user_files`] if a function of the script needs them.
+/// Fills in [`ir::Program::user_files`] and [`ir::Program::kernel_lines`] if a function of the
+/// script needs them.
 pub(super) fn collect(session: &Session, program: &mut ir::Program) {
     let uses = |texts: &[&str]| {
         program
@@ -25,6 +29,9 @@ pub(super) fn collect(session: &Session, program: &mut ir::Program) {
                 FunctionBody::Script(_) => false,
             })
     };
+    if uses(NAMES_KERNEL_LINES) {
+        program.kernel_lines = kernel_lines(session);
+    }
     let has = (uses(NAMES_ADDRESSES), uses(WALKS_STACKS), uses(NAMES_LINES));
     if has == (false, false, false) {
         return;
@@ -40,6 +47,25 @@ pub(super) fn collect(session: &Session, program: &mut ir::Program) {
         }
     }
     program.user_files = files;
+}
+
+fn kernel_lines(session: &Session) -> Vec<(u32, Arc<str>, u32)> {
+    let found = session
+        .target
+        .module("kernel")
+        .and_then(|kernel| session.target.carried_lines(kernel));
+    small_lines(found.unwrap_or_else(|error| {
+        let message = format!("no source lines of the kernel: {error}");
+        session.report(Diagnostic::warning("W0206", message));
+        Vec::new()
+    }))
+}
+
+fn small_lines(lines: Vec<CarriedLine>) -> Vec<(u32, Arc<str>, u32)> {
+    lines
+        .into_iter()
+        .filter_map(|line| Some((u32::try_from(line.offset).ok()?, line.file, line.line)))
+        .collect()
 }
 
 fn paths(session: &Session, program: &ir::Program) -> BTreeSet<String> {
@@ -110,10 +136,7 @@ fn file(
             .collect();
     }
     if has_lines {
-        let lines = target.carried_lines(module)?.into_iter();
-        file.lines = lines
-            .filter_map(|line| Some((small(line.offset)?, line.file, line.line)))
-            .collect();
+        file.lines = small_lines(target.carried_lines(module)?);
     }
     Ok(file)
 }

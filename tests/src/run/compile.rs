@@ -67,7 +67,10 @@ fn prepare(
     for option in &mut wanted.options {
         *option = option.replace("$TESTS", &tests_folder().display().to_string());
     }
-    let source = test.source(place)?;
+    let source = match &wanted.example {
+        Some(example) => tests_folder().join("../examples").join(example),
+        None => test.source(place)?,
+    };
     let name = format!("rstap_test_{index}");
     let mut command = Command::new(&programs.rstap);
     command.args(["-p4", "-m", &name, "-r", &kernel.release]);
@@ -119,7 +122,7 @@ fn prepare(
 }
 
 /// A folder of debug files that has the list of symbols only, which a running kernel tells itself.
-fn symbols_alone(kernel: &KernelSet, place: &Path) -> Result<PathBuf, String> {
+pub fn symbols_alone(kernel: &KernelSet, place: &Path) -> Result<PathBuf, String> {
     let folder = place.join("no-debug-files");
     let file = format!("boot/System.map-{}", kernel.release);
     let list = kernel.sysroot.join("usr/lib/debug").join(&file);

@@ -9,7 +9,8 @@ use rstap_syntax::diag::Diagnostic;
 use super::place::{self, Program, Site};
 use super::table::Family;
 use super::{
-    Build, Context, Found, Request, error, from_target, function, no_match, statement, suggest,
+    Build, Context, Found, Request, data, error, from_target, function, no_match, statement,
+    suggest,
 };
 use crate::ir::ProbeKind;
 use crate::semantic::carried;
@@ -27,15 +28,8 @@ pub(super) fn build(request: &Request) -> Build {
         Family::ProcessSyscall => syscall(request),
         Family::ProcessMark => mark(request),
         Family::ProcessPlt => plt(request),
-        _ => Err(unsupported(
-            "data breakpoints of processes",
-            "kernel.data works",
-        )),
+        _ => data::build(request),
     }
-}
-
-fn unsupported(what: &str, hint: &str) -> Diagnostic {
-    error(format!("{what} are not supported in user programs")).hint(hint)
 }
 
 /// The program that the front of a point names.
