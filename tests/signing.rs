@@ -10,9 +10,10 @@ use rstap_vm::guest::{Machine, Root, SNAKE_OIL};
 use rstap_vm::initramfs::PackedFile;
 
 /// A script that needs addresses, which cannot be written into a signed module.
-const SCRIPT: &str = "global n probe kernel.function(\"do_sys_openat2\") { n++ } \
+const SCRIPT: &str = "global n, r probe kernel.function(\"do_sys_openat2\") { n++ } \
+     probe kernel.function(\"do_sys_openat2\").return { r += $return > 0 } \
      probe kernel.trace(\"sched_switch\") { n++ } \
-     probe end { println(n > 0 ? \"counted\" : \"nothing\") }";
+     probe end { println(n > 0 && r > 0 ? \"counted\" : \"nothing\") }";
 
 fn openssl(arguments: &[&str]) {
     let output = Command::new("openssl").args(arguments).output().unwrap();
