@@ -40,7 +40,8 @@ const PATCHED_TABLES: [(&str, &str, usize); 2] = [
 ];
 
 /// Pairs of symbols around code of the kernel that kprobes refuse.
-const FORBIDDEN: [(&str, &str, &str); 3] = [
+const FORBIDDEN: [(&str, &str, &str); 4] = [
+    ("_sinittext", "_einittext", INIT),
     ("__entry_text_start", "__entry_text_end", ENTRY),
     ("__noinstr_text_start", "__noinstr_text_end", NOINSTR),
     ("__kprobes_text_start", "__kprobes_text_end", KPROBES),
@@ -113,12 +114,17 @@ impl DebugInfo {
         let mut sites = ProbeSites::default();
         let empty = SymbolList::default();
         let symbols = self.symbols_of(module).unwrap_or(&empty);
-        let Some(elf) = module.elf.as_deref() else {
-            return sites;
-        };
-        match module.kind {
-            ModuleKind::Kernel => kernel_sites(elf, symbols, &mut sites),
-            _ => module_sites(module, elf, symbols, &mut sites),
+        // Symbols alone tell of whole stretches of code.
+        if module.kind == ModuleKind::Kernel {
+            for (begin, end, reason) in FORBIDDEN {
+                let range = between(symbols, begin, end);
+                sites.refused.extend(range.map(|range| (range, reason)));
+            }
+        }
+        match (module.elf.as_deref(), module.kind) {
+            (Some(elf), ModuleKind::Kernel) => kernel_sites(elf, symbols, &mut sites),
+            (Some(elf), _) => module_sites(module, elf, symbols, &mut sites),
+            (None, _) => {}
         }
         sites.ftrace.sort_unstable();
         let mut refused = std::mem::take(&mut sites.refused);
@@ -206,14 +212,15 @@ fn range_of(symbols: &SymbolList, address: u64) -> AddressRange {
     }
 }
 
+fn between(symbols: &SymbolList, begin: &str, end: &str) -> Option<AddressRange> {
+    Some(AddressRange {
+        begin: symbols.by_name(begin)?.address,
+        end: symbols.by_name(end)?.address,
+    })
+}
+
 fn kernel_sites(elf: &Elf, symbols: &SymbolList, sites: &mut ProbeSites) {
-    let between = |begin: &str, end: &str| {
-        let begin = symbols.by_name(begin)?.address;
-        Some(AddressRange {
-            begin,
-            end: symbols.by_name(end)?.address,
-        })
-    };
+    let between = |begin: &str, end: &str| between(symbols, begin, end);
     if let Some(range) = between("__start_mcount_loc", "__stop_mcount_loc") {
         sites.ftrace = words(elf, range.begin, range.end);
     }
@@ -221,11 +228,6 @@ fn kernel_sites(elf: &Elf, symbols: &SymbolList, sites: &mut ProbeSites) {
         for address in words(elf, range.begin, range.end) {
             sites.refused.push((range_of(symbols, address), BLACKLIST));
         }
-    }
-    for (begin, end, reason) in FORBIDDEN {
-        sites
-            .refused
-            .extend(between(begin, end).map(|range| (range, reason)));
     }
     for (table, _, entry_size) in PATCHED_TABLES {
         let range = between(&format!("__start_{table}"), &format!("__stop_{table}"));
