@@ -23,7 +23,10 @@ use super::tree::{KernelTree, file_identity};
 use super::{cache, hexadecimal};
 
 /// Layout of the folder; part of the hash, so that a new rstap does not read an old one.
-const FORMAT: &str = "rstap runtime cache 1";
+const FORMAT: &str = "rstap runtime cache 2";
+
+/// Where a kernel's build folder has the program that checks objects and makes tables for unwinding.
+const OBJTOOL: &str = "tools/objtool/objtool";
 
 /// The file that makes a folder of the cache a runtime.
 pub(super) const RECORD: &str = "record";
@@ -159,14 +162,26 @@ impl RuntimeRequest<'_> {
         if let (Some(missing), true) = (&compiler.missing, self.verbosity > 0) {
             tell_line!("This kernel's compiler, {missing}, is not installed: using gcc.");
         }
-        run_make(
-            self.kernel,
-            directory,
-            compiler.argument.iter().chain(self.make_arguments).cloned(),
-            self.verbosity,
-        )
-        .map_err(|error| self.name_interface(error))?;
-        let runtime = Finish::new(self.kernel, directory, self.verbosity)?.finish()?;
+        let make = |more: Option<String>| {
+            let arguments = compiler.argument.iter().chain(self.make_arguments).cloned();
+            run_make(
+                self.kernel,
+                directory,
+                arguments.chain(more),
+                self.verbosity,
+            )
+            .map_err(|error| self.name_interface(error))
+        };
+        make(None)?;
+        let mut finish = Finish::new(self.kernel, directory, self.verbosity)?;
+        if finish.objtool.is_none() && self.kernel.build.join(OBJTOOL).exists() {
+            // kbuild of Linux 5.10 runs it without recording that: it is made to show it. A script's
+            // object without it would end every call stack that leads through the script.
+            let model = finish.model()?;
+            fs::remove_file(&model).map_err(BuildError::io("remove", &model))?;
+            finish.objtool = objtool_shown(&make(Some("V=1".to_owned()))?);
+        }
+        let runtime = finish.finish()?;
         runtime.write()?;
         runtime.tidy()?;
         Ok(runtime)
@@ -182,13 +197,13 @@ struct Compiler {
     missing: Option<String>,
 }
 
-/// Runs kbuild for the module sources in a folder.
+/// Runs kbuild for the module sources in a folder. Gives what it printed.
 pub(super) fn run_make(
     kernel: &KernelTree,
     directory: &Path,
     arguments: impl Iterator<Item = String>,
     verbosity: u32,
-) -> Result<(), BuildError> {
+) -> Result<String, BuildError> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut words: Vec<String> = [
         // what the caller's own make or kbuild has in the environment is not for this one
@@ -225,7 +240,16 @@ pub(super) fn run_make(
     if verbosity > 2 {
         tell!("{text}");
     }
-    Ok(())
+    Ok(text)
+}
+
+/// The command with which a talkative kbuild ran objtool, without its object.
+fn objtool_shown(output: &str) -> Option<Vec<String>> {
+    let commands = split_shell(output);
+    let shown = commands
+        .iter()
+        .find(|words| words.first().is_some_and(|word| word.ends_with(OBJTOOL)))?;
+    Some(without_object(shown))
 }
 
 /// The steps between kbuild's result and a [`Runtime`].
@@ -234,6 +258,8 @@ struct Finish<'a> {
     runner: Runner,
     /// Name of the module that the runtime's Kbuild builds.
     module: String,
+    /// objtool and its options, if kbuild ran it.
+    objtool: Option<Vec<String>>,
 }
 
 impl<'a> Finish<'a> {
@@ -251,13 +277,36 @@ impl<'a> Finish<'a> {
                 is_verbose: verbosity > 1,
             },
             module,
+            objtool: None,
         };
         // Linux 6.13 and later run kbuild in the module's folder and name targets relative to it
         let link = finish.recorded(&format!(".{}.ko.cmd", finish.module))?;
         if !link.target.starts_with('/') {
             finish.runner.directory = directory.to_owned();
         }
+        // kernels with IBT or LTO run objtool on the linked module instead of on each object
+        let on_object = finish.recorded_of(&finish.model()?)?;
+        let on_module = finish.combined()?;
+        finish.objtool = on_object
+            .program("objtool")
+            .or(on_module.program("objtool"))
+            .map(|words| without_object(words));
         Ok(finish)
+    }
+
+    /// How the objects became one.
+    fn combined(&self) -> Result<Recorded, BuildError> {
+        self.recorded(&format!(".{}.o.cmd", self.module))
+    }
+
+    /// The object that a script's is compiled like.
+    fn model(&self) -> Result<PathBuf, BuildError> {
+        // an object that stands where a script's will be, if there is one
+        let objects = self.module_objects()?;
+        stub_of(&objects)
+            .or(objects.first())
+            .cloned()
+            .ok_or_else(|| BuildError::unexpected("kbuild built the runtime of no objects at all"))
     }
 
     fn recorded(&self, file: &str) -> Result<Recorded, BuildError> {
@@ -269,15 +318,9 @@ impl<'a> Finish<'a> {
 
     fn finish(&self) -> Result<Runtime, BuildError> {
         let objects = self.module_objects()?;
-        // an object that stands where a script's will be is a model for it, if there is one
-        let stub = objects
-            .iter()
-            .find(|path| path.file_name().is_some_and(|name| name == "script_stub.o"));
-        let model = stub.or(objects.first()).ok_or_else(|| {
-            BuildError::unexpected("kbuild built the runtime of no objects at all")
-        })?;
-        let stub_record = self.recorded_of(model)?;
-        let combined = self.recorded(&format!(".{}.o.cmd", self.module))?;
+        let stub = stub_of(&objects);
+        let stub_record = self.recorded_of(&self.model()?)?;
+        let combined = self.combined()?;
         let final_link = self.recorded(&format!(".{}.ko.cmd", self.module))?;
         let compile = stub_record
             .commands
@@ -286,15 +329,10 @@ impl<'a> Finish<'a> {
 
         let raw_core =
             self.link_core(&combined, objects.iter().filter(|path| Some(*path) != stub))?;
-        // kernels with IBT or LTO run objtool on the linked module instead of on each object
-        let delayed = combined.program("objtool");
-        let objtool = stub_record.program("objtool").or(delayed);
-        let objtool: Vec<String> = objtool
-            .map(|words| without_object(words))
-            .unwrap_or_default();
+        let objtool = self.objtool.clone().unwrap_or_default();
         let core = self.directory.join("core.o");
         fs::copy(&raw_core, &core).map_err(BuildError::io("copy", &raw_core))?;
-        if delayed.is_some() {
+        if combined.program("objtool").is_some() {
             self.runner
                 .run_step("objtool", &core_objtool(&objtool, &core))?;
         }
@@ -471,6 +509,12 @@ impl Runtime {
         }
         Ok(())
     }
+}
+
+fn stub_of(objects: &[PathBuf]) -> Option<&PathBuf> {
+    objects
+        .iter()
+        .find(|path| path.file_name().is_some_and(|name| name == "script_stub.o"))
 }
 
 /// A compiler command without input, output, dependency files and the names of its own source.

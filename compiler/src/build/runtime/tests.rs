@@ -78,3 +78,19 @@ fn sources_without_a_kbuild_are_refused() {
         .collect();
     assert_eq!(names, [PathBuf::from("Kbuild"), PathBuf::from("a.c")]);
 }
+
+#[test]
+fn objtool_is_found_in_what_kbuild_shows() {
+    let output = "make -f ./scripts/Makefile.build obj=/x\n  gcc-10 -c -o /x/a.o /x/a.c\n   \
+                  ./tools/objtool/objtool orc generate  --module --no-fp /x/a.o\nset -e; ld -r\n";
+    let shown = objtool_shown(output).unwrap();
+    let wanted = [
+        "./tools/objtool/objtool",
+        "orc",
+        "generate",
+        "--module",
+        "--no-fp",
+    ];
+    assert_eq!(shown, wanted);
+    assert_eq!(objtool_shown("ld -r -o /x/objtool.o"), None);
+}
