@@ -14,6 +14,7 @@ pub mod driver;
 pub mod ir;
 pub mod library;
 pub mod output;
+pub mod program;
 pub mod regex;
 pub mod semantic;
 pub mod target;

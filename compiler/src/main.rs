@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 fn main() -> std::process::ExitCode {
-    rstap::cli::main()
+    rstap::program::main()
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::parse::UsageError;
+use super::error::UsageError;
 
 /// Longest name of a module: kernel MODULE_NAME_LEN without the NUL.
 pub const MODULE_NAME_LONGEST: usize = 55;

@@ -56,7 +56,7 @@ fn translate(text: &str) -> Outcome {
 fn survive(text: &str) -> Outcome {
     let owned = text.to_owned();
     let thread = std::thread::Builder::new()
-        .stack_size(crate::cli::STACK_SIZE)
+        .stack_size(crate::program::STACK_SIZE)
         .spawn(move || translate(&owned));
     match thread.map(|thread| thread.join()) {
         Ok(Ok(outcome)) => outcome,

@@ -4,31 +4,12 @@
 //! at the top level of a unit. Built on first use, in parallel, never written
 //! to disk.
 
-use gimli::constants as dw;
 use rayon::prelude::*;
 
+use super::class::{Class, class_of};
 use super::scan::{Die, Malformed, Name, Programs};
 use super::{DwarfFile, UnitEntry};
 use crate::glob;
-
-/// What a row describes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Class {
-    /// A function with a name: its only entry, or the abstract one.
-    Function,
-    /// Code of a function whose name is in another entry.
-    FunctionInstance,
-    Struct,
-    Union,
-    Enum,
-    Typedef,
-    Base,
-    Variable,
-    /// The definition of a variable declared in another entry.
-    VariableInstance,
-    /// An enumeration without a name, kept for its constants.
-    AnonymousEnum,
-}
 
 /// One entry of the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,21 +184,6 @@ fn scan_unit(
         if !die.declaration {
             rows.extend(row(file, entry, string_offsets_base, class, name, die));
         }
-    })
-}
-
-/// What an entry with this tag is, if it is of a kind that is kept.
-#[inline]
-pub(super) fn class_of(tag: u16) -> Option<Class> {
-    Some(match dw::DwTag(tag) {
-        dw::DW_TAG_subprogram => Class::Function,
-        dw::DW_TAG_structure_type | dw::DW_TAG_class_type => Class::Struct,
-        dw::DW_TAG_union_type => Class::Union,
-        dw::DW_TAG_enumeration_type => Class::Enum,
-        dw::DW_TAG_typedef => Class::Typedef,
-        dw::DW_TAG_base_type => Class::Base,
-        dw::DW_TAG_variable => Class::Variable,
-        _ => return None,
     })
 }
 

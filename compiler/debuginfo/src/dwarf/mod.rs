@@ -7,6 +7,7 @@
 mod alternate;
 mod callers;
 mod cfi;
+mod class;
 mod functions;
 mod index;
 mod lines;
@@ -27,7 +28,8 @@ use crate::mapped;
 
 use alternate::Joined;
 pub(crate) use cfi::{Frames, UnwindRow};
-pub(crate) use index::{Class, Index, Row};
+pub(crate) use class::Class;
+pub(crate) use index::{Index, Row};
 use scan::{Malformed, Programs, UnitBytes};
 pub(crate) use unit::Unit;
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use gimli::constants as dw;
 
-use super::index::class_of;
+use super::class::class_of;
 
 /// Size and version facts of a unit, which decide how attributes are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
