@@ -30,6 +30,7 @@ static bool evaluate(void)
 			      (state->probe->condition && !state->probe->condition());
 
 		WRITE_ONCE(state->probe->closed, closed);
+		smp_mb();	/* pairs with rst_conditions_apply() */
 		differs |= closed != state->is_off && rst_is_switchable(state);
 	}
 	rst_unlock(&lock);
@@ -51,6 +52,12 @@ void rst_conditions_changed(struct rst_context *c)
 }
 
 static void apply_soon(struct irq_work *unused)
+{
+	schedule_work(&work);
+}
+
+/* Once more, when the work under way has ended. */
+void rst_conditions_again(void)
 {
 	schedule_work(&work);
 }

@@ -225,6 +225,7 @@ void rst_contexts_destroy(void);
 void rst_conditions_evaluate(void);
 /* Brings hooks into line with the gates; process context, under the session's mutex. */
 void rst_conditions_apply(void);
+void rst_conditions_again(void);
 void rst_conditions_prepare(void);
 void rst_conditions_destroy(void);
 /* Whether the mechanism that armed a probe can take its hook out while the gate is closed. */

@@ -209,6 +209,10 @@ void rst_conditions_apply(void)
 			state->is_off = closed;
 		else if (!closed)
 			rst_probe_failed(state, error);
+		/* a gate that moved meanwhile was compared with what the hook was before */
+		smp_mb();
+		if (!error && READ_ONCE(state->probe->closed) != closed)
+			rst_conditions_again();
 		cond_resched();
 	}
 }
