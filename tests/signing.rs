@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rstap_tests::lab::{Ran, kernel, module, module_with, programs, run, text};
-use rstap_vm::guest::{Machine, Root, SNAKE_OIL};
+use rstap_vm::guest::{Guest, Machine, Root, SNAKE_OIL};
 use rstap_vm::initramfs::PackedFile;
 
 /// A script that needs addresses, which cannot be written into a signed module.
@@ -111,19 +111,7 @@ fn secure_boot_takes_modules_signed_by_a_known_key() {
     let mut machine = Machine::new(kernel, Root::Packed(files));
     machine.secure_boot = true;
     let mut guest = machine.boot().unwrap();
-    let ran = run(
-        &mut guest,
-        "lockdown",
-        "mount -t securityfs s /sys/kernel/security; cat /sys/kernel/security/lockdown",
-    );
-    assert!(ran.stdout.contains("[integrity]"), "{ran:?}");
-
-    let ran = run(
-        &mut guest,
-        "trusted",
-        "/staprun -c 'cat /etc/hostname' /trusted.ko",
-    );
-    assert!(ran.success().contains("counted"));
+    locked_down(&mut guest, "[integrity]");
     let ran = run(&mut guest, "renamed", "/staprun -R -c true /trusted.ko");
     refused(&ran, "it is signed");
     let ran = run(&mut guest, "foreign", "/staprun -c true /foreign.ko");
@@ -139,6 +127,15 @@ fn secure_boot_takes_modules_signed_by_a_known_key() {
     confidential(machine);
 }
 
+/// The guest is locked down in this mode, and a signed module does its work.
+fn locked_down(guest: &mut Guest, mode: &str) {
+    let command = "mount -t securityfs s /sys/kernel/security; cat /sys/kernel/security/lockdown";
+    let ran = run(guest, "lockdown", command);
+    assert!(ran.stdout.contains(mode), "{ran:?}");
+    let command = "/staprun -c 'cat /etc/hostname' /trusted.ko";
+    assert!(run(guest, "trusted", command).success().contains("counted"));
+}
+
 /// The stricter mode forbids users to set kprobes and to read kernel memory; a signed module is the
 /// kernel itself.
 fn confidential(mut machine: Machine) {
@@ -146,15 +143,7 @@ fn confidential(mut machine: Machine) {
         .kernel_arguments
         .push("lockdown=confidentiality".to_owned());
     let mut guest = machine.boot().unwrap();
-    let mode = "mount -t securityfs s /sys/kernel/security; cat /sys/kernel/security/lockdown";
-    let ran = run(&mut guest, "lockdown", mode);
-    assert!(ran.stdout.contains("[confidentiality]"), "{ran:?}");
-    let ran = run(
-        &mut guest,
-        "trusted",
-        "/staprun -c 'cat /etc/hostname' /trusted.ko",
-    );
-    assert!(ran.success().contains("counted"));
+    locked_down(&mut guest, "[confidentiality]");
     let ran = run(&mut guest, "unsigned", "/staprun -c true /unsigned.ko");
     refused(&ran, "build it with: rstap --sign-module");
 }

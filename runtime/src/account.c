@@ -61,24 +61,19 @@ static void session_line(struct rst_text *t, unsigned int line)
 	}
 }
 
-static const struct {
-	const char *name;
-	unsigned long (*count)(const struct rst_map *map);
-} map_facts[] = {
-	{ "kind=full-map map=", rst_map_overflows },
-	{ "kind=short-map map=", rst_map_shortages },
-	{ "kind=replaced-entries map=", rst_map_replaced },
+static const char *const map_troubles[RST_MAP_TROUBLES] = {
+	[RST_MAP_OVERFLOW] = "kind=full-map map=",
+	[RST_MAP_SHORTAGE] = "kind=short-map map=",
+	[RST_MAP_REPLACED] = "kind=replaced-entries map=",
 };
-
-#define MAP_LINES	ARRAY_SIZE(map_facts)
 
 static void map_line(struct rst_text *t, const struct rst_map_spec *spec, unsigned int line)
 {
-	unsigned long count = map_facts[line].count(*spec->map);
+	unsigned long count = rst_map_troubles(*spec->map, line);
 
 	if (!count)
 		return;
-	rst_text_add(t, map_facts[line].name);
+	rst_text_add(t, map_troubles[line]);
 	rst_text_add(t, spec->name);
 	add_number(t, " count=", count);
 }
@@ -212,7 +207,7 @@ static void probe_line(struct rst_text *t, struct rst_probe_state *state, unsign
 
 unsigned int rst_account_line(char *buffer, unsigned int size, unsigned long *step)
 {
-	unsigned long maps_end = SESSION_LINES + MAP_LINES * rst_script.map_count;
+	unsigned long maps_end = SESSION_LINES + RST_MAP_TROUBLES * rst_script.map_count;
 	unsigned long end = maps_end + (unsigned long)rst_script.probe_count * PROBE_LINES;
 
 	while (*step < end) {
@@ -223,8 +218,8 @@ unsigned int rst_account_line(char *buffer, unsigned int size, unsigned long *st
 		if (now < SESSION_LINES)
 			session_line(&t, now);
 		else if (now < maps_end)
-			map_line(&t, &rst_script.maps[(now - SESSION_LINES) / MAP_LINES],
-				 (now - SESSION_LINES) % MAP_LINES);
+			map_line(&t, &rst_script.maps[(now - SESSION_LINES) / RST_MAP_TROUBLES],
+				 (now - SESSION_LINES) % RST_MAP_TROUBLES);
 		else
 			probe_line(&t, &rst_states[(now - maps_end) / PROBE_LINES],
 				   (now - maps_end) % PROBE_LINES);

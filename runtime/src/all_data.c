@@ -6,6 +6,7 @@
 #include "account.c"
 #include "arena.c"
 #include "map.c"
+#include "foreach.c"
 #include "stat.c"
 #include "histogram.c"
 #include "format.c"

@@ -6,125 +6,32 @@
  * with texts of common length, is taken when the session is set up; for longer
  * ones rst_map_grow() adds some before it is needed (see arena.h).
  */
-#include "arena.h"
+#include "map.h"
 
-#define ITERATION_DEPTH	4
 #define COMMON_TEXT	64	/* bytes of a text that memory is there for from the start */
-
-struct rst_node {
-	struct rst_node *chain;		/* the next in its bucket */
-	struct rst_node *older, *newer;
-	uint32_t key_words;
-	uint32_t hash;
-	/* then the value, then the key's words at map->key_offset */
-};
-
-struct string_value {
-	char *text;			/* NULL: never set */
-	unsigned int length;
-	unsigned int words;		/* of the piece that text is */
-};
-
-struct rst_part {
-	struct rst_lock lock;		/* first: its address is the part's */
-	unsigned int count;
-	struct rst_node **buckets;
-	struct rst_node *oldest, *newest;
-	struct rst_arena *arena;
-	unsigned long overflows;
-	unsigned long shortages;	/* memory had not grown in time */
-	unsigned long replaced;		/* the oldest of a wrapping array, for others */
-					/* 64 bytes: cheap to index, and few CPUs share a line */
-};
-
-/* One entry of a foreach, with its sort key if that is a number. */
-struct rst_item {
-	struct rst_node *node;
-	int64_t number;
-	unsigned int order;
-};
-
-struct rst_iterator {
-	struct rst_map *map;
-	struct rst_item *items;
-	unsigned int count, position;
-};
-
-struct rst_map {
-	struct rst_part *parts;
-	unsigned int key_offset;
-	unsigned int hash_shift;	/* 32 - log2 of the number of buckets */
-	bool stat_is_plain;		/* no variance, no histogram */
-	bool may_grow;			/* some text may be longer than common */
-	struct rst_map_spec spec;
-	unsigned int string_size;
-	unsigned int key_capacity, common_key;	/* words: at most, and with texts of COMMON_TEXT bytes */
-	unsigned int value_words;	/* most words of a text that is a value, else 0 */
-	unsigned int common_size;	/* bytes of an entry with texts of COMMON_TEXT bytes */
-	unsigned int cpus;		/* parts that handlers fill */
-	unsigned int part_count;
-	unsigned int depth;		/* iterations under way */
-	struct rst_part *merged;	/* statistics only: the last part */
-	struct rst_iterator iterators[ITERATION_DEPTH];
-};
 
 /* ---- nodes ----------------------------------------------------------------- */
 
-static void *node_value(struct rst_node *node)
-{
-	return node + 1;
-}
-
-static uint64_t *node_words(const struct rst_map *map, struct rst_node *node)
-{
-	return (uint64_t *)((char *)node + map->key_offset);
-}
-
 int64_t *rst_node_long(struct rst_node *node)
 {
-	return node_value(node);
-}
-
-static struct rst_string string_of(struct rst_node *node)
-{
-	struct string_value *value = node_value(node);
-
-	return (struct rst_string){ .text = value->text ? value->text : "", .length = value->length };
+	return rst_node_value(node);
 }
 
 struct rst_string rst_node_string(struct rst_context *c, struct rst_node *node)
 {
-	return rst_string_save(c, string_of(node));
-}
-
-/* Where key number `key` starts among the node's words. */
-static uint64_t *key_position(const struct rst_map *map, struct rst_node *node, unsigned int key)
-{
-	uint64_t *word = node_words(map, node);
-	unsigned int i;
-
-	for (i = 0; i < key; i++)
-		word += map->spec.key_types[i] == RST_STRING ? 1 + (word[0] + 7) / 8 : 1;
-	return word;
-}
-
-static struct rst_string key_string(const struct rst_map *map, struct rst_node *node, unsigned int key)
-{
-	uint64_t *word = key_position(map, node, key);
-
-	return (struct rst_string){ .text = (const char *)(word + 1), .length = word[0] };
+	return rst_string_save(c, rst_node_text(node));
 }
 
 int64_t rst_node_key_long(struct rst_map *map, struct rst_node *node, unsigned int key)
 {
-	return *key_position(map, node, key);
+	return *rst_node_key(map, node, key);
 }
 
 /* The words have no NUL behind a string that fills them: copy. */
 struct rst_string rst_node_key_string(struct rst_context *c, struct rst_map *map,
 				      struct rst_node *node, unsigned int key)
 {
-	return rst_string_save(c, key_string(map, node, key));
+	return rst_string_save(c, rst_node_key_text(map, node, key));
 }
 
 /* ---- memory ------------------------------------------------------------------ */
@@ -166,7 +73,7 @@ static void *part_take(struct rst_context *c, struct rst_map *map, struct rst_pa
 		piece = rst_arena_take(part->arena, words);
 	while (RST_UNLIKELY(!piece) && map->spec.wrap && part->oldest && part->oldest != node) {
 		part_remove(map, part, part->oldest);
-		part->replaced++;
+		part->troubles[RST_MAP_REPLACED]++;
 		piece = rst_arena_take(part->arena, words);
 	}
 	if (RST_UNLIKELY(!piece) && !part->count) {
@@ -175,11 +82,11 @@ static void *part_take(struct rst_context *c, struct rst_map *map, struct rst_pa
 	}
 	if (map->may_grow && rst_arena_is_short(part->arena, needed_bytes(map, part)))
 		rst_memory_wanted(c);
-	part->shortages += !piece;
+	part->troubles[RST_MAP_SHORTAGE] += !piece;
 	return piece;
 }
 
-static void fail_short(struct rst_context *c, const struct rst_map *map)
+void rst_map_fail_short(struct rst_context *c, const struct rst_map *map)
 {
 	rst_failf(c, NULL, "array '%s' has no memory for long texts that come so fast", map->spec.name);
 }
@@ -187,7 +94,7 @@ static void fail_short(struct rst_context *c, const struct rst_map *map)
 void rst_node_set_string(struct rst_context *c, struct rst_map *map, struct rst_node *node,
 			 struct rst_string s)
 {
-	struct string_value *value = node_value(node);
+	struct string_value *value = rst_node_value(node);
 	unsigned int words = round_words((s.length + 8ul) / 8, COMMON_TEXT / 8, map->value_words);
 
 	if (words > value->words) {
@@ -196,7 +103,7 @@ void rst_node_set_string(struct rst_context *c, struct rst_map *map, struct rst_
 
 		text = part_take(c, map, part, words, node);
 		if (!text) {
-			fail_short(c, map);
+			rst_map_fail_short(c, map);
 			return;
 		}
 		if (value->text)
@@ -229,7 +136,7 @@ RST_INLINE struct rst_node *part_find(const struct rst_map *map, struct rst_part
 
 	for (node = *bucket_of(map, part, key.hash); node; node = node->chain)
 		if (node->hash == key.hash && node->key_words == key.count &&
-		    same_words(node_words(map, node), key.words, key.count))
+		    same_words(rst_node_words(map, node), key.words, key.count))
 			return node;
 	return NULL;
 }
@@ -250,7 +157,7 @@ static void part_remove(const struct rst_map *map, struct rst_part *part, struct
 	else
 		part->newest = node->older;
 	if (map->spec.value_type == RST_STRING) {
-		struct string_value *value = node_value(node);
+		struct string_value *value = rst_node_value(node);
 
 		if (value->text)
 			rst_arena_give(part->arena, value->text, value->words);
@@ -262,9 +169,9 @@ static void part_remove(const struct rst_map *map, struct rst_part *part, struct
 static void value_clear(const struct rst_map *map, struct rst_node *node)
 {
 	if (map->spec.value_type == RST_STAT)
-		rst_stat_initialise(node_value(node), &map->spec.stat, map->stat_is_plain);
+		rst_stat_initialise(rst_node_value(node), &map->spec.stat, map->stat_is_plain);
 	else
-		memset(node_value(node), 0, map->key_offset - sizeof(*node));
+		memset(rst_node_value(node), 0, map->key_offset - sizeof(*node));
 }
 
 /* A new entry with an empty value; NULL when the part is full. */
@@ -276,18 +183,18 @@ static struct rst_node *part_insert(struct rst_context *c, struct rst_map *map,
 
 	if (part->count >= map->spec.maximum_entries) {
 		if (!map->spec.wrap) {
-			part->overflows++;
+			part->troubles[RST_MAP_OVERFLOW]++;
 			return NULL;
 		}
 		part_remove(map, part, part->oldest);
-		part->replaced++;
+		part->troubles[RST_MAP_REPLACED]++;
 	}
 	node = part_take(c, map, part, node_size_words(map, key.count), NULL);
 	if (!node)
 		return NULL;
 	node->hash = key.hash;
 	node->key_words = key.count;
-	memcpy(node_words(map, node), key.words, 8ul * key.count);
+	memcpy(rst_node_words(map, node), key.words, 8ul * key.count);
 	value_clear(map, node);
 	node->chain = *bucket;
 	*bucket = node;
@@ -471,34 +378,15 @@ void rst_map_destroy(struct rst_map *map)
 	rst_free(map);
 }
 
-unsigned long rst_map_overflows(const struct rst_map *map)
+unsigned long rst_map_troubles(const struct rst_map *map, enum rst_map_trouble trouble)
 {
+	/* what merging had no room for is no loss: the CPUs' parts still have it */
+	unsigned int parts = trouble == RST_MAP_REPLACED ? map->cpus : map->part_count;
 	unsigned long total = 0;
 	unsigned int i;
 
-	for (i = 0; i < map->part_count; i++)
-		total += map->parts[i].overflows;
-	return total;
-}
-
-unsigned long rst_map_shortages(const struct rst_map *map)
-{
-	unsigned long total = 0;
-	unsigned int i;
-
-	for (i = 0; i < map->part_count; i++)
-		total += map->parts[i].shortages;
-	return total;
-}
-
-unsigned long rst_map_replaced(const struct rst_map *map)
-{
-	unsigned long total = 0;
-	unsigned int i;
-
-	/* not what merging had no room for: the CPUs' parts still have it */
-	for (i = 0; i < map->cpus; i++)
-		total += map->parts[i].replaced;
+	for (i = 0; i < parts; i++)
+		total += map->parts[i].troubles[trouble];
 	return total;
 }
 
@@ -524,7 +412,7 @@ static bool key_is_usable(struct rst_context *c, const struct rst_map *map, stru
 static void fail_full(struct rst_context *c, const struct rst_map *map, const struct rst_part *part)
 {
 	if (part->count < map->spec.maximum_entries)
-		fail_short(c, map);
+		rst_map_fail_short(c, map);
 	else if (map->spec.is_sized)
 		rst_failf(c, NULL, "Array overflow, check size limit (%u)",
 			  map->spec.maximum_entries);
@@ -585,10 +473,10 @@ void rst_map_clear(struct rst_map *map)
 
 /* ---- slices --------------------------------------------------------------------- */
 
-static bool slice_matches(const struct rst_map *map, struct rst_node *node,
-			  const struct rst_slice *slice)
+bool rst_map_slice_matches(const struct rst_map *map, struct rst_node *node,
+			   const struct rst_slice *slice)
 {
-	uint64_t *word = node_words(map, node);
+	uint64_t *word = rst_node_words(map, node);
 	unsigned int i;
 
 	for (i = 0; i < map->spec.key_count; i++) {
@@ -620,7 +508,7 @@ bool rst_map_contains_slice(struct rst_map *map, const struct rst_slice *slice)
 
 		rst_lock(&part->lock);
 		for (node = part->oldest; node && !found; node = node->newer)
-			found = slice_matches(map, node, slice);
+			found = rst_map_slice_matches(map, node, slice);
 		rst_unlock(&part->lock);
 	}
 	return found;
@@ -637,7 +525,7 @@ void rst_map_delete_slice(struct rst_map *map, const struct rst_slice *slice)
 		rst_lock(&part->lock);
 		for (node = part->oldest; node; node = newer) {
 			newer = node->newer;
-			if (slice_matches(map, node, slice))
+			if (rst_map_slice_matches(map, node, slice))
 				part_remove(map, part, node);
 		}
 		rst_unlock(&part->lock);
@@ -650,7 +538,7 @@ void rst_map_delete_slice(struct rst_map *map, const struct rst_slice *slice)
 RST_COLD void stat_map_detail(const struct rst_map *map, struct rst_part *part, struct rst_node *node,
 			      int64_t value)
 {
-	rst_stat_detail(node_value(node), &map->spec.stat, value);
+	rst_stat_detail(rst_node_value(node), &map->spec.stat, value);
 	rst_unlock(&part->lock);
 }
 
@@ -660,9 +548,9 @@ RST_COLD void stat_map_add_new(struct rst_context *c, struct rst_map *map,
 	struct rst_node *node = insert_new(c, map, part, key);
 
 	if (node) {
-		rst_stat_count(node_value(node), value);
+		rst_stat_count(rst_node_value(node), value);
 		if (!map->stat_is_plain)
-			rst_stat_detail(node_value(node), &map->spec.stat, value);
+			rst_stat_detail(rst_node_value(node), &map->spec.stat, value);
 	}
 	rst_unlock(&part->lock);
 }
@@ -679,7 +567,7 @@ void rst_stat_map_add_key(struct rst_context *c, struct rst_map *map, struct rst
 		stat_map_add_new(c, map, part, key, value);
 		return;
 	}
-	rst_stat_count(node_value(node), value);
+	rst_stat_count(rst_node_value(node), value);
 	if (map->stat_is_plain)
 		rst_unlock(&part->lock);
 	else
@@ -708,7 +596,7 @@ const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *m
 					rst_stat_initialise(merged, &map->spec.stat, false);
 			}
 			if (merged)
-				rst_stat_merge(merged, node_value(node), &map->spec.stat);
+				rst_stat_merge(merged, rst_node_value(node), &map->spec.stat);
 		}
 		rst_unlock(&part->lock);
 		if (c->error)
@@ -739,18 +627,17 @@ const struct rst_stat *rst_node_stat(struct rst_context *c, struct rst_map *map,
 	struct rst_stat *stat;
 
 	if (!map->stat_is_plain)
-		return node_value(node);
+		return rst_node_value(node);
 	stat = rst_scratch(c, rst_stat_size(&map->spec.stat, false));
 	if (!stat)
 		return NULL;
 	rst_stat_initialise(stat, &map->spec.stat, false);
-	rst_stat_merge(stat, node_value(node), &map->spec.stat);
+	rst_stat_merge(stat, rst_node_value(node), &map->spec.stat);
 	rst_stat_finish(stat, &map->spec.stat);
 	return stat;
 }
 
-/* Fills map->merged from all CPUs. False: more keys than an array may have. */
-static bool merge_parts(struct rst_context *c, struct rst_map *map)
+bool rst_map_merge(struct rst_context *c, struct rst_map *map)
 {
 	struct rst_node *node, *into;
 	bool complete = true;
@@ -764,7 +651,7 @@ static bool merge_parts(struct rst_context *c, struct rst_map *map)
 			continue;
 		rst_lock(&part->lock);
 		for (node = part->oldest; node; node = node->newer) {
-			struct rst_key key = { .words = node_words(map, node),
+			struct rst_key key = { .words = rst_node_words(map, node),
 					       .count = node->key_words,
 					       .hash = node->hash };
 
@@ -772,7 +659,7 @@ static bool merge_parts(struct rst_context *c, struct rst_map *map)
 			if (!into)
 				into = part_insert(c, map, map->merged, key);
 			if (into)
-				rst_stat_merge(node_value(into), node_value(node), &map->spec.stat);
+				rst_stat_merge(rst_node_value(into), rst_node_value(node), &map->spec.stat);
 			else
 				complete = false;
 		}
@@ -780,163 +667,6 @@ static bool merge_parts(struct rst_context *c, struct rst_map *map)
 	}
 	if (!map->stat_is_plain)
 		for (node = map->merged->oldest; node; node = node->newer)
-			rst_stat_finish(node_value(node), &map->spec.stat);
+			rst_stat_finish(rst_node_value(node), &map->spec.stat);
 	return complete;
-}
-
-/* ---- foreach -------------------------------------------------------------------------- */
-
-static int64_t stat_number(const struct rst_stat *s, enum rst_stat_operation operation)
-{
-	switch (operation) {
-	case RST_SUM:
-		return s->sum;
-	case RST_MINIMUM:
-		return s->minimum;
-	case RST_MAXIMUM:
-		return s->maximum;
-	case RST_AVERAGE:
-		return s->count ? s->sum / s->count : 0;
-	case RST_VARIANCE:
-		/* whoever sorts by it has asked for it: the statistic is not a plain one */
-		return s->variance;
-	default:
-		return s->count;
-	}
-}
-
-static bool sorts_strings(const struct rst_map *map, const struct rst_iteration *how)
-{
-	if (how->sort_by >= 0)
-		return map->spec.key_types[how->sort_by] == RST_STRING;
-	return how->sort_by == RST_SORT_VALUE && map->spec.value_type == RST_STRING;
-}
-
-static struct rst_string sort_string(const struct rst_map *map, const struct rst_iteration *how,
-				     struct rst_node *node)
-{
-	return how->sort_by >= 0 ? key_string(map, node, how->sort_by) : string_of(node);
-}
-
-/* Below 0 when a is visited before b; equal keys keep their order of insertion. */
-static int item_compare(const struct rst_map *map, const struct rst_iteration *how, bool strings,
-			const struct rst_item *a, const struct rst_item *b)
-{
-	int order = 0;
-
-	if (strings)
-		order = rst_string_compare(sort_string(map, how, a->node),
-					   sort_string(map, how, b->node));
-	else if (how->sort_by != RST_SORT_NONE)
-		order = a->number < b->number ? -1 : a->number > b->number;
-	if (order)
-		return how->direction < 0 ? -order : order;
-	return a->order < b->order ? -1 : 1;
-}
-
-/* Moves items[root] down until no child comes after it (the last one is on top). */
-static void sift_down(const struct rst_map *map, const struct rst_iteration *how, bool strings,
-		      struct rst_item *items, unsigned int root, unsigned int count)
-{
-	struct rst_item moving = items[root];
-
-	for (;;) {
-		unsigned int child = 2 * root + 1;
-
-		if (child >= count)
-			break;
-		if (child + 1 < count &&
-		    item_compare(map, how, strings, &items[child], &items[child + 1]) < 0)
-			child++;
-		if (item_compare(map, how, strings, &moving, &items[child]) >= 0)
-			break;
-		items[root] = items[child];
-		root = child;
-	}
-	items[root] = moving;
-}
-
-struct rst_iterator *rst_iterator_begin(struct rst_context *c, struct rst_map *map,
-					const struct rst_iteration *how)
-{
-	struct rst_part *part = map->merged ? map->merged : &map->parts[0];
-	bool strings = sorts_strings(map, how);
-	bool sorted = how->sort_by != RST_SORT_NONE;
-	struct rst_iterator *it;
-	struct rst_node *node;
-	unsigned int limit = map->spec.maximum_entries;
-	unsigned int order = 0, i;
-
-	if (map->depth >= map->spec.iterations) {
-		rst_fail(c, "foreach loops over one array are nested deeper than 4", NULL);
-		return NULL;
-	}
-	if (how->limit >= 0 && how->limit < limit)
-		limit = how->limit;
-	if (!limit)
-		return NULL;
-	/* an outer loop stands on the merged nodes: they stay as they are */
-	if (map->merged && map->depth == 0 && !merge_parts(c, map)) {
-		if (map->merged->count < map->spec.maximum_entries)
-			fail_short(c, map);
-		else
-			rst_failf(c, NULL, "aggregation overflow in %s, check MAXMAPENTRIES",
-				  map->spec.name);
-		return NULL;
-	}
-	it = &map->iterators[map->depth];
-	it->count = 0;
-	it->position = 0;
-	for (node = part->oldest; node; node = node->newer) {
-		struct rst_item item = { .node = node, .order = order++ };
-
-		if (how->slice && !slice_matches(map, node, how->slice))
-			continue;
-		if (!strings && how->sort_by >= 0)
-			item.number = rst_node_key_long(map, node, how->sort_by);
-		else if (!strings && sorted)
-			item.number = map->merged ? stat_number(node_value(node), how->operation) :
-						    *rst_node_long(node);
-		if (it->count < limit) {
-			it->items[it->count++] = item;
-			if (it->count < limit || !sorted)
-				continue;
-			/* as many as wanted: from here on a heap with the last on top */
-			for (i = limit / 2; i-- > 0;)
-				sift_down(map, how, strings, it->items, i, limit);
-		} else if (!sorted) {
-			break;
-		} else if (item_compare(map, how, strings, &item, &it->items[0]) < 0) {
-			it->items[0] = item;
-			sift_down(map, how, strings, it->items, 0, limit);
-		}
-	}
-	if (!it->count)
-		return NULL;
-	if (sorted) {
-		if (it->count < limit)
-			for (i = it->count / 2; i-- > 0;)
-				sift_down(map, how, strings, it->items, i, it->count);
-		for (i = it->count - 1; i > 0; i--) {
-			struct rst_item last = it->items[0];
-
-			it->items[0] = it->items[i];
-			it->items[i] = last;
-			sift_down(map, how, strings, it->items, 0, i);
-		}
-	}
-	map->depth++;
-	return it;
-}
-
-struct rst_node *rst_iterator_next(struct rst_iterator *it)
-{
-	if (it->position >= it->count)
-		return NULL;
-	return it->items[it->position++].node;
-}
-
-void rst_iterator_end(struct rst_iterator *it)
-{
-	it->map->depth--;
 }

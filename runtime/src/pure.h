@@ -38,11 +38,14 @@ void rst_output_grow(struct rst_output *o, const char *text, unsigned int length
 struct rst_map *rst_map_create(const struct rst_map_spec *spec, unsigned int string_size,
 			       unsigned int cpus);
 void rst_map_destroy(struct rst_map *map);
-/* Updates refused because the map was full, or because its memory had not grown in time. */
-unsigned long rst_map_overflows(const struct rst_map *map);
-unsigned long rst_map_shortages(const struct rst_map *map);
-/* Entries that a wrapping array gave up for newer ones. */
-unsigned long rst_map_replaced(const struct rst_map *map);
+/* What happens where a map has no room. */
+enum rst_map_trouble {
+	RST_MAP_OVERFLOW,	/* an update was refused: the map was full */
+	RST_MAP_SHORTAGE,	/* an update was refused: its memory had not grown in time */
+	RST_MAP_REPLACED,	/* the oldest entry of a wrapping array made room */
+	RST_MAP_TROUBLES
+};
+unsigned long rst_map_troubles(const struct rst_map *map, enum rst_map_trouble trouble);
 /*
  * Adds memory where it runs short, for this CPU first; process context. False: elsewhere the same
  * is being done for a part of it.

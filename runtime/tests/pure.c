@@ -352,7 +352,7 @@ static void test_maps(void)
 	rst_map_clear(map);
 	how = (struct rst_iteration){ .sort_by = RST_SORT_NONE, .limit = -1 };
 	CHECK(!rst_iterator_begin(c, map, &how));
-	CHECK(rst_map_overflows(map) == 1);
+	CHECK(rst_map_troubles(map, RST_MAP_OVERFLOW) == 1);
 	rst_map_destroy(map);
 
 	/* wrap keeps the newest */
@@ -522,9 +522,9 @@ static void test_map_growth(bool grows)
 		rst_scratch_release(c, mark);
 	}
 	CHECK(used != 0 || !rst_iterator_begin(c, map, &how));
-	CHECK(wanted != 0 && rst_map_overflows(map) == 0);
+	CHECK(wanted != 0 && rst_map_troubles(map, RST_MAP_OVERFLOW) == 0);
 	CHECK(grows ? failed == 0 : failed > 0);
-	CHECK(rst_map_shortages(map) == failed);
+	CHECK(rst_map_troubles(map, RST_MAP_SHORTAGE) == failed);
 	awaits = 0;
 	rst_map_destroy(map);
 
@@ -540,7 +540,7 @@ static void test_map_growth(bool grows)
 		CHECK(node != NULL && !c->error);
 		rst_scratch_release(c, mark);
 	}
-	CHECK(rst_map_overflows(map) == 0 && rst_map_shortages(map) == 0);
+	CHECK(rst_map_troubles(map, RST_MAP_OVERFLOW) == 0 && rst_map_troubles(map, RST_MAP_SHORTAGE) == 0);
 	rst_map_destroy(map);
 }
 
@@ -581,7 +581,7 @@ static void test_stat_map_growth(void)
 
 		CHECK(s && s->average == count - 1 && s->count == 1);
 	}
-	CHECK(count == 0 && rst_map_shortages(map) == 0);
+	CHECK(count == 0 && rst_map_troubles(map, RST_MAP_SHORTAGE) == 0);
 	rst_map_destroy(map);
 }
 
