@@ -14,6 +14,8 @@
 //! | `// EXIT: 1` | the exit status; 0 if absent |
 //! | `// REQUIRES: dwarf` | skipped when the kernel's debug files are not there |
 //! | `// REQUIRES: kernel>=6.1` | skipped on older kernels |
+//! | `// REQUIRES: CONFIG_NFSD` | skipped on kernels that were configured without it |
+//! | `// REQUIRES: CONFIG_KASAN=n` | skipped on kernels that were configured with it |
 //! | `// REQUIRES: program NAME` | skipped when the host has no such program, or cannot share it with the guest |
 //! | `// TIMEOUT: 60` | seconds in the guest of an idle machine; 30 if absent |
 //! | `// STDIN: text` | standard input of the loader, a line each |
@@ -21,7 +23,7 @@
 //! | `// EXAMPLE: file.stp` | the script is this file of the folder `examples` |
 //! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
 //! | `// TWICE: btf` | run again as if the debug files were not installed; the same is expected |
-//! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, and `$STRESS`, 1 or how much more of everything is wanted; `await TEXT COMMAND` runs a command until it prints the text, or long enough, and prints what it printed last |
+//! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, `$KERNEL` to the folder that holds this kernel's `lib/modules`, and `$STRESS`, 1 or how much more of everything is wanted; `await TEXT COMMAND` runs a command until it prints the text, or long enough, and prints what it printed last |
 //!
 //! `$TESTS` in `RUN` is the folder `tests`.
 //!
@@ -45,6 +47,11 @@ pub enum Requirement {
     Btf,
     /// At least this kernel version.
     Kernel(Vec<u64>),
+    /// An option that the kernel was configured with, or without.
+    Option {
+        name: String,
+        wanted: bool,
+    },
     /// A program of the host, to be run in the guest.
     Program(String),
 }
@@ -178,11 +185,17 @@ fn requirement(text: &str) -> Result<Requirement, String> {
         _ => {
             if let Some(version) = text.strip_prefix("kernel>=") {
                 Ok(Requirement::Kernel(version_numbers(version)))
+            } else if text.starts_with("CONFIG_") {
+                let absent = text.strip_suffix("=n");
+                Ok(Requirement::Option {
+                    name: absent.unwrap_or(text).to_string(),
+                    wanted: absent.is_none(),
+                })
             } else if let Some(name) = text.strip_prefix("program ") {
                 Ok(Requirement::Program(name.trim().to_string()))
             } else {
                 Err(format!(
-                    "{text:?} is not dwarf, btf, kernel>=VERSION or program NAME"
+                    "{text:?} is not dwarf, btf, kernel>=VERSION, CONFIG_NAME, CONFIG_NAME=n or program NAME"
                 ))
             }
         }
@@ -280,5 +293,18 @@ mod tests {
         let found = parse("// REQUIRES: dwarf\n// REQUIRES: program stress-ng\n").unwrap();
         let program = Requirement::Program("stress-ng".to_string());
         assert_eq!(found.requirements, [Requirement::Dwarf, program]);
+    }
+
+    #[test]
+    fn the_kernel_may_have_to_be_configured_with_something_or_without() {
+        let found = parse("// REQUIRES: CONFIG_NFSD\n// REQUIRES: CONFIG_KASAN=n\n").unwrap();
+        let option = |name: &str, wanted| Requirement::Option {
+            name: name.to_string(),
+            wanted,
+        };
+        assert_eq!(
+            found.requirements,
+            [option("CONFIG_NFSD", true), option("CONFIG_KASAN", false)]
+        );
     }
 }

@@ -32,6 +32,8 @@ pub struct Prepared {
     pub wanted: Directives,
     /// The whole expected output, if there is a file with it.
     pub whole: Option<String>,
+    /// The folder that holds the kernel's `lib/modules`.
+    pub kernel: PathBuf,
     /// Where it runs; holds the module and helper programs.
     pub folder: PathBuf,
     /// The file in it to load.

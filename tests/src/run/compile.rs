@@ -113,6 +113,7 @@ fn prepare(
         name: test.name.clone(),
         wanted,
         whole: test.whole_output(),
+        kernel: kernel.sysroot.clone(),
         folder: place.to_path_buf(),
         module,
         warnings: output.stderr,
@@ -168,6 +169,10 @@ fn unmet(wanted: &Directives, kernel: &KernelSet) -> Option<String> {
             }
             Requirement::Kernel(version) if version_numbers(&kernel.release) < *version => {
                 Some("kernel too old".to_string())
+            }
+            Requirement::Option { name, wanted } if kernel.has_option(name) != *wanted => {
+                let how = if *wanted { "without" } else { "with" };
+                Some(format!("kernel {how} {name}"))
             }
             Requirement::Program(name) if find_program(name).is_none() => Some(format!(
                 "{name} is not installed (rstap-lab deps --tests installs it)"

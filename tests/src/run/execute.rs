@@ -230,9 +230,10 @@ pub fn command(test: &Prepared, programs: &Programs) -> String {
     let folder = quote(&test.folder.display().to_string());
     let staprun = programs.staprun.display().to_string();
     let mut text = format!(
-        "cd {folder}\nexport STAPRUN={} MODULE={} STRESS={}\n",
+        "cd {folder}\nexport STAPRUN={} MODULE={} KERNEL={} STRESS={}\n",
         quote(&staprun),
         quote(&test.module),
+        quote(&test.kernel.display().to_string()),
         super::stress()
     );
     // Beneath the script: it is loaded first and goes last.

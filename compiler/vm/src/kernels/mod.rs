@@ -50,6 +50,15 @@ impl KernelSet {
         self.suite == SANITIZE
     }
 
+    /// True if it was configured with this option (`CONFIG_…`), built in or as a module.
+    pub fn has_option(&self, name: &str) -> bool {
+        let text = std::fs::read_to_string(self.headers.join(".config")).unwrap_or_default();
+        text.lines().any(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|value| value == "=y" || value == "=m")
+        })
+    }
+
     /// How many times longer than on the distribution's kernel things may take.
     pub fn slowness(&self) -> u32 {
         if self.checks_itself() { 8 } else { 1 }
