@@ -15,6 +15,8 @@ use crate::{Error, Result};
 
 /// All that differs from a kernel with nothing in it.
 const CONFIGURATION: &str = include_str!("sanitize.config");
+/// It stays in the tree, and tells a kernel that was built with another one.
+const FRAGMENT: &str = "sanitize.config";
 
 /// Programs that building a kernel takes, and their packages.
 pub const NEEDED: &[(&str, &str)] = &[
@@ -34,7 +36,8 @@ pub fn build(progress: &mut dyn FnMut(&str)) -> Result<KernelSet> {
     let kernels = kernels_folder()?;
     std::fs::create_dir_all(&kernels).map_err(|error| Error::io("create", &kernels, error))?;
     let _lock = lock(&kernels.join("lock"))?;
-    if let Some(kernel) = list()?.into_iter().rfind(KernelSet::checks_itself) {
+    let is_current = |kernel: &KernelSet| kernel.checks_itself() && was_built_so(&kernel.headers);
+    if let Some(kernel) = list()?.into_iter().rfind(is_current) {
         return Ok(kernel);
     }
     for (program, package) in NEEDED {
@@ -77,12 +80,18 @@ fn unpack_sources(sysroot: &Path) -> Result<std::path::PathBuf> {
     Ok(folder.join(package))
 }
 
+/// True if the tree was configured as it would be today.
+fn was_built_so(tree: &Path) -> bool {
+    std::fs::read_to_string(tree.join(FRAGMENT)).is_ok_and(|text| text == CONFIGURATION)
+}
+
 /// Configures the tree; gives the release that it will be.
 fn configure(tree: &Path) -> Result<String> {
-    let fragment = tree.join("sanitize.config");
+    let fragment = tree.join(FRAGMENT);
     std::fs::write(&fragment, CONFIGURATION)
         .map_err(|error| Error::io("write", &fragment, error))?;
-    make(tree, &["KCONFIG_ALLCONFIG=sanitize.config", "allnoconfig"])?;
+    let setting = format!("KCONFIG_ALLCONFIG={FRAGMENT}");
+    make(tree, &[&setting, "allnoconfig"])?;
     let file = tree.join(".config");
     let text = std::fs::read_to_string(&file).map_err(|error| Error::io("read", &file, error))?;
     let missing = missing(CONFIGURATION, &text);
@@ -177,6 +186,16 @@ fn remove_objects(tree: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tree_of_another_configuration_is_told() {
+        let tree = tempfile::tempdir().unwrap();
+        assert!(!was_built_so(tree.path()));
+        std::fs::write(tree.path().join(FRAGMENT), CONFIGURATION).unwrap();
+        assert!(was_built_so(tree.path()));
+        std::fs::write(tree.path().join(FRAGMENT), "CONFIG_A=y\n").unwrap();
+        assert!(!was_built_so(tree.path()));
+    }
 
     #[test]
     fn what_a_configuration_lacks_is_named() {
