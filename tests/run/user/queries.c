@@ -24,7 +24,7 @@ __attribute__((noinline)) struct result *finish(struct result *result, int rows)
 __attribute__((noinline)) int SendQuery(const char *query)
 {
 	struct result *result = malloc(sizeof(*result));
-	struct timespec pause = { 0, 1000000 };
+	struct timespec pause = { 0, 100000000 };
 
 	if (!result)
 		return 0;
