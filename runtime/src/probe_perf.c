@@ -6,9 +6,9 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/llist.h>
-#include <linux/namei.h>
 #include <linux/perf_event.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
@@ -340,23 +340,6 @@ static int perf_set(struct rst_probe_state *state, bool on)
 	return 0;
 }
 
-static int find_program(struct perf_probe *this)
-{
-	const char *name = this->state->probe->path;
-	struct path path;
-	int error;
-
-	if (!name)
-		return 0;
-	error = kern_path(name, LOOKUP_FOLLOW, &path);
-	if (error)
-		return error;
-	/* an overlay's own: the program's file is open there (mm->exe_file) */
-	this->inode = igrab(d_backing_inode(path.dentry));
-	path_put(&path);
-	return 0;
-}
-
 static int perf_arm(void)
 {
 	struct rst_probe_state *state;
@@ -375,7 +358,7 @@ static int perf_arm(void)
 		INIT_LIST_HEAD(&this->followed);
 		state->mechanism = this;
 		any = true;
-		this->error = find_program(this);
+		this->error = rst_find_program(state->probe->path, &this->inode);
 		if (this->error)
 			continue;
 		counts |= state->probe->perf_counter != NULL;

@@ -7,7 +7,6 @@
  */
 #include <linux/fs.h>
 #include <linux/kprobes.h>
-#include <linux/namei.h>
 #include <linux/sched/signal.h>
 #include <linux/tracepoint.h>
 #include <asm/syscall.h>
@@ -191,20 +190,14 @@ static void set_hooks(unsigned int events)
 static int prepare(struct rst_probe_state *state)
 {
 	struct task_probe *this = rst_allocate(sizeof(*this));
-	struct path path;
 	int error;
 
 	if (!this)
 		return -ENOMEM;
-	if (state->probe->path) {
-		error = kern_path(state->probe->path, LOOKUP_FOLLOW, &path);
-		if (error) {
-			rst_free(this);
-			return error;
-		}
-		/* an overlay's own: the program's file is open there (mm->exe_file) */
-		this->inode = igrab(d_backing_inode(path.dentry));
-		path_put(&path);
+	error = rst_find_program(state->probe->path, &this->inode);
+	if (error) {
+		rst_free(this);
+		return error;
 	}
 	state->mechanism = this;
 	return 0;

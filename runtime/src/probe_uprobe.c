@@ -39,6 +39,7 @@ struct user_probe {
 	struct calls *calls;		/* NULL: nothing to keep */
 	struct uprobe_consumer consumer;
 	struct inode *inode;
+	struct inode *program;		/* of probe->program, NULL: any */
 	struct uprobe *uprobe;		/* kernels that give a handle */
 };
 
@@ -146,12 +147,18 @@ static void call_release(struct calls *this, struct call *call)
 
 /* ---- hits ------------------------------------------------------------------- */
 
-static void uprobe_run(struct rst_probe_state *state, struct pt_regs *regs, unsigned long function)
+static bool uprobe_is_wanted(const struct user_probe *this)
 {
+	return rst_is_target(this->state->probe) && rst_runs_file(this->program);
+}
+
+static void uprobe_run(struct user_probe *this, struct pt_regs *regs, unsigned long function)
+{
+	struct rst_probe_state *state = this->state;
 	struct rst_context *c;
 	unsigned long flags;
 
-	if (!rst_is_target(state->probe))
+	if (!uprobe_is_wanted(this))
 		return;
 	if (!rst_enter(state, regs, &c, &flags))
 		return;
@@ -173,7 +180,7 @@ static void run_entry(struct user_probe *this, struct pt_regs *regs)
 	unsigned long flags;
 	struct call *call;
 
-	if (!rst_is_target(state->probe))
+	if (!uprobe_is_wanted(this))
 		return;
 	/* one that never returned left its place to this one */
 	call = call_take(this->calls, stack);
@@ -204,7 +211,7 @@ static void run_return(struct user_probe *this, struct pt_regs *regs, unsigned l
 	unsigned long flags;
 	struct call *call;
 
-	if (!rst_is_target(state->probe))
+	if (!uprobe_is_wanted(this))
 		return;
 	/* the return instruction took the address from the stack */
 	call = call_take(this->calls, user_stack_pointer(regs) - sizeof(long));
@@ -232,7 +239,7 @@ static int hit_entry(struct uprobe_consumer *consumer, struct pt_regs *regs RST_
 
 static int uprobe_hit(struct uprobe_consumer *consumer, struct pt_regs *regs RST_UPROBE_DATA)
 {
-	uprobe_run(container_of(consumer, struct user_probe, consumer)->state, regs, 0);
+	uprobe_run(container_of(consumer, struct user_probe, consumer), regs, 0);
 	return 0;
 }
 
@@ -244,7 +251,7 @@ static int hit_return(struct uprobe_consumer *consumer, unsigned long function,
 	if (this->calls)
 		run_return(this, regs, function);
 	else
-		uprobe_run(this->state, regs, function);
+		uprobe_run(this, regs, function);
 	return 0;
 }
 
@@ -298,7 +305,7 @@ static int uprobe_arm_one(struct rst_probe_state *state)
 		this->consumer.ret_handler = hit_return;
 	else
 		this->consumer.handler = uprobe_hit;
-	error = this->inode ? 0 : -ENOENT;
+	error = this->inode ? rst_find_program(probe->program, &this->program) : -ENOENT;
 	if (!error && probe->kind == RST_PROBE_USER_RETURN && probe->entry_handler) {
 		this->consumer.handler = hit_entry;
 		this->calls = calls_create(probe);
@@ -308,6 +315,7 @@ static int uprobe_arm_one(struct rst_probe_state *state)
 		error = uprobe_attach(this);
 	if (error) {
 		calls_destroy(this->calls);
+		iput(this->program);
 		iput(this->inode);
 		rst_free(this);
 		return error;
@@ -375,6 +383,7 @@ static void uprobe_release(void)
 
 		if (!uprobe_belongs(state) || !this)
 			continue;
+		iput(this->program);
 		iput(this->inode);
 		calls_destroy(this->calls);
 		rst_free(this);

@@ -2,6 +2,7 @@
 /* target.c - which processes a probe in user space is meant for. */
 #include <linux/fs.h>
 #include <linux/mm_types.h>
+#include <linux/namei.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -36,6 +37,23 @@ bool rst_is_target(const struct rst_probe *probe)
 	if (probe->pid)
 		return current->tgid == probe->pid;
 	return !rst_target_pid || descends_from(rst_target_pid);
+}
+
+int rst_find_program(const char *name, struct inode **inode)
+{
+	struct path path;
+	int error;
+
+	*inode = NULL;
+	if (!name)
+		return 0;
+	error = kern_path(name, LOOKUP_FOLLOW, &path);
+	if (error)
+		return error;
+	/* an overlay's own: the program's file is open there (mm->exe_file) */
+	*inode = igrab(d_backing_inode(path.dentry));
+	path_put(&path);
+	return *inode ? 0 : -ENOENT;
 }
 
 bool rst_runs_file(const struct inode *inode)

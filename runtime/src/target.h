@@ -5,6 +5,12 @@
 
 struct inode;
 
+/*
+ * The file of a program, as rst_runs_file() knows it; to be put. 0 or a negative
+ * errno. NULL: any program, and no file.
+ */
+int rst_find_program(const char *path, struct inode **inode);
+
 /* By the probe's pid, else by -c and -x; any process when neither is given. */
 bool rst_is_target(const struct rst_probe *probe);
 /* Whether the current process runs this file; NULL: any. */
