@@ -852,8 +852,6 @@ struct rst_user_line {
 	uint32_t offset, file, line;	/* line 0: none */
 };
 
-struct inode;
-
 struct rst_user_file {
 	const char *path;
 	const char *names;
@@ -861,7 +859,6 @@ struct rst_user_file {
 	const struct rst_user_frame *frames;
 	const struct rst_user_line *lines;
 	unsigned int symbol_count, frame_count, line_count;
-	struct inode *inode;		/* the runtime's */
 };
 
 /* Source lines of the kernel, packed by the compiler: rows in blocks, see codegen/kernel_lines.rs. */

@@ -8,7 +8,6 @@
 #include <linux/cpuhotplug.h>
 #include <linux/hash.h>
 #include <linux/llist.h>
-#include <linux/namei.h>
 #include <linux/perf_event.h>
 #include <linux/pid.h>
 #include <linux/rculist.h>
@@ -49,7 +48,7 @@ static DECLARE_WORK(follow_work, follow_new_threads);
 struct perf_probe {
 	struct rst_probe_state *state;
 	int error;
-	struct inode *inode;		/* of probe->path; NULL: any program */
+	struct rst_file file;		/* probe->path; no inode: any program */
 	struct list_head followed;
 	struct perf_event *events[];	/* by CPU, under cpus_mutex */
 };
@@ -69,7 +68,7 @@ static void perf_hit(struct perf_event *event, struct perf_sample_data *data, st
 	struct rst_probe_state *state = event->overflow_handler_context;
 	struct perf_probe *this = state->mechanism;
 
-	if (this->inode && !rst_runs_file(this->inode))
+	if (this->file.inode && !rst_runs_file(this->file.inode))
 		return;
 	/* the kernel clears the variables of a program that is not there yet */
 	if (state->probe->breakpoint_length && current->in_execve)
@@ -339,18 +338,8 @@ static int perf_set(struct rst_probe_state *state, bool on)
 static int find_program(struct perf_probe *this)
 {
 	const char *name = this->state->probe->path;
-	struct path path;
-	int error;
 
-	if (!name)
-		return 0;
-	error = kern_path(name, LOOKUP_FOLLOW, &path);
-	if (error)
-		return error;
-	/* an overlay's own: the program's file is open there (mm->exe_file) */
-	this->inode = igrab(d_backing_inode(path.dentry));
-	path_put(&path);
-	return 0;
+	return name ? rst_file_open(&this->file, name, rst_program_inode) : 0;
 }
 
 static int perf_arm(void)
@@ -420,7 +409,7 @@ static void perf_disarm(void)
 		}
 		for_each_possible_cpu(cpu)
 			release_event(this, cpu);
-		iput(this->inode);
+		rst_file_close(&this->file);
 		rst_free(this);
 		state->mechanism = NULL;
 		state->is_armed = false;

@@ -2,7 +2,6 @@
 /* probe_uprobe.c - instructions and returns of functions in user space, by file and offset. */
 #include <linux/fs.h>
 #include <linux/hash.h>
-#include <linux/namei.h>
 #include <linux/uprobes.h>
 
 #include "runtime.h"
@@ -38,7 +37,7 @@ struct user_probe {
 	struct rst_probe_state *state;
 	struct calls *calls;		/* NULL: nothing to keep */
 	struct uprobe_consumer consumer;
-	struct inode *inode;
+	struct rst_file file;
 	struct uprobe *uprobe;		/* kernels that give a handle */
 };
 
@@ -252,13 +251,14 @@ static int uprobe_attach(struct user_probe *this)
 {
 	const struct rst_probe *probe = this->state->probe;
 
-	return rst_uprobe_register(&this->uprobe, this->inode, probe->offset,
+	return rst_uprobe_register(&this->uprobe, this->file.inode, probe->offset,
 				   probe->reference_counter, &this->consumer);
 }
 
 static void uprobe_detach(struct user_probe *this)
 {
-	rst_uprobe_unregister(this->uprobe, this->inode, this->state->probe->offset, &this->consumer);
+	rst_uprobe_unregister(this->uprobe, this->file.inode, this->state->probe->offset,
+			      &this->consumer);
 }
 
 static int uprobe_set(struct rst_probe_state *state, bool on)
@@ -267,7 +267,7 @@ static int uprobe_set(struct rst_probe_state *state, bool on)
 
 	if (on)
 		return uprobe_attach(this);
-	rst_uprobe_before_unregister(this->inode);
+	rst_uprobe_before_unregister(this->file.inode);
 	uprobe_detach(this);
 	rst_uprobe_wait();
 	return 0;
@@ -277,28 +277,19 @@ static int uprobe_arm_one(struct rst_probe_state *state)
 {
 	const struct rst_probe *probe = state->probe;
 	struct user_probe *this;
-	struct path path;
 	int error;
 
 	if (!probe->path)
 		return -EINVAL;
-	error = kern_path(probe->path, LOOKUP_FOLLOW, &path);
-	if (error)
-		return error;
 	this = rst_allocate(sizeof(*this));
-	if (!this) {
-		path_put(&path);
+	if (!this)
 		return -ENOMEM;
-	}
-	/* an overlay's file is mapped from the layer below */
-	this->inode = igrab(d_real_inode(path.dentry));
-	path_put(&path);
+	error = rst_file_open(&this->file, probe->path, rst_mapped_inode);
 	this->state = state;
 	if (probe->kind == RST_PROBE_USER_RETURN)
 		this->consumer.ret_handler = hit_return;
 	else
 		this->consumer.handler = uprobe_hit;
-	error = this->inode ? 0 : -ENOENT;
 	if (!error && probe->kind == RST_PROBE_USER_RETURN && probe->entry_handler) {
 		this->consumer.handler = hit_entry;
 		this->calls = calls_create(probe);
@@ -308,7 +299,7 @@ static int uprobe_arm_one(struct rst_probe_state *state)
 		error = uprobe_attach(this);
 	if (error) {
 		calls_destroy(this->calls);
-		iput(this->inode);
+		rst_file_close(&this->file);
 		rst_free(this);
 		return error;
 	}
@@ -356,7 +347,7 @@ static void uprobe_disarm(void)
 		if (state->is_off)
 			continue;
 		if (!any)
-			rst_uprobe_before_unregister(this->inode);
+			rst_uprobe_before_unregister(this->file.inode);
 		any = true;
 		uprobe_detach(this);
 		cond_resched();
@@ -375,7 +366,7 @@ static void uprobe_release(void)
 
 		if (!uprobe_belongs(state) || !this)
 			continue;
-		iput(this->inode);
+		rst_file_close(&this->file);
 		calls_destroy(this->calls);
 		rst_free(this);
 		state->mechanism = NULL;

@@ -339,7 +339,7 @@ void rst_guru_destroy(void);
 
 /* ---- user_stack.c --------------------------------------------------------------- */
 
-void rst_user_files_open(void);
+int rst_user_files_open(void);
 void rst_user_files_close(void);
 
 /* ---- log.c ------------------------------------------------------------------------ */

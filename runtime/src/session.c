@@ -75,8 +75,9 @@ int rst_session_create(void)
 	}
 	if (rst_script.initialise)
 		rst_script.initialise();
-	rst_user_files_open();
 	rst_guru_prepare();
+	if (rst_user_files_open())
+		return -ENOMEM;
 	return create_string_parameters();
 }
 
