@@ -326,6 +326,8 @@ bool rst_find_kernel_line(uint64_t address, const char **file, uint32_t *line);
 uint64_t rst_symbol_address(const char *name);
 /* Whether a probe's place is in a module that staprun told nothing of. */
 bool rst_is_unloaded(const struct rst_probe *probe);
+/* Whether staprun told of a module, or it came. */
+bool rst_sections_are_known(const char *module);
 /* Its sections are no longer where they were. */
 void rst_sections_forget(const char *module);
 /* Of a module that comes, before its init function runs. */
