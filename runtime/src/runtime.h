@@ -255,6 +255,8 @@ int rst_modules_watch(void);
 void rst_modules_unwatch(void);
 void rst_session_module(const char *module, bool comes);
 void rst_session_pause(bool paused);
+/* Opens the gates of all CPUs, unless the session no longer runs. */
+void rst_session_let_run(void);
 /* From any context: no handler runs any more, staprun is asked to stop. */
 void rst_session_request_exit(int state);
 /* From any context: the session has failed with this text. */
