@@ -81,7 +81,9 @@ static void mappings_unlock(const struct rst_context *c, struct mm_struct *mm)
 		handler_holds(mm, false);
 		return;
 	}
-	if (c->user_mode || (c->regs && (c->regs->flags & RST_INTERRUPTS_ON))) {
+	/* a new task comes with the run queue locked, and its program's registers do not tell */
+	if (c->probe->kind != RST_PROBE_TASK &&
+	    (c->user_mode || (c->regs && (c->regs->flags & RST_INTERRUPTS_ON)))) {
 		mmap_read_unlock(mm);
 		return;
 	}
