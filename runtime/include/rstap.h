@@ -90,9 +90,10 @@ struct rst_context {
 	/* the gate: 0 when a handler may run, otherwise the slow path sorts it out */
 	union {
 		struct {
-			uint8_t busy;		/* written by this CPU alone */
+			uint8_t busy;		/* written by its holder alone */
 			uint8_t is_stopped;	/* the session does not run; written by any CPU */
 			uint8_t is_sampled;	/* the next run is measured */
+			uint8_t is_guarded;	/* process context works on what handlers use; as busy */
 		};
 		uint32_t gate;
 	};

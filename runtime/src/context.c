@@ -243,7 +243,7 @@ bool rst_admit(const struct rst_probe *probe, struct rst_context *c, unsigned lo
 
 	if (READ_ONCE(rst_state) != RST_STATE_RUNNING || c->is_stopped || probe->closed)
 		goto refused;
-	if (c->busy) {
+	if (c->busy || c->is_guarded) {
 		rst_count_skip(probe->state, cpu, in_nmi() ? RST_SKIP_NMI : RST_SKIP_REENTRANT);
 		goto refused;
 	}

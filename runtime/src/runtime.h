@@ -193,11 +193,12 @@ void rst_leave_process(struct rst_context *c, unsigned int index);
 
 /*
  * Keeps this CPU's handlers out, so that process context may take a lock that
- * handlers take. Returns what rst_unguard() wants.
+ * handlers take. Returns what rst_unguard() wants. `busy` is not for this: a begin
+ * or end probe that slept gives back its context from another CPU, meanwhile.
  */
 struct rst_guard {
 	unsigned long flags;
-	uint8_t busy;
+	uint8_t was_guarded;
 };
 
 static inline struct rst_guard rst_guard(void)
@@ -207,8 +208,8 @@ static inline struct rst_guard rst_guard(void)
 
 	local_irq_save(guard.flags);
 	cpu = this_cpu_ptr(rst_cpus);
-	guard.busy = cpu->context.busy;
-	WRITE_ONCE(cpu->context.busy, 1);
+	guard.was_guarded = cpu->context.is_guarded;
+	WRITE_ONCE(cpu->context.is_guarded, 1);
 	barrier();
 	return guard;
 }
@@ -216,7 +217,7 @@ static inline struct rst_guard rst_guard(void)
 static inline void rst_unguard(struct rst_guard guard)
 {
 	barrier();
-	WRITE_ONCE(this_cpu_ptr(rst_cpus)->context.busy, guard.busy);
+	WRITE_ONCE(this_cpu_ptr(rst_cpus)->context.is_guarded, guard.was_guarded);
 	local_irq_restore(guard.flags);
 }
 
