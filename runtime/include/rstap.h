@@ -150,6 +150,20 @@ void rst_fail_called_from(struct rst_context *c, const char *location);
 /* catch: clears the error, gives its text in scratch memory. */
 struct rst_string rst_catch(struct rst_context *c);
 
+/* ---- calls --------------------------------------------------------------- */
+
+/* So many functions may call each other before what is left of the stack is asked for. */
+#define RST_SHALLOW_NESTING 16
+
+bool rst_may_nest_deeper(struct rst_context *c, const char *location);
+
+/* Asked by functions that may be called too deep: false, and a soft error, when they are. */
+RST_INLINE bool rst_may_nest(struct rst_context *c, const char *location)
+{
+	return RST_LIKELY(c->nesting < c->maximum_nesting && c->nesting < RST_SHALLOW_NESTING) ||
+	       rst_may_nest_deeper(c, location);
+}
+
 /* ---- facts --------------------------------------------------------------- */
 
 /* What the path of every hit needs to know of this kernel and session; one cache line. */
