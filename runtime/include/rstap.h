@@ -680,6 +680,7 @@ struct rst_probe {
 	void *tracepoint_function;	/* made by the script: void f(void *data, ...) */
 	/* user space */
 	const char *path;
+	const char *program;		/* that must run in the process, where path is a library; NULL: any */
 	uint64_t reference_counter;	/* offset of a semaphore, 0: none */
 	int64_t pid;			/* 0: any */
 	int task_event;			/* enum rst_task_event: RST_PROBE_TASK, RST_PROBE_SYSCALL */

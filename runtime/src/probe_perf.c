@@ -6,6 +6,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/llist.h>
 #include <linux/perf_event.h>
@@ -335,13 +336,6 @@ static int perf_set(struct rst_probe_state *state, bool on)
 	return 0;
 }
 
-static int find_program(struct perf_probe *this)
-{
-	const char *name = this->state->probe->path;
-
-	return name ? rst_file_open(&this->file, name, rst_program_inode) : 0;
-}
-
 static int perf_arm(void)
 {
 	struct rst_probe_state *state;
@@ -360,7 +354,7 @@ static int perf_arm(void)
 		INIT_LIST_HEAD(&this->followed);
 		state->mechanism = this;
 		any = true;
-		this->error = find_program(this);
+		this->error = rst_file_open(&this->file, state->probe->path, rst_program_inode);
 		if (this->error)
 			continue;
 		counts |= state->probe->perf_counter != NULL;

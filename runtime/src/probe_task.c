@@ -194,12 +194,10 @@ static int prepare(struct rst_probe_state *state)
 
 	if (!this)
 		return -ENOMEM;
-	if (state->probe->path) {
-		error = rst_file_open(&this->file, state->probe->path, rst_program_inode);
-		if (error) {
-			rst_free(this);
-			return error;
-		}
+	error = rst_file_open(&this->file, state->probe->path, rst_program_inode);
+	if (error) {
+		rst_free(this);
+		return error;
 	}
 	state->mechanism = this;
 	return 0;

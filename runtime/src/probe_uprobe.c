@@ -38,6 +38,7 @@ struct user_probe {
 	struct calls *calls;		/* NULL: nothing to keep */
 	struct uprobe_consumer consumer;
 	struct rst_file file;
+	struct rst_file program;	/* probe->program; no inode: any */
 	struct uprobe *uprobe;		/* kernels that give a handle */
 };
 
@@ -145,12 +146,18 @@ static void call_release(struct calls *this, struct call *call)
 
 /* ---- hits ------------------------------------------------------------------- */
 
-static void uprobe_run(struct rst_probe_state *state, struct pt_regs *regs, unsigned long function)
+static bool uprobe_is_wanted(const struct user_probe *this)
 {
+	return rst_is_target(this->state->probe) && rst_runs_file(this->program.inode);
+}
+
+static void uprobe_run(struct user_probe *this, struct pt_regs *regs, unsigned long function)
+{
+	struct rst_probe_state *state = this->state;
 	struct rst_context *c;
 	unsigned long flags;
 
-	if (!rst_is_target(state->probe))
+	if (!uprobe_is_wanted(this))
 		return;
 	if (!rst_enter(state, regs, &c, &flags))
 		return;
@@ -172,7 +179,7 @@ static void run_entry(struct user_probe *this, struct pt_regs *regs)
 	unsigned long flags;
 	struct call *call;
 
-	if (!rst_is_target(state->probe))
+	if (!uprobe_is_wanted(this))
 		return;
 	/* one that never returned left its place to this one */
 	call = call_take(this->calls, stack);
@@ -203,7 +210,7 @@ static void run_return(struct user_probe *this, struct pt_regs *regs, unsigned l
 	unsigned long flags;
 	struct call *call;
 
-	if (!rst_is_target(state->probe))
+	if (!uprobe_is_wanted(this))
 		return;
 	/* the return instruction took the address from the stack */
 	call = call_take(this->calls, user_stack_pointer(regs) - sizeof(long));
@@ -231,7 +238,7 @@ static int hit_entry(struct uprobe_consumer *consumer, struct pt_regs *regs RST_
 
 static int uprobe_hit(struct uprobe_consumer *consumer, struct pt_regs *regs RST_UPROBE_DATA)
 {
-	uprobe_run(container_of(consumer, struct user_probe, consumer)->state, regs, 0);
+	uprobe_run(container_of(consumer, struct user_probe, consumer), regs, 0);
 	return 0;
 }
 
@@ -243,7 +250,7 @@ static int hit_return(struct uprobe_consumer *consumer, unsigned long function,
 	if (this->calls)
 		run_return(this, regs, function);
 	else
-		uprobe_run(this->state, regs, function);
+		uprobe_run(this, regs, function);
 	return 0;
 }
 
@@ -285,6 +292,8 @@ static int uprobe_arm_one(struct rst_probe_state *state)
 	if (!this)
 		return -ENOMEM;
 	error = rst_file_open(&this->file, probe->path, rst_mapped_inode);
+	if (!error)
+		error = rst_file_open(&this->program, probe->program, rst_program_inode);
 	this->state = state;
 	if (probe->kind == RST_PROBE_USER_RETURN)
 		this->consumer.ret_handler = hit_return;
@@ -299,6 +308,7 @@ static int uprobe_arm_one(struct rst_probe_state *state)
 		error = uprobe_attach(this);
 	if (error) {
 		calls_destroy(this->calls);
+		rst_file_close(&this->program);
 		rst_file_close(&this->file);
 		rst_free(this);
 		return error;
@@ -366,6 +376,7 @@ static void uprobe_release(void)
 
 		if (!uprobe_belongs(state) || !this)
 			continue;
+		rst_file_close(&this->program);
 		rst_file_close(&this->file);
 		calls_destroy(this->calls);
 		rst_free(this);

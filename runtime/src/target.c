@@ -26,8 +26,11 @@ int rst_file_open(struct rst_file *file, const char *name,
 		  struct inode *(*inode_of)(const struct dentry *))
 {
 	struct path path;
-	int error = kern_path(name, LOOKUP_FOLLOW, &path);
+	int error;
 
+	if (!name)
+		return 0;
+	error = kern_path(name, LOOKUP_FOLLOW, &path);
 	if (error)
 		return error;
 	file->inode = igrab(inode_of(path.dentry));

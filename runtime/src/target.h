@@ -15,8 +15,8 @@ struct rst_file {
 };
 
 /*
- * By name, in process context; `inode_of` tells which inode of an overlay is meant. 0 or -errno,
- * then there is nothing to close, though it may be done.
+ * By name, in process context; `inode_of` tells which inode of an overlay is meant. 0 or -errno;
+ * without an inode there is nothing to close, though it may be done. Name NULL: any program, no file.
  */
 int rst_file_open(struct rst_file *file, const char *name,
 		  struct inode *(*inode_of)(const struct dentry *));

@@ -76,6 +76,7 @@ mod types;
 
 pub use carried::{CarriedFrame, CarriedLine, CarriedSymbol, FrameRule, build_id_of};
 pub use debuginfod::DebugServers;
+pub use elf::is_elf;
 pub use error::{Error, Result};
 pub use exports::Export;
 pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};

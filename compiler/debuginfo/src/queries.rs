@@ -509,7 +509,7 @@ impl DebugInfo {
         })
     }
 
-    pub(crate) fn offset_from_stext(&self, module: &Module, address: u64) -> Option<u64> {
+    fn offset_from_stext(&self, module: &Module, address: u64) -> Option<u64> {
         if module.kind != ModuleKind::Kernel {
             return None;
         }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crate::btf::Btf;
 use crate::dwarf::DwarfFile;
-use crate::elf::Elf;
+use crate::elf::{Elf, MAGIC};
 use crate::error::{Error, Result};
 use crate::glob;
 use crate::locate::{KernelPaths, MissingPart, build_id_path};
@@ -315,7 +315,7 @@ impl DebugInfo {
                     return self.packed_btf();
                 };
                 let bytes = mapped::contents(path)?;
-                let bytes = if bytes.starts_with(b"\x7fELF") {
+                let bytes = if bytes.starts_with(MAGIC) {
                     Elf::open(path)?.section_data(".BTF")?
                 } else {
                     bytes

@@ -64,6 +64,8 @@ pub(super) struct Site<'r> {
 pub(super) struct Program {
     /// Absolute.
     pub path: String,
+    /// The program that uses it, if this is a library and no process was named.
+    pub user: Option<String>,
     /// 0: all processes that run it.
     pub pid: i64,
     /// `process("...")`, perhaps with `.library("...")`.
@@ -74,7 +76,12 @@ impl Program {
     /// A program by its path; `pid` 0 means all processes that run it.
     pub fn of_path(path: String, pid: i64) -> Program {
         let prefix = format!("process(\"{path}\")");
-        Program { path, pid, prefix }
+        Program {
+            path,
+            user: None,
+            pid,
+            prefix,
+        }
     }
 
     /// A library of this program.
@@ -82,6 +89,7 @@ impl Program {
         Program {
             prefix: format!("{}.library(\"{path}\")", self.prefix),
             path,
+            user: (self.pid == 0).then(|| self.path.clone()),
             pid: self.pid,
         }
     }
@@ -120,6 +128,7 @@ impl<'r> Site<'r> {
         let offset = self.session().target.file_offset(address);
         Ok(ProbeKind::User {
             path: program.path.clone(),
+            program: program.user.clone(),
             offset: offset.map_err(|error| from_target(&error))?,
             reference_counter: 0,
             pid: program.pid,
