@@ -73,6 +73,7 @@ struct rst_output {
 	char *end;		/* one past the last byte that may be written */
 	struct rst_context *context;
 	bool is_string;		/* sprintf: cut at the end instead of flushing */
+	bool is_cut;		/* and has been, which counts once */
 };
 
 /* ---- registers ---------------------------------------------------------- */

@@ -383,6 +383,10 @@ impl Target for RealTarget {
         self.debug_info()?.refusal(address)
     }
 
+    fn instruction_at(&self, function: &Function, address: Address) -> Result<Option<u64>> {
+        self.debug_info()?.instruction_at(function, address)
+    }
+
     fn is_exported(&self, name: &str) -> bool {
         self.debug_info()
             .is_ok_and(|info| info.exported(name).is_some())
