@@ -48,6 +48,22 @@ pub(crate) struct Module {
     pub sites: OnceLock<ProbeSites>,
 }
 
+impl Module {
+    /// Bytes of code. Debug files may have sections without contents: what is loaded has them,
+    /// in a module perhaps at other addresses.
+    pub fn code_at(&self, address: u64, size: usize) -> Option<&'static [u8]> {
+        let elf = self.elf.as_ref()?;
+        elf.bytes_at(address, size).or_else(|| {
+            let image = self.image.as_ref()?;
+            let section = elf.section_at(address)?;
+            let mut sections = image.sections.iter();
+            let same = sections.find(|other| other.name == section.name)?;
+            let inside = address.wrapping_sub(section.address);
+            image.bytes_at(same.address.wrapping_add(inside), size)
+        })
+    }
+}
+
 /// Debug information of one kernel, its modules, and of user binaries.
 pub struct DebugInfo {
     paths: KernelPaths,

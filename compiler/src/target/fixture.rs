@@ -645,4 +645,8 @@ impl Target for FixtureTarget {
     fn refusal(&self, address: Address) -> Result<Option<String>> {
         Ok(self.refused_addresses.get(&address.value).cloned())
     }
+
+    fn instruction_at(&self, _function: &Function, _address: Address) -> Result<Option<u64>> {
+        Ok(None)
+    }
 }

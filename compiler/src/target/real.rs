@@ -364,6 +364,10 @@ impl Target for RealTarget {
     fn refusal(&self, address: Address) -> Result<Option<String>> {
         self.debug_info()?.refusal(address)
     }
+
+    fn instruction_at(&self, function: &Function, address: Address) -> Result<Option<u64>> {
+        self.debug_info()?.instruction_at(function, address)
+    }
 }
 
 #[cfg(test)]
