@@ -49,7 +49,7 @@ static DECLARE_WORK(follow_work, follow_new_threads);
 struct perf_probe {
 	struct rst_probe_state *state;
 	int error;
-	struct inode *inode;		/* of probe->path; NULL: any program */
+	struct rst_file file;		/* probe->path; no inode: any program */
 	struct list_head followed;
 	struct perf_event *events[];	/* by CPU, under cpus_mutex */
 };
@@ -69,7 +69,7 @@ static void perf_hit(struct perf_event *event, struct perf_sample_data *data, st
 	struct rst_probe_state *state = event->overflow_handler_context;
 	struct perf_probe *this = state->mechanism;
 
-	if (this->inode && !rst_runs_file(this->inode))
+	if (this->file.inode && !rst_runs_file(this->file.inode))
 		return;
 	/* the kernel clears the variables of a program that is not there yet */
 	if (state->probe->breakpoint_length && current->in_execve)
@@ -354,7 +354,7 @@ static int perf_arm(void)
 		INIT_LIST_HEAD(&this->followed);
 		state->mechanism = this;
 		any = true;
-		this->error = rst_find_program(state->probe->path, &this->inode);
+		this->error = rst_file_open(&this->file, state->probe->path, rst_program_inode);
 		if (this->error)
 			continue;
 		counts |= state->probe->perf_counter != NULL;
@@ -403,7 +403,7 @@ static void perf_disarm(void)
 		}
 		for_each_possible_cpu(cpu)
 			release_event(this, cpu);
-		iput(this->inode);
+		rst_file_close(&this->file);
 		rst_free(this);
 		state->mechanism = NULL;
 		state->is_armed = false;
