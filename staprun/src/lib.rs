@@ -28,7 +28,7 @@ pub mod protocol;
 pub mod report;
 pub mod run;
 mod session;
-mod summary;
+pub mod summary;
 mod sys;
 #[cfg(test)]
 mod testing;
