@@ -121,7 +121,8 @@ stress: all lab
 # The few inputs that reach as much code as all that were found, into the corpus.
 fuzz-corpus: fuzz-build
 	@set -e; ulimit -s 262144; for target in $(FUZZ_TARGETS); do \
-		RSTAP_FUZZ_TARGET=$$target $(FUZZER) -set_cover_merge=1 -use_counters=0 -max_len=1500 \
+		case $$target in elf|btf|module) longest=20000;; *) longest=1500;; esac; \
+		RSTAP_FUZZ_TARGET=$$target $(FUZZER) -set_cover_merge=1 -use_counters=0 -max_len=$$longest \
 			tests/fuzz/corpus/$$target $(FUZZ_FOLDER)/$$target; \
 	done
 
