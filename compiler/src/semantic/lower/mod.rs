@@ -143,25 +143,6 @@ impl<'s, 'a> Lowering<'s, 'a> {
         self.finish()
     }
 
-    /// Types of the variables that a probe's bodies set at their outermost level: what `-L` shows of an alias.
-    pub fn locals_of(mut self, probe: &Derived) -> Vec<(String, ir::Type)> {
-        self.settle(std::slice::from_ref(probe));
-        let mut locals = Vec::new();
-        for body in &probe.bodies {
-            let mut names = Vec::new();
-            assigned_names(&body.block, &mut names);
-            for name in names {
-                if let Some(&var) = self.probe_locals[0].get(&name)
-                    && let Some(ty) = self.types.get(Ty::Var(var))
-                    && !locals.iter().any(|(known, _)| *known == name)
-                {
-                    locals.push((name, ty));
-                }
-            }
-        }
-        locals
-    }
-
     /// Types of values and parameters of functions, as far as their bodies tell; `None` is unknown.
     pub fn signatures(
         mut self,
@@ -734,33 +715,6 @@ fn parse_number(text: &str) -> Option<i64> {
     } else {
         value
     })
-}
-
-/// Names assigned by a body, in the order of the text.
-fn assigned_names(stmt: &ast::Stmt, names: &mut Vec<String>) {
-    match &stmt.kind {
-        ast::StmtKind::Block(block) => block.iter().for_each(|stmt| assigned_names(stmt, names)),
-        ast::StmtKind::Expr(expr) => {
-            if let ast::ExprKind::Assign { target, .. } = &expr.kind
-                && let ast::ExprKind::Ident(name) = &target.kind
-            {
-                names.push(name.clone());
-            }
-        }
-        ast::StmtKind::If {
-            then, otherwise, ..
-        } => {
-            assigned_names(then, names);
-            if let Some(otherwise) = otherwise {
-                assigned_names(otherwise, names);
-            }
-        }
-        ast::StmtKind::Try { body, handler, .. } => {
-            assigned_names(body, names);
-            assigned_names(handler, names);
-        }
-        _ => {}
-    }
 }
 
 /// Sub-matches are wanted somewhere, so every match keeps them.

@@ -139,7 +139,7 @@ fn with_session<R>(
         ..SemanticOptions::default()
     };
     let session = Session::new(&target, &NoLibrary, options, sources);
-    let unit = session.add_user_file("<input>".to_owned(), file);
+    let unit = session.add_user_file(file);
     let probe = Rc::clone(&session.unit(unit).probes[0]);
     let derived = points::derive(&session, &probe, unit);
     let context = derived[0].context.clone();
@@ -152,7 +152,6 @@ fn with_session<R>(
     let cx = VariableCx {
         session: &session,
         context: &context,
-        unit,
     };
     use_it(&cx, expr)
 }

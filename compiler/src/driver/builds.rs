@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! Symbols by which a script finds the sections of kernel modules that are loaded while it runs.
+//! Which builds of the kernel and its modules a script's addresses are good for, and by which
+//! symbols it finds the sections of modules that are loaded while it runs.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +8,20 @@ use rstap_debuginfo::{DebugInfo, Symbol};
 
 use crate::ir::{Anchor, Program, visit};
 
+/// Says in the program where the addresses that were read from these files come from.
+pub fn bind(program: &mut Program, files: &DebugInfo) {
+    let build_id = |name: &str| files.build_id(files.module(name).ok()?);
+    program.kernel_build_id = build_id("kernel");
+    program.module_build_ids = visit::kernel_modules(program)
+        .into_iter()
+        .filter_map(|name| build_id(&name).map(|id| (name, id)))
+        .collect();
+    program.anchors = anchors(files, program);
+}
+
 /// One for each section that the script names, if the section has a symbol that is the only one
 /// of its name.
-pub fn anchors(files: &DebugInfo, program: &Program) -> Vec<Anchor> {
+fn anchors(files: &DebugInfo, program: &Program) -> Vec<Anchor> {
     let mut modules: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (module, section) in visit::kernel_sections(program) {
         modules.entry(module).or_default().push(section);
