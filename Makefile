@@ -25,7 +25,7 @@ TESTS ?=
 # What `make fuzz` does (tests/fuzz/src/lib.rs).
 FUZZ_TARGETS ?= script translate elf btf stream module
 FUZZ_SECONDS ?= 600
-# Options of `make bench`: --no-bpftrace, --cost, --time, names of scripts.
+# Options of `make bench`: --no-bpftrace, one of --cost --pause --latency --time, names of scripts.
 BENCH ?=
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)

@@ -689,3 +689,27 @@ fn addresses_of_programs_are_listed_with_the_whole_path() {
         .good()
         .printed(".function(0x700000).return $return:int $value:int\n");
 }
+
+#[test]
+fn addresses_in_the_middle_of_an_instruction_are_refused() {
+    let text = "__asm__(\".pushsection .fixed,\\\"ax\\\"\\n.type fixed,@function\\nfixed: \"\n\
+                \"mov $1,%eax\\nret\\n.size fixed,.-fixed\\n.popsection\");\n\
+                int fixed(void);\nint main(void) { return fixed(); }\n";
+    let run = Run::new().file("fixed.c", text);
+    let build = "gcc -O1 -no-pie -Wl,--section-start=.fixed=0x700000 fixed.c -o fixed";
+    let built = Command::new("sh")
+        .args(["-c", build])
+        .current_dir(run.folder.path())
+        .status()
+        .expect("sh starts");
+    assert!(built.success(), "{build}");
+    let point = |address| format!("process(\"./fixed\").statement({address})");
+    for address in ["0x700000", "0x700005"] {
+        run.rstap(&["-l", &point(address)]).good();
+    }
+    let body = format!("probe {} {{ println(1) }}", point("0x700002"));
+    let refused = run.rstap(&["-p2", "-e", &body]);
+    refused.bad("address 0x700002 is in the middle of the instruction at 0x700000 of 'fixed'");
+    let listed = run.rstap(&["-l", &point("0x700002")]);
+    listed.holds(listed.stdout.is_empty(), "lists what cannot be probed");
+}

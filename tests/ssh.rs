@@ -43,7 +43,8 @@ fn server(folder: &Path) -> String {
          dropbearkey -t ed25519 -f /run/host-key >/dev/null 2>&1\n\
          trap 'kill $server; ls -d /tmp/rstap-??????; exit 0' INT\n\
          dropbear -F -s -p 22 -r /run/host-key </dev/null >/dev/null 2>&1 & server=$!\n\
-         sleep 1; echo ready; while :; do sleep 0.2; done\n",
+         until grep -q ':0016 0*:0000 0A' /proc/net/tcp /proc/net/tcp6 2>/dev/null; do sleep 0.1; done\n\
+         echo ready; while :; do sleep 0.2; done\n",
         folder.display()
     )
 }

@@ -106,6 +106,9 @@ pub trait Target {
     fn probeable(&self, function: &Function) -> Result<Probeable>;
     /// Why no probe can be at an address, if none can.
     fn refusal(&self, address: Address) -> Result<Option<String>>;
+    /// Where the instruction begins that the byte at an address of a function belongs to. `None`
+    /// if that cannot be told.
+    fn instruction_at(&self, function: &Function, address: Address) -> Result<Option<u64>>;
     /// Whether the kernel exports the symbol to modules.
     fn is_exported(&self, name: &str) -> bool;
 }

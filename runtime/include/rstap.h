@@ -73,6 +73,7 @@ struct rst_output {
 	char *end;		/* one past the last byte that may be written */
 	struct rst_context *context;
 	bool is_string;		/* sprintf: cut at the end instead of flushing */
+	bool is_cut;		/* and has been, which counts once */
 };
 
 /* ---- registers ---------------------------------------------------------- */
@@ -90,9 +91,10 @@ struct rst_context {
 	/* the gate: 0 when a handler may run, otherwise the slow path sorts it out */
 	union {
 		struct {
-			uint8_t busy;		/* written by this CPU alone */
+			uint8_t busy;		/* written by its holder alone */
 			uint8_t is_stopped;	/* the session does not run; written by any CPU */
 			uint8_t is_sampled;	/* the next run is measured */
+			uint8_t is_guarded;	/* process context works on what handlers use; as busy */
 		};
 		uint32_t gate;
 	};
@@ -148,6 +150,20 @@ void rst_fail_at(struct rst_context *c, const char *location);
 void rst_fail_called_from(struct rst_context *c, const char *location);
 /* catch: clears the error, gives its text in scratch memory. */
 struct rst_string rst_catch(struct rst_context *c);
+
+/* ---- calls --------------------------------------------------------------- */
+
+/* So many functions may call each other before what is left of the stack is asked for. */
+#define RST_SHALLOW_NESTING 16
+
+bool rst_may_nest_deeper(struct rst_context *c, const char *location);
+
+/* Asked by functions that may be called too deep: false, and a soft error, when they are. */
+RST_INLINE bool rst_may_nest(struct rst_context *c, const char *location)
+{
+	return RST_LIKELY(c->nesting < c->maximum_nesting && c->nesting < RST_SHALLOW_NESTING) ||
+	       rst_may_nest_deeper(c, location);
+}
 
 /* ---- facts --------------------------------------------------------------- */
 
@@ -681,6 +697,7 @@ struct rst_probe {
 	void *tracepoint_function;	/* made by the script: void f(void *data, ...) */
 	/* user space */
 	const char *path;
+	const char *program;		/* that must run in the process, where path is a library; NULL: any */
 	uint64_t reference_counter;	/* offset of a semaphore, 0: none */
 	int64_t pid;			/* 0: any */
 	int task_event;			/* enum rst_task_event: RST_PROBE_TASK, RST_PROBE_SYSCALL */
@@ -868,8 +885,6 @@ struct rst_user_line {
 	uint32_t offset, file, line;	/* line 0: none */
 };
 
-struct inode;
-
 struct rst_user_file {
 	const char *path;
 	const char *names;
@@ -877,7 +892,6 @@ struct rst_user_file {
 	const struct rst_user_frame *frames;
 	const struct rst_user_line *lines;
 	unsigned int symbol_count, frame_count, line_count;
-	struct inode *inode;		/* the runtime's */
 };
 
 /* Source lines of the kernel, packed by the compiler: rows in blocks, see codegen/kernel_lines.rs. */

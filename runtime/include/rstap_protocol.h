@@ -59,6 +59,7 @@ enum rst_hello_flags {
 	RST_HELLO_BULK = 1,		/* -b: output is not merged, order does not matter */
 	RST_HELLO_FLIGHT_RECORDER = 2,	/* -F, -L: full buffers overwrite the oldest output */
 	RST_HELLO_SUPPRESS_WARNINGS = 4,
+	RST_HELLO_ATTACH = 8,		/* -A: refused with ENOTCONN before the session was started */
 };
 
 /*
@@ -74,9 +75,12 @@ enum rst_hello_flags {
  *   kind=replaced-entries map=NAME count=5	(a wrapping array gave up its oldest for newer ones)
  *   kind=lost-messages count=3		(warn(), system() and errors that found the queue full)
  *   kind=suppressed-errors count=3
- *   kind=probe hits=9 minimum=1 average=2 maximum=3 index=0 probe=NAME   (cycles; -t and --monitor)
+ *   kind=probe hits=9 minimum=1 average=2 maximum=3 cycles=18 squares_low=36 squares_high=0
+ *     index=0 probe=NAME	(cycles and what follows from them: -t and --monitor alone)
  *   kind=memory bytes=123456 cpus=2
- * `probe=` is always last and runs to the end of the line.
+ * `probe=` is always last and runs to the end of the line. Behind that of kind=probe
+ * come lines of their own, which also run to their end: place=FILE:LINE:COLUMN and,
+ * with -t, from=ALIASES.
  */
 
 /* ---- output messages in trace<N> ----------------------------------------- */

@@ -75,10 +75,10 @@ int64_t rst_euid(void);
 int64_t rst_gid(void);
 int64_t rst_egid(void);
 int64_t rst_pgrp(void);
+int64_t rst_sid(void);
 int64_t rst_loadavg(int64_t index);	/* times 2048; -1 for an index over 2 */
 int64_t rst_stack_size(void);		/* bytes of a kernel stack */
 int64_t rst_stack_unused(struct rst_context *c);
-int64_t rst_sid(void);
 /* struct task_struct * of a thread or process id of the initial namespace; 0: none. */
 uint64_t rst_pid_to_task(int64_t pid);
 /* struct pid_namespace * and struct user_namespace * of -N PID, else of staprun */

@@ -7,7 +7,6 @@
  */
 #include <linux/fs.h>
 #include <linux/kprobes.h>
-#include <linux/namei.h>
 #include <linux/sched/signal.h>
 #include <linux/tracepoint.h>
 #include <asm/syscall.h>
@@ -16,7 +15,7 @@
 #include "target.h"
 
 struct task_probe {
-	struct inode *inode;	/* of probe->path, NULL: any */
+	struct rst_file file;	/* probe->path; no inode: any */
 };
 
 static bool task_belongs(const struct rst_probe_state *state)
@@ -28,7 +27,7 @@ static bool is_meant(const struct rst_probe_state *state)
 {
 	const struct task_probe *this = state->mechanism;
 
-	return this && rst_is_target(state->probe) && rst_runs_file(this->inode);
+	return this && rst_is_target(state->probe) && rst_runs_file(this->file.inode);
 }
 
 static void task_run(enum rst_task_event event)
@@ -191,20 +190,14 @@ static void set_hooks(unsigned int events)
 static int prepare(struct rst_probe_state *state)
 {
 	struct task_probe *this = rst_allocate(sizeof(*this));
-	struct path path;
 	int error;
 
 	if (!this)
 		return -ENOMEM;
-	if (state->probe->path) {
-		error = kern_path(state->probe->path, LOOKUP_FOLLOW, &path);
-		if (error) {
-			rst_free(this);
-			return error;
-		}
-		/* an overlay's own: the program's file is open there (mm->exe_file) */
-		this->inode = igrab(d_backing_inode(path.dentry));
-		path_put(&path);
+	error = rst_file_open(&this->file, state->probe->path, rst_program_inode);
+	if (error) {
+		rst_free(this);
+		return error;
 	}
 	state->mechanism = this;
 	return 0;
@@ -272,7 +265,7 @@ static void task_disarm(void)
 
 		if (!task_belongs(state) || !this)
 			continue;
-		iput(this->inode);
+		rst_file_close(&this->file);
 		rst_free(this);
 		state->mechanism = NULL;
 		state->is_armed = false;

@@ -2,7 +2,6 @@
 /* probe_uprobe.c - instructions and returns of functions in user space, by file and offset. */
 #include <linux/fs.h>
 #include <linux/hash.h>
-#include <linux/namei.h>
 #include <linux/uprobes.h>
 
 #include "runtime.h"
@@ -38,7 +37,8 @@ struct user_probe {
 	struct rst_probe_state *state;
 	struct calls *calls;		/* NULL: nothing to keep */
 	struct uprobe_consumer consumer;
-	struct inode *inode;
+	struct rst_file file;
+	struct rst_file program;	/* probe->program; no inode: any */
 	struct uprobe *uprobe;		/* kernels that give a handle */
 };
 
@@ -146,12 +146,18 @@ static void call_release(struct calls *this, struct call *call)
 
 /* ---- hits ------------------------------------------------------------------- */
 
-static void uprobe_run(struct rst_probe_state *state, struct pt_regs *regs, unsigned long function)
+static bool uprobe_is_wanted(const struct user_probe *this)
 {
+	return rst_is_target(this->state->probe) && rst_runs_file(this->program.inode);
+}
+
+static void uprobe_run(struct user_probe *this, struct pt_regs *regs, unsigned long function)
+{
+	struct rst_probe_state *state = this->state;
 	struct rst_context *c;
 	unsigned long flags;
 
-	if (!rst_is_target(state->probe))
+	if (!uprobe_is_wanted(this))
 		return;
 	if (!rst_enter(state, regs, &c, &flags))
 		return;
@@ -173,7 +179,7 @@ static void run_entry(struct user_probe *this, struct pt_regs *regs)
 	unsigned long flags;
 	struct call *call;
 
-	if (!rst_is_target(state->probe))
+	if (!uprobe_is_wanted(this))
 		return;
 	/* one that never returned left its place to this one */
 	call = call_take(this->calls, stack);
@@ -204,7 +210,7 @@ static void run_return(struct user_probe *this, struct pt_regs *regs, unsigned l
 	unsigned long flags;
 	struct call *call;
 
-	if (!rst_is_target(state->probe))
+	if (!uprobe_is_wanted(this))
 		return;
 	/* the return instruction took the address from the stack */
 	call = call_take(this->calls, user_stack_pointer(regs) - sizeof(long));
@@ -232,7 +238,7 @@ static int hit_entry(struct uprobe_consumer *consumer, struct pt_regs *regs RST_
 
 static int uprobe_hit(struct uprobe_consumer *consumer, struct pt_regs *regs RST_UPROBE_DATA)
 {
-	uprobe_run(container_of(consumer, struct user_probe, consumer)->state, regs, 0);
+	uprobe_run(container_of(consumer, struct user_probe, consumer), regs, 0);
 	return 0;
 }
 
@@ -244,7 +250,7 @@ static int hit_return(struct uprobe_consumer *consumer, unsigned long function,
 	if (this->calls)
 		run_return(this, regs, function);
 	else
-		uprobe_run(this->state, regs, function);
+		uprobe_run(this, regs, function);
 	return 0;
 }
 
@@ -252,13 +258,14 @@ static int uprobe_attach(struct user_probe *this)
 {
 	const struct rst_probe *probe = this->state->probe;
 
-	return rst_uprobe_register(&this->uprobe, this->inode, probe->offset,
+	return rst_uprobe_register(&this->uprobe, this->file.inode, probe->offset,
 				   probe->reference_counter, &this->consumer);
 }
 
 static void uprobe_detach(struct user_probe *this)
 {
-	rst_uprobe_unregister(this->uprobe, this->inode, this->state->probe->offset, &this->consumer);
+	rst_uprobe_unregister(this->uprobe, this->file.inode, this->state->probe->offset,
+			      &this->consumer);
 }
 
 static int uprobe_set(struct rst_probe_state *state, bool on)
@@ -267,7 +274,7 @@ static int uprobe_set(struct rst_probe_state *state, bool on)
 
 	if (on)
 		return uprobe_attach(this);
-	rst_uprobe_before_unregister(this->inode);
+	rst_uprobe_before_unregister(this->file.inode);
 	uprobe_detach(this);
 	rst_uprobe_wait();
 	return 0;
@@ -277,28 +284,21 @@ static int uprobe_arm_one(struct rst_probe_state *state)
 {
 	const struct rst_probe *probe = state->probe;
 	struct user_probe *this;
-	struct path path;
 	int error;
 
 	if (!probe->path)
 		return -EINVAL;
-	error = kern_path(probe->path, LOOKUP_FOLLOW, &path);
-	if (error)
-		return error;
 	this = rst_allocate(sizeof(*this));
-	if (!this) {
-		path_put(&path);
+	if (!this)
 		return -ENOMEM;
-	}
-	/* an overlay's file is mapped from the layer below */
-	this->inode = igrab(d_real_inode(path.dentry));
-	path_put(&path);
+	error = rst_file_open(&this->file, probe->path, rst_mapped_inode);
+	if (!error)
+		error = rst_file_open(&this->program, probe->program, rst_program_inode);
 	this->state = state;
 	if (probe->kind == RST_PROBE_USER_RETURN)
 		this->consumer.ret_handler = hit_return;
 	else
 		this->consumer.handler = uprobe_hit;
-	error = this->inode ? 0 : -ENOENT;
 	if (!error && probe->kind == RST_PROBE_USER_RETURN && probe->entry_handler) {
 		this->consumer.handler = hit_entry;
 		this->calls = calls_create(probe);
@@ -308,7 +308,8 @@ static int uprobe_arm_one(struct rst_probe_state *state)
 		error = uprobe_attach(this);
 	if (error) {
 		calls_destroy(this->calls);
-		iput(this->inode);
+		rst_file_close(&this->program);
+		rst_file_close(&this->file);
 		rst_free(this);
 		return error;
 	}
@@ -356,7 +357,7 @@ static void uprobe_disarm(void)
 		if (state->is_off)
 			continue;
 		if (!any)
-			rst_uprobe_before_unregister(this->inode);
+			rst_uprobe_before_unregister(this->file.inode);
 		any = true;
 		uprobe_detach(this);
 		cond_resched();
@@ -375,7 +376,8 @@ static void uprobe_release(void)
 
 		if (!uprobe_belongs(state) || !this)
 			continue;
-		iput(this->inode);
+		rst_file_close(&this->program);
+		rst_file_close(&this->file);
 		calls_destroy(this->calls);
 		rst_free(this);
 		state->mechanism = NULL;

@@ -104,10 +104,12 @@ RST_COLD void string_cut(struct rst_output *o, const char *text, unsigned int le
 {
 	unsigned int room = o->end - o->cursor;
 
-	if (room >= length)
+	if (room >= length) {
 		room = length;
-	else
+	} else if (!o->is_cut) {
+		o->is_cut = true;
 		rst_count_truncation(o->context);
+	}
 	memcpy(o->cursor, text, room);
 	o->cursor += room;
 	/* what follows must not appear behind a gap */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-//! What `-L` says of two thousand functions, compared with what SystemTap says: the same probe
+//! What `-L` says of two and a half thousand functions, compared with what SystemTap says: the same probe
 //! points, the same variables in the same order, of the same types. A difference must have a
 //! reason that the test can check; `docs/listing-differences.md` explains each.
 //!

@@ -153,10 +153,12 @@ impl DebugInfo {
             None if is_kernel => self.need_dwarf(&module)?,
             None => return Ok(Vec::new()),
         };
-        // The kernel has no image: zero lies as far behind `_stext` as `_stext` behind zero.
-        let below = self.offset_from_stext(&module, 0).filter(|_| is_kernel);
-        let place = |address: u64| match below {
-            Some(below) => address.checked_sub(below.wrapping_neg()),
+        let stext = match self.symbols_of(&module) {
+            Ok(symbols) if is_kernel => symbols.by_name("_stext").map(|symbol| symbol.address),
+            _ => None,
+        };
+        let place = |address: u64| match stext {
+            Some(stext) => address.checked_sub(stext),
             None => module.image.as_ref()?.file_offset(address),
         };
         let mut found: Vec<CarriedLine> = dwarf

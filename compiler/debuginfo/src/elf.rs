@@ -4,6 +4,7 @@
 //! file is relocatable.
 
 use std::borrow::Cow;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -15,6 +16,9 @@ use crate::error::{Error, Result};
 use crate::{mapped, reloc};
 
 pub(crate) type File = ElfFile<'static, FileHeader64<LittleEndian>>;
+
+/// What every file begins with.
+pub(crate) const MAGIC: &[u8; 4] = b"\x7fELF";
 
 /// Address of the first section of a relocatable file. Not 0, so that 0 keeps
 /// meaning "removed by the linker".
@@ -44,6 +48,14 @@ pub(crate) struct Elf {
     contents: Vec<OnceLock<Result<&'static [u8]>>>,
 }
 
+/// Whether a file begins as all ELF files do.
+pub fn is_elf(path: &Path) -> bool {
+    let mut start = [0; MAGIC.len()];
+    std::fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut start))
+        .is_ok_and(|()| start == *MAGIC)
+}
+
 impl Elf {
     /// Opens an ELF file, which may be compressed as a whole (`.ko.xz`).
     pub fn open(path: &Path) -> Result<Elf> {
@@ -57,7 +69,7 @@ impl Elf {
 
     fn parse(path: &Path, bytes: &'static [u8]) -> Result<Elf> {
         let failed = |error: object::Error| Error::in_file(path, format!("bad ELF file: {error}"));
-        if bytes.get(..4) != Some(b"\x7fELF") {
+        if !bytes.starts_with(MAGIC) {
             return Err(Error::in_file(path, "not an ELF file").at("file", 0));
         }
         if bytes.get(4..6) != Some(&[2, 1]) {

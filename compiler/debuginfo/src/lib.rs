@@ -46,6 +46,7 @@
 //!   .placement(Address) -> Placement
 //!   .file_offset(Address) -> Result<u64>             place in a program's file, for user probes
 //!   .probeable(&Function) -> Probeable
+//!   .instruction_at(&Function, Address) -> Result<Option<u64>>      where the instruction begins
 //!   .exported(name) -> Option<Export>
 //! ```
 
@@ -61,6 +62,7 @@ mod exports;
 pub mod glob;
 mod hash;
 mod http;
+mod instructions;
 mod locate;
 mod mapped;
 mod markers;
@@ -76,6 +78,7 @@ mod types;
 
 pub use carried::{CarriedFrame, CarriedLine, CarriedSymbol, FrameRule, build_id_of};
 pub use debuginfod::DebugServers;
+pub use elf::is_elf;
 pub use error::{Error, Result};
 pub use exports::Export;
 pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};

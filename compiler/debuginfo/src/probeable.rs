@@ -8,7 +8,7 @@ use crate::elf::Elf;
 use crate::error::Result;
 use crate::session::{DebugInfo, Module, ModuleKind};
 use crate::symbols::SymbolList;
-use crate::types::{Address, AddressRange, Function, FunctionKind, Probeable};
+use crate::types::{Address, AddressRange, Function, FunctionKind, Probeable, SymbolKind};
 
 /// What is known about one file, read once.
 #[derive(Debug, Default)]
@@ -127,15 +127,20 @@ impl DebugInfo {
             (None, _) => {}
         }
         sites.ftrace.sort_unstable();
-        let mut refused = std::mem::take(&mut sites.refused);
-        refused.sort_by_key(|(range, _)| range.begin);
-        for (mut range, reason) in refused {
-            let end = sites.refused.last().map_or(0, |(last, _)| last.end);
-            range.begin = range.begin.max(end);
-            if range.begin < range.end {
-                sites.refused.push((range, reason));
-            }
-        }
+        sites.order();
+        // What is refused for a function is so for its clones and parts, by their names
+        // (`within_kprobe_blacklist()`).
+        let is_of_function = |reason: &str| reason != PATCHED && reason != INIT;
+        let clones = symbols.entries().iter().filter_map(|symbol| {
+            let (function, _) = symbol.name.split_once('.')?;
+            let function = symbols.by_name(function)?;
+            let reason = sites.refusal(function.address)?;
+            (symbol.kind == SymbolKind::Function && is_of_function(reason))
+                .then(|| (range_of(symbols, symbol.address), reason))
+        });
+        let clones: Vec<_> = clones.collect();
+        sites.refused.extend(clones);
+        sites.order();
         sites
     }
 
@@ -162,6 +167,19 @@ impl DebugInfo {
 }
 
 impl ProbeSites {
+    /// Sorts what is refused; of what overlaps, the first stays.
+    fn order(&mut self) {
+        let mut refused = std::mem::take(&mut self.refused);
+        refused.sort_by_key(|(range, _)| range.begin);
+        for (mut range, reason) in refused {
+            let end = self.refused.last().map_or(0, |(last, _)| last.end);
+            range.begin = range.begin.max(end);
+            if range.begin < range.end {
+                self.refused.push((range, reason));
+            }
+        }
+    }
+
     fn refusal(&self, address: u64) -> Option<&'static str> {
         let after = self
             .refused

@@ -7,7 +7,6 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::btf::NameSpace;
-use crate::elf::Elf;
 use crate::error::{Error, Result};
 use crate::glob;
 use crate::session::{DebugInfo, Module, ModuleKind};
@@ -79,14 +78,18 @@ impl DebugInfo {
         Ok(())
     }
 
-    /// Functions by symbol alone, even where there is DWARF.
+    /// Functions by symbol alone, even where there is DWARF; a name stands for the compiler's
+    /// clones of the function as well.
     pub fn symbol_functions(&self, module: &ModuleId, pattern: &str) -> Result<Vec<Function>> {
         let module = self.get(*module)?;
         match self.symbols_of(&module) {
             Ok(symbols) => {
-                let functions = symbols
-                    .matching(pattern)
-                    .filter(|symbol| symbol.kind == SymbolKind::Function);
+                let is_wanted = |symbol: &&Entry| {
+                    symbol.kind == SymbolKind::Function
+                        && (glob::matches(pattern, symbol.name)
+                            || cloned(symbol.name).is_some_and(|name| glob::matches(pattern, name)))
+                };
+                let functions = symbols.entries().iter().filter(is_wanted);
                 Ok(functions
                     .map(|symbol| from_symbol(module.id, symbol))
                     .collect())
@@ -370,9 +373,7 @@ impl DebugInfo {
             if let Callee::Called(call) = callee
                 && call.tail_call
             {
-                // The debug file of a program has no code in it.
-                let mut files = [&module.elf, &module.image].into_iter().flatten();
-                call.jump = files.find_map(|elf| jump_at(elf, call.return_address));
+                call.jump = jump_at(&module, call.return_address);
             }
         }
         Ok(callees)
@@ -509,7 +510,7 @@ impl DebugInfo {
         })
     }
 
-    pub(crate) fn offset_from_stext(&self, module: &Module, address: u64) -> Option<u64> {
+    fn offset_from_stext(&self, module: &Module, address: u64) -> Option<u64> {
         if module.kind != ModuleKind::Kernel {
             return None;
         }
@@ -555,10 +556,10 @@ fn is_below_stack(location: &Location) -> bool {
 
 /// The jump that ends at an address (as GCC describes it) or begins there (Clang): `jmp rel32`
 /// or `jmp rel8`. Whoever uses it compares where it goes with what is known of the call.
-fn jump_at(elf: &Elf, near: Address) -> Option<Jump> {
+fn jump_at(module: &Module, near: Address) -> Option<Jump> {
     let jump = |back: u64| {
         let from = near.value.checked_sub(back)?;
-        let (distance, length) = match elf.bytes_at(from, 5)? {
+        let (distance, length) = match module.code_at(from, 5)? {
             [0xe9, distance @ ..] => (i64::from(i32::from_le_bytes(*distance.first_chunk()?)), 5),
             [0xeb, distance, ..] => (i64::from(distance.cast_signed()), 2),
             _ => return None,
@@ -571,6 +572,18 @@ fn jump_at(elf: &Elf, near: Address) -> Option<Jump> {
         })
     };
     [5, 2, 0].into_iter().find_map(jump)
+}
+
+/// The function that a symbol is a clone of, which does the same for some of its callers
+/// (`f.isra.0`, `f.constprop.1.isra.0`) or has been renamed (`f.llvm.123`). `None` for others, and
+/// for parts of a function (`f.part.0`, `f.cold`).
+fn cloned(name: &str) -> Option<&str> {
+    let (function, suffix) = name.split_once('.')?;
+    let is_clone = |word: &str| {
+        matches!(word, "isra" | "constprop" | "llvm" | "lto_priv")
+            || word.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    suffix.split('.').all(is_clone).then_some(function)
 }
 
 fn public(module: ModuleId, entry: &Entry) -> Symbol {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use crate::btf::Btf;
 use crate::dwarf::DwarfFile;
-use crate::elf::Elf;
+use crate::elf::{Elf, MAGIC};
 use crate::error::{Error, Result};
 use crate::glob;
 use crate::locate::{KernelPaths, MissingPart, build_id_path};
@@ -46,6 +46,22 @@ pub(crate) struct Module {
     btf: OnceLock<Result<Option<Arc<Btf>>>>,
     symbols: OnceLock<Result<SymbolList>>,
     pub sites: OnceLock<ProbeSites>,
+}
+
+impl Module {
+    /// Bytes of code. Debug files may have sections without contents: what is loaded has them,
+    /// in a module perhaps at other addresses.
+    pub fn code_at(&self, address: u64, size: usize) -> Option<&'static [u8]> {
+        let elf = self.elf.as_ref()?;
+        elf.bytes_at(address, size).or_else(|| {
+            let image = self.image.as_ref()?;
+            let section = elf.section_at(address)?;
+            let mut sections = image.sections.iter();
+            let same = sections.find(|other| other.name == section.name)?;
+            let inside = address.wrapping_sub(section.address);
+            image.bytes_at(same.address.wrapping_add(inside), size)
+        })
+    }
 }
 
 /// Debug information of one kernel, its modules, and of user binaries.
@@ -315,7 +331,7 @@ impl DebugInfo {
                     return self.packed_btf();
                 };
                 let bytes = mapped::contents(path)?;
-                let bytes = if bytes.starts_with(b"\x7fELF") {
+                let bytes = if bytes.starts_with(MAGIC) {
                     Elf::open(path)?.section_data(".BTF")?
                 } else {
                     bytes

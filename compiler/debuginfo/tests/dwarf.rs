@@ -261,6 +261,87 @@ fn relocatable() {
 }
 
 #[test]
+fn clones_have_the_name_of_their_function_without_debug_information_too() {
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clones.c");
+    let text = "
+        static volatile long sink;
+        struct pair { long first, second; };
+        static __attribute__((noinline)) long constant(long value, long factor)
+        { sink += value; return value * factor + sink; }
+        static __attribute__((noinline)) long apart(const struct pair *pair, long value)
+        { sink++; return pair->second + value * sink; }
+        static __attribute__((cold, noinline, noipa)) void seldom(long value) { sink -= value; }
+        __attribute__((noinline, noipa)) long split(long value)
+        { if (value > 9) { seldom(value); seldom(value + 1); } return value; }
+        int main(int count, char **words)
+        {
+            struct pair pair = { count, count };
+            return constant(count, 7) + constant(sink, 7) + apart(&pair, 3) + apart(&pair, sink)
+                + split(count);
+        }";
+    std::fs::write(&source, text).expect("the source written");
+    let path = source.with_extension("");
+    let build = |options: &[&str]| {
+        let mut gcc = Command::new("gcc");
+        let status = gcc.args(options).arg(&source).arg("-o").arg(&path).status();
+        assert!(status.expect("gcc runs").success());
+    };
+    for options in [["-O2", "-g"], ["-O2", "-g0"]] {
+        build(&options);
+        let (info, module) = open(&path);
+        let names = |pattern: &str| -> Vec<String> {
+            let functions = info.functions(module, &query(pattern)).expect("functions");
+            let mut names: Vec<String> = functions
+                .iter()
+                .map(|function| function.linkage_name.to_string())
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names("constant"), ["constant.constprop.0"], "{options:?}");
+        assert_eq!(names("apart"), ["apart.isra.0"], "{options:?}");
+        assert_eq!(names("apart.isra.0"), ["apart.isra.0"], "{options:?}");
+        assert_eq!(names("split"), ["split"], "{options:?}");
+        assert_eq!(names("split.cold"), ["split.cold"], "{options:?}");
+        // The linker puts what seldom runs first.
+        let entry = |name| info.symbol(module, name).expect("a symbol").address;
+        assert!(entry("split.cold").value < entry("split").value);
+        let split = info.functions(module, &query("split")).expect("functions");
+        assert_eq!(split.first().expect("found").entry, entry("split"));
+    }
+}
+
+#[test]
+fn instructions_begin_where_the_assembler_says() {
+    for (name, options) in [
+        ("instructions", &["-O2", "-g"][..]),
+        ("instructions_alone", &["-O2", "-g0"]),
+    ] {
+        let path = compile(name, options);
+        let (info, module) = open(&path);
+        let functions = info.functions(module, &query("plain")).expect("functions");
+        let function = functions.first().expect("found");
+        let listing = Command::new("objdump")
+            .args(["-d", "--no-show-raw-insn", "--disassemble=plain"])
+            .arg(&path)
+            .output()
+            .expect("objdump runs");
+        let text = String::from_utf8_lossy(&listing.stdout).into_owned();
+        let begins: Vec<u64> = text
+            .lines()
+            .filter_map(|line| u64::from_str_radix(line.trim().split_once(":\t")?.0, 16).ok())
+            .collect();
+        assert!(begins.len() > 3, "{text}");
+        for pair in begins.windows(2) {
+            for value in pair[0]..pair[1] {
+                let begin = info.instruction_at(function, Address { module, value });
+                assert_eq!(begin.expect("readable"), Some(pair[0]), "{name} {value:#x}");
+            }
+        }
+    }
+}
+
+#[test]
 fn stack_frames() {
     let path = compile("sample_o0", &["-O0", "-g"]);
     let (info, module) = open(&path);

@@ -18,6 +18,9 @@ const DEFAULT_LIMIT_MB: u64 = 256;
 /// Seconds between two cleanings (SystemTap's `cache_clean_interval_s`).
 const DEFAULT_CLEAN_INTERVAL: u64 = 300;
 
+/// The file that makes a folder of the cache a runtime.
+pub(super) const RECORD: &str = "record";
+
 /// The cache folder of a user.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -122,7 +125,10 @@ impl Cache {
             }
             let files = if path.is_dir() {
                 let files = files_below(&path).count();
-                fs::remove_dir_all(&path).map(|()| files)
+                // Without it the rest is no runtime, also when removing stops half-way.
+                fs::remove_file(path.join(RECORD))
+                    .and_then(|()| fs::remove_dir_all(&path))
+                    .map(|()| files)
             } else {
                 fs::remove_file(&path).map(|()| 1)
             };
@@ -179,7 +185,7 @@ impl Cache {
             .filter_map(Result::ok)
             .filter_map(|folder| {
                 let path = folder.path();
-                let record = fs::metadata(path.join(super::runtime::RECORD)).ok()?;
+                let record = fs::metadata(path.join(RECORD)).ok()?;
                 let sizes =
                     files_below(&path).filter_map(|entry| Some(entry.metadata().ok()?.len()));
                 Some(Kept {

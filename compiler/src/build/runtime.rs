@@ -16,20 +16,18 @@ use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
+use super::cache::{self, RECORD};
 use super::command::{Recorded, Runner, join, split_shell};
 use super::elf::{self, NAME_PLACEHOLDER};
 use super::error::{BuildError, names_interface};
+use super::hexadecimal;
 use super::tree::{KernelTree, file_identity};
-use super::{cache, hexadecimal};
 
 /// Layout of the folder; part of the hash, so that a new rstap does not read an old one.
 const FORMAT: &str = "rstap runtime cache 2";
 
 /// Where a kernel's build folder has the program that checks objects and makes tables for unwinding.
 const OBJTOOL: &str = "tools/objtool/objtool";
-
-/// The file that makes a folder of the cache a runtime.
-pub(super) const RECORD: &str = "record";
 
 /// What kbuild is asked to build the runtime with.
 #[derive(Debug, Clone)]

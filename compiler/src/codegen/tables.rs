@@ -514,6 +514,7 @@ fn kind_fields(fields: &mut Fields, index: usize, kind: &ProbeKind) {
         }
         ProbeKind::User {
             path,
+            program,
             offset,
             reference_counter,
             pid,
@@ -521,6 +522,7 @@ fn kind_fields(fields: &mut Fields, index: usize, kind: &ProbeKind) {
             ..
         } => {
             fields.text("path", path);
+            fields.optional("program", program.as_deref());
             fields.unsigned("offset", *offset);
             fields.unsigned("reference_counter", *reference_counter);
             fields.number("pid", *pid);

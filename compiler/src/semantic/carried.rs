@@ -73,11 +73,12 @@ fn paths(session: &Session, program: &ir::Program) -> BTreeSet<String> {
     let mut paths: BTreeSet<String> = program
         .probes
         .iter()
-        .filter_map(|probe| match &probe.kind {
-            ProbeKind::User { path, .. } => Some(path.clone()),
-            ProbeKind::Task { path, .. } | ProbeKind::Syscall { path, .. } => path.clone(),
-            _ => None,
+        .flat_map(|probe| match &probe.kind {
+            ProbeKind::User { path, program, .. } => [Some(path.clone()), program.clone()],
+            ProbeKind::Task { path, .. } | ProbeKind::Syscall { path, .. } => [path.clone(), None],
+            _ => [None, None],
         })
+        .flatten()
         .collect();
     let programs = options.target_program.iter().chain(&options.symbol_files);
     paths.extend(programs.filter_map(|name| session.target.program(name).ok()));

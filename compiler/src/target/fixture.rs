@@ -675,6 +675,10 @@ impl Target for FixtureTarget {
         Ok(self.refused_addresses.get(&address.value).cloned())
     }
 
+    fn instruction_at(&self, _function: &Function, _address: Address) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
     fn is_exported(&self, _name: &str) -> bool {
         false
     }

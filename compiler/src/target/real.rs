@@ -3,7 +3,6 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -111,19 +110,16 @@ fn files_matching(pattern: &Path) -> Vec<PathBuf> {
         }
         let entries = found
             .iter()
+            .map(|folder| match folder.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => folder,
+            })
             .flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten())
             .filter(|entry| glob::matches(&text, &entry.file_name().to_string_lossy()));
         found = entries.map(|entry| entry.path()).collect();
     }
     found.retain(|path| path.is_file());
     found
-}
-
-fn is_elf(path: &Path) -> bool {
-    let mut magic = [0; 4];
-    std::fs::File::open(path)
-        .and_then(|mut file| file.read_exact(&mut magic))
-        .is_ok_and(|()| magic == *b"\x7fELF")
 }
 
 impl Target for RealTarget {
@@ -162,7 +158,7 @@ impl Target for RealTarget {
                 .collect(),
         };
         let found = patterns.iter().flat_map(|pattern| files_matching(pattern));
-        let found = found.filter(|path| is_elf(path));
+        let found = found.filter(|path| rstap_debuginfo::is_elf(path));
         let found = found.filter_map(|path| path.canonicalize().ok());
         let found: BTreeSet<String> = found
             .map(|path| path.to_string_lossy().into_owned())
@@ -387,8 +383,31 @@ impl Target for RealTarget {
         self.debug_info()?.refusal(address)
     }
 
+    fn instruction_at(&self, function: &Function, address: Address) -> Result<Option<u64>> {
+        self.debug_info()?.instruction_at(function, address)
+    }
+
     fn is_exported(&self, name: &str) -> bool {
         self.debug_info()
             .is_ok_and(|info| info.exported(name).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_match_component_by_component() {
+        let names = |pattern: &str| {
+            let mut found = files_matching(Path::new(pattern));
+            found.sort();
+            found
+        };
+        let fixture = PathBuf::from("./src/target/fixture.rs");
+        assert_eq!(names("./s*/t*/fix*.rs"), [fixture.clone()]);
+        assert_eq!(names("s*/target/fix*.rs"), [fixture]);
+        assert_eq!(names("./src/tar*"), [PathBuf::from("./src/target.rs")]);
+        assert!(names("./src/*/no-such-file").is_empty());
     }
 }

@@ -36,10 +36,20 @@ pub const SIGNS: &[&str] = &[
     "corrupted stack end detected",
 ];
 
+/// Whether a line holds one of [`SIGNS`], not as the end of a longer word as in `a DEBUG kernel`.
+fn has_sign(line: &str) -> bool {
+    SIGNS.iter().any(|sign| {
+        line.match_indices(sign).any(|(at, _)| {
+            let before = line.get(..at).and_then(|head| head.chars().last());
+            !before.is_some_and(|last| last.is_ascii_alphabetic())
+        })
+    })
+}
+
 /// The lines of `log` that hold one of [`SIGNS`], in order.
 pub fn search(log: &str) -> Vec<String> {
     log.lines()
-        .filter(|line| SIGNS.iter().any(|sign| line.contains(sign)))
+        .filter(|line| has_sign(line))
         .map(|line| line.trim_end().to_string())
         .collect()
 }
@@ -50,7 +60,7 @@ pub fn excerpt(log: &str, lines: usize) -> String {
     let all: Vec<&str> = log.lines().collect();
     let first = all
         .iter()
-        .position(|line| SIGNS.iter().any(|sign| line.contains(sign)))
+        .position(|line| has_sign(line))
         .unwrap_or(all.len().saturating_sub(lines));
     let start = first.saturating_sub(3);
     all.iter()
@@ -70,6 +80,7 @@ mod tests {
         let log = "booting\n[ 1.0] WARNING: CPU: 0 PID: 1 at x.c:3\nfine\n";
         assert_eq!(search(log), ["[ 1.0] WARNING: CPU: 0 PID: 1 at x.c:3"]);
         assert!(search("hello: loading out-of-tree module taints kernel.").is_empty());
+        assert!(search("** This means that this is a DEBUG kernel and it is **").is_empty());
     }
 
     /// First lines of reports, as kernel 6.1 words them (mm/kasan/report.c, kernel/locking/lockdep.c,

@@ -8,6 +8,8 @@ use crate::json::Json;
 
 /// Lines of output that are kept for the view.
 const LINES_KEPT: usize = 1000;
+/// A line of output that has no end is broken here.
+const LINE_MAXIMUM: usize = 8192;
 /// Longest text typed at the prompt.
 const PROMPT_MAXIMUM: usize = 10;
 /// Longest value of a global in the list of them.
@@ -79,20 +81,28 @@ impl Default for View {
 impl View {
     /// Takes output of the script.
     pub fn push(&mut self, bytes: &[u8]) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.partial.extend_from_slice(piece);
-            if piece.ends_with(b"\n") {
-                let line = text_of(&self.partial);
-                self.partial.clear();
-                self.lines.push_back(line);
-                if self.lines.len() > LINES_KEPT {
-                    self.lines.pop_front();
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            for piece in line.chunks(LINE_MAXIMUM) {
+                if self.partial.len() + piece.len() > LINE_MAXIMUM {
+                    self.end_line();
                 }
-                // Who has scrolled back goes on seeing the same.
-                if self.output_scroll > 0 {
-                    self.output_scroll += 1;
-                }
+                self.partial.extend_from_slice(piece);
             }
+            if line.ends_with(b"\n") {
+                self.end_line();
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        self.lines.push_back(text_of(&self.partial));
+        self.partial.clear();
+        if self.lines.len() > LINES_KEPT {
+            self.lines.pop_front();
+        }
+        // Who has scrolled back goes on seeing the same.
+        if self.output_scroll > 0 {
+            self.output_scroll = self.output_scroll.saturating_add(1);
         }
     }
 

@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! ELF, DWARF and BTF files, through the one door that the compiler uses.
 
-use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rstap_debuginfo::{
-    Address, DebugInfo, FunctionQuery, KernelPaths, Location, ModuleId, Result, Source,
+    Address, Callee, DebugInfo, Function, FunctionQuery, KernelPaths, Location, ModuleId, Result,
+    Source,
 };
-use tempfile::NamedTempFile;
+use tempfile::TempDir;
+
+/// The kernel's BTF, on which that of an input which is a module builds.
+const BASE_BTF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/btf/btf.o");
 
 /// The reader takes files only. It keeps what it has read until the process ends,
 /// so long runs of the fuzzer are cut into processes.
-fn in_file(bytes: &[u8]) -> NamedTempFile {
-    let mut file = NamedTempFile::new().expect("a file for the input");
-    file.write_all(bytes).expect("the input written");
-    file
+///
+/// The file's name is always the same, so that an input may name itself as the file with which it
+/// shares its debug information. The folder's is not: contents are known by path and time.
+fn in_file(bytes: &[u8]) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().expect("a folder for the input");
+    let path = folder.path().join("input");
+    std::fs::write(&path, bytes).expect("the input written");
+    (folder, path)
 }
 
 /// What the answer is does not matter, but an error must say about which file it is.
@@ -35,6 +42,43 @@ fn answered<T>(answer: Result<T>, path: &Path) -> Option<T> {
     }
 }
 
+fn ask_of_function(info: &DebugInfo, function: &Function, path: &Path) {
+    for pc in [function.entry.value, function.entry.value.wrapping_add(9)] {
+        let variables = answered(info.variables_at(function, pc), path).unwrap_or_default();
+        for variable in variables.iter().take(50) {
+            let _: Option<Location> = answered(info.location(function, variable, pc), path);
+            let _ = info.type_name(variable.type_id);
+            answered(info.size_of(variable.type_id), path);
+            answered(info.strip(variable.type_id), path);
+            answered(info.type_of(variable.type_id), path);
+            for member in answered(info.members(variable.type_id), path)
+                .unwrap_or_default()
+                .iter()
+                .take(20)
+            {
+                answered(info.member(variable.type_id, &member.name), path);
+                let _ = info.type_name(member.type_id);
+            }
+        }
+    }
+    answered(info.prototype(function), path);
+    answered(info.return_type(function), path);
+    answered(info.lines_of(function), path);
+    answered(info.labels(function, "*"), path);
+    answered(info.call_sites(function), path);
+    answered(info.placement(function.entry), path);
+    answered(info.probeable(function), path);
+    answered(info.refusal(function.entry), path);
+    answered(info.file_offset(function.entry), path);
+    answered(info.line_at(function.entry), path);
+    let _ = info.frame_at(function.entry);
+    let inside = Address {
+        value: function.entry.value.wrapping_add(9),
+        ..function.entry
+    };
+    answered(info.instruction_at(function, inside), path);
+}
+
 /// Asks everything there is to ask about one file.
 fn ask(info: &DebugInfo, module: ModuleId, path: &Path) {
     let query = FunctionQuery {
@@ -45,33 +89,16 @@ fn ask(info: &DebugInfo, module: ModuleId, path: &Path) {
     };
     let functions = answered(info.functions(module, &query), path).unwrap_or_default();
     for function in functions.iter().take(50) {
-        for pc in [function.entry.value, function.entry.value.wrapping_add(9)] {
-            let variables = answered(info.variables_at(function, pc), path).unwrap_or_default();
-            for variable in variables.iter().take(50) {
-                let _: Option<Location> = answered(info.location(function, variable, pc), path);
-                let _ = info.type_name(variable.type_id);
-                answered(info.size_of(variable.type_id), path);
-                answered(info.strip(variable.type_id), path);
-                answered(info.type_of(variable.type_id), path);
-                for member in answered(info.members(variable.type_id), path)
-                    .unwrap_or_default()
-                    .iter()
-                    .take(20)
-                {
-                    answered(info.member(variable.type_id, &member.name), path);
-                    let _ = info.type_name(member.type_id);
-                }
+        ask_of_function(info, function, path);
+        for callee in answered(info.callees(function), path)
+            .unwrap_or_default()
+            .iter()
+            .take(20)
+        {
+            if let Callee::Inlined(copy) = callee {
+                ask_of_function(info, copy, path);
             }
         }
-        answered(info.prototype(function), path);
-        answered(info.return_type(function), path);
-        answered(info.lines_of(function), path);
-        answered(info.labels(function, "*"), path);
-        answered(info.call_sites(function), path);
-        answered(info.placement(function.entry), path);
-        answered(info.probeable(function), path);
-        answered(info.file_offset(function.entry), path);
-        answered(info.line_at(function.entry), path);
     }
     for variable in answered(info.globals(module, "*", None), path)
         .unwrap_or_default()
@@ -85,6 +112,13 @@ fn ask(info: &DebugInfo, module: ModuleId, path: &Path) {
     answered(info.lines(module, "*", 0..=u32::MAX), path);
     answered(info.tracepoints(module, "*"), path);
     answered(info.markers(module), path);
+    answered(info.plt(module), path);
+    answered(info.carried_symbols(module), path);
+    answered(info.carried_frames(module), path);
+    answered(info.carried_lines(module), path);
+    answered(info.needed_libraries(module), path);
+    answered(info.symbol_functions(&module, "*"), path);
+    let _ = info.exported("work");
     answered(info.enumerator(module, "GREEN"), path);
     for name in ["outer", "struct outer", "enum colour", "unsigned long"] {
         answered(info.type_by_name(module, name), path);
@@ -100,32 +134,50 @@ fn ask(info: &DebugInfo, module: ModuleId, path: &Path) {
     }
 }
 
-/// A program or a kernel module.
-pub fn elf(bytes: &[u8]) {
-    let file = in_file(bytes);
-    let Some(info) = answered(DebugInfo::open(KernelPaths::default()), file.path()) else {
-        return;
-    };
-    let opened = info.module(&file.path().display().to_string());
+/// Opens a file as what the paths say; `None` if that is refused.
+fn open(path: &Path, paths: KernelPaths, name: &str) -> Option<(DebugInfo, ModuleId)> {
+    let info = answered(DebugInfo::open(paths), path)?;
+    let opened = info.module(name);
     if let Err(error) = &opened {
-        assert_eq!(error.path.as_deref(), Some(file.path()), "{error}");
+        assert_eq!(error.path.as_deref(), Some(path), "{error}");
     }
-    let Some(module) = answered(opened, file.path()) else {
-        return;
+    let module = answered(opened, path)?;
+    Some((info, module))
+}
+
+/// A program or a kernel module; what is linked, also as a kernel.
+pub fn elf(bytes: &[u8]) {
+    /// Where the type of a file is in its header, and its low byte in one that is linked.
+    const LINKED: (usize, u8) = (16, 2);
+    let (_folder, path) = in_file(bytes);
+    let paths = KernelPaths {
+        btf: Some(BASE_BTF.into()),
+        ..KernelPaths::default()
     };
-    ask(&info, module, file.path());
+    if let Some((info, module)) = open(&path, paths, &path.display().to_string()) {
+        ask(&info, module, &path);
+    }
+    if bytes.get(LINKED.0) == Some(&LINKED.1) {
+        let paths = KernelPaths {
+            vmlinux: Some(path.clone()),
+            ..KernelPaths::default()
+        };
+        if let Some((info, module)) = open(&path, paths, "kernel") {
+            ask(&info, module, &path);
+        }
+    }
 }
 
 /// The kernel's BTF, raw or in an ELF file.
 pub fn btf(bytes: &[u8]) {
-    let file = in_file(bytes);
+    let (_folder, path) = in_file(bytes);
     let paths = KernelPaths {
-        btf: Some(file.path().to_owned()),
+        btf: Some(path.clone()),
         ..KernelPaths::default()
     };
-    let Some(info) = answered(DebugInfo::open(paths), file.path()) else {
+    let Some(info) = answered(DebugInfo::open(paths), &path) else {
         return;
     };
     let _ = info.has(ModuleId::KERNEL, Source::Btf);
-    ask(&info, ModuleId::KERNEL, file.path());
+    ask(&info, ModuleId::KERNEL, &path);
 }

@@ -3,18 +3,26 @@
 
 use std::time::Instant;
 
+use rstap_staprun::bulk;
 use rstap_staprun::framing::Framer;
 use rstap_staprun::json::Json;
 use rstap_staprun::merge::Merger;
 use rstap_staprun::module::{ModuleFile, RunningKernel};
-use rstap_staprun::protocol;
+use rstap_staprun::protocol::{self, Event};
+use rstap_staprun::summary::{Account, Line};
 
-/// Output of a module: two CPUs' streams, read in pieces; control messages; the status page.
+/// Output of a module: two CPUs' streams, read in pieces; control messages; the status page; the
+/// account of a session; the files of bulk mode.
 ///
 /// The first byte is the size of the pieces.
 pub fn stream(bytes: &[u8]) {
-    let _ = protocol::decode(bytes);
-    let _ = Json::parse(&String::from_utf8_lossy(bytes));
+    let text = String::from_utf8_lossy(bytes);
+    match protocol::decode(bytes) {
+        Some(Event::Summary(text)) => account(&text),
+        _ => account(&text),
+    }
+    let _ = Json::parse(&text);
+    files(bytes);
     let Some((&size, bytes)) = bytes.split_first() else {
         return;
     };
@@ -42,6 +50,36 @@ pub fn stream(bytes: &[u8]) {
     }
 }
 
+/// The account at the end: its lines, behind a blank line each.
+fn account(text: &str) {
+    let account = Account {
+        lines: text.split("\n\n").filter_map(Line::parse).collect(),
+        ..Account::default()
+    };
+    for text in account.warnings().iter().chain(&account.replacements()) {
+        assert!(!text.is_empty());
+    }
+    let _ = account.timing_report();
+    let _ = account.memory_report();
+    let json = account.json();
+    assert!(Json::parse(&json).is_some(), "{json}");
+}
+
+/// Two files of bulk mode: a half each.
+fn files(bytes: &[u8]) {
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let files = [("first", first), ("second", second)].map(|(name, part)| (name.to_owned(), part));
+    let mut output = Vec::new();
+    let mut told = 0;
+    let merged = bulk::merge(files.into(), &mut output, &mut |_, _, length| {
+        told += length;
+    });
+    assert!(output.len() <= bytes.len());
+    if merged.is_ok() {
+        assert_eq!(told, output.len());
+    }
+}
+
 /// A module's file, and the changes made to its copy before it is loaded.
 pub fn file(bytes: &[u8]) {
     let Ok(mut module) = ModuleFile::parse("module.ko", bytes.to_vec()) else {
@@ -52,6 +90,8 @@ pub fn file(bytes: &[u8]) {
         release: "6.1.0".to_owned(),
         build_id: Some("00".to_owned()),
     });
+    let _ = module.check_modules(|_| Some("22".to_owned()));
+    let _ = module.is_bulk();
     let _ = module.check_parameters(&[("n".to_owned(), "1".to_owned())]);
     let _ = module.weak_symbols();
     let _ = module.is_signed();

@@ -10,7 +10,6 @@
  *	frame ROWS COLUMNS	wait for a drawing of exactly ROWS lines, none wider than COLUMNS
  *	signal NUMBER
  *	stopped			wait until the program was stopped by a signal
- *	file PATH		wait until there is no such file
  *	end			wait for the program's end, and until all have closed the terminal
  *
  * "end" prints the status, and whether modes, cursor and screen are as they were.
@@ -210,12 +209,6 @@ static int step(char *line, const struct termios *before)
 			if (!more() && is_late())
 				return 0;
 		return WIFSTOPPED(status);
-	}
-	if (!strcmp(line, "file")) {
-		while (!access(rest, F_OK))
-			if (!more() && is_late())
-				return 0;
-		return 1;
 	}
 	if (!strcmp(line, "end")) {
 		end(before);

@@ -17,7 +17,19 @@ const KERNEL_STEP: usize = 40;
 /// From each module so many functions, evenly spread.
 const OF_EACH_MODULE: usize = 80;
 
-const MODULES: [&str; 5] = ["kvm", "xfs", "nfs", "btrfs", "virtio_net"];
+const MODULES: [&str; 11] = [
+    "kvm",
+    "xfs",
+    "nfs",
+    "btrfs",
+    "virtio_net",
+    "nfsd",
+    "sunrpc",
+    "cifs",
+    "ceph",
+    "nf_tables",
+    "nfsv4",
+];
 
 /// Questions that rstap is asked at once.
 const BATCH: usize = 200;

@@ -162,6 +162,14 @@ impl Finder {
         let front = |qualified: &str| format!("{}.function(\"{qualified}\")", site.prefix());
         let name = || format!("{}{}", front(&place::qualified(function)), self.suffix);
         if let Some(named) = &mut self.named {
+            // Of an inlined function one copy that can be probed is enough.
+            let refused = match function.kind {
+                FunctionKind::Inlined => site.session().target.refusal(function.entry),
+                _ => Ok(None),
+            };
+            if refused.map_err(|error| from_target(&error))?.is_some() {
+                return Ok(());
+            }
             if named.insert((function.name.clone(), function.declaration.clone())) {
                 // Nobody asks where it is.
                 let kind = ProbeKind::Function(CodePlace::default());

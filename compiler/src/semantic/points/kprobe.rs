@@ -30,7 +30,7 @@ pub(super) fn build(request: &Request) -> Build {
         };
         for symbol in symbols {
             if symbol.kind != SymbolKind::Function
-                || (is_pattern && symbol.name.starts_with("__pfx_"))
+                || (is_pattern && place::is_left_out(&name, &symbol.name))
             {
                 continue;
             }

@@ -64,6 +64,8 @@ pub(super) struct Site<'r> {
 pub(super) struct Program {
     /// Absolute.
     pub path: String,
+    /// The program that uses it, if this is a library and no process was named.
+    pub user: Option<String>,
     /// 0: all processes that run it.
     pub pid: i64,
     /// `process("...")`, perhaps with `.library("...")`.
@@ -74,7 +76,12 @@ impl Program {
     /// A program by its path; `pid` 0 means all processes that run it.
     pub fn of_path(path: String, pid: i64) -> Program {
         let prefix = format!("process(\"{path}\")");
-        Program { path, pid, prefix }
+        Program {
+            path,
+            user: None,
+            pid,
+            prefix,
+        }
     }
 
     /// A library of this program.
@@ -82,6 +89,7 @@ impl Program {
         Program {
             prefix: format!("{}.library(\"{path}\")", self.prefix),
             path,
+            user: (self.pid == 0).then(|| self.path.clone()),
             pid: self.pid,
         }
     }
@@ -120,6 +128,7 @@ impl<'r> Site<'r> {
         let offset = self.session().target.file_offset(address);
         Ok(ProbeKind::User {
             path: program.path.clone(),
+            program: program.user.clone(),
             offset: offset.map_err(|error| from_target(&error))?,
             reference_counter: 0,
             pid: program.pid,
@@ -219,6 +228,18 @@ impl<'r> Site<'r> {
         function: &Function,
         is_one_of_many: bool,
     ) -> Result<Option<Probeable>, Diagnostic> {
+        if self.request.has("return") && is_cold_part(&function.linkage_name) {
+            if is_one_of_many {
+                return Ok(None);
+            }
+            // What would be taken for its return address is anything that lies on the stack.
+            let name = &function.linkage_name;
+            let whole = name.split('.').next().unwrap_or(name);
+            let message = format!(
+                "'{name}' does not return: it is a part of '{whole}' that is jumped to, not called"
+            );
+            return Err(error(message).hint(format!("probe the return of '{whole}'")));
+        }
         // Of inlined copies some may be refused: `expand` looks at each of them.
         if self.program.is_some() || function.kind == FunctionKind::Inlined {
             return Ok(Some(Probeable::Kprobe));
@@ -340,16 +361,27 @@ pub(super) fn functions(
         Copies::Concrete => function.kind != FunctionKind::Inlined,
         Copies::Inlined => function.kind == FunctionKind::Inlined,
     };
-    // Padding before functions (CONFIG_FUNCTION_PADDING) has symbols but is never run.
-    let hides_padding = !pattern.function.starts_with("__pfx_");
     let mut seen = HashSet::new();
     found.retain(|function| {
         is_wanted(function)
-            && !(hides_padding && function.name.starts_with("__pfx_"))
+            && !is_left_out(&pattern.function, &function.name)
             && (copies == Copies::OneOfEach
                 || seen.insert((function.entry, function.kind, function.name.clone())))
     });
     Ok(found)
+}
+
+/// Whether a symbol of code is none that a pattern means, unless it says so: padding before
+/// functions (`CONFIG_FUNCTION_PADDING`), which is never run, and what functions seldom run.
+pub(super) fn is_left_out(pattern: &str, name: &str) -> bool {
+    (name.starts_with("__pfx_") && !pattern.starts_with("__pfx_"))
+        || (is_cold_part(name) && !pattern.contains(".cold"))
+}
+
+/// Whether a symbol is not a function but the part of one that compilers move away because it
+/// seldom runs: `f.cold`, `f.part.0.cold`, `f.cold.1`.
+fn is_cold_part(name: &str) -> bool {
+    name.split('.').skip(1).any(|part| part == "cold")
 }
 
 /// A function that the debug information does not have under this name: system

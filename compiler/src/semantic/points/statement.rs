@@ -64,6 +64,16 @@ fn at_address(request: &Request, site: &Site, value: u64) -> Build {
             .filter(|&start| start <= value);
         address.value = nearest.max().unwrap_or(value);
     }
+    let begin = target.instruction_at(&function, address);
+    if let Some(begin) = begin.map_err(|error| from_target(&error))?
+        && begin != address.value
+    {
+        let message = format!(
+            "address {:#x} is in the middle of the instruction at {begin:#x} of '{}'",
+            address.value, function.name
+        );
+        return Err(error(message).hint(format!("probe {begin:#x}, or the line with .nearest")));
+    }
     let kind = site.address(address)?;
     site.at_address(kind, site.context(Some(&function), address.value, false))
 }
@@ -181,7 +191,8 @@ fn own_rows(site: &Site, function: &Function, rows: Vec<LineAddress>) -> Vec<Lin
     rows.into_iter().filter(is_own).collect()
 }
 
-/// Lowest address of each line of a function's own file.
+/// First address of each line of a function's own file. What was moved away from the function
+/// because it seldom runs may lie before its entry, as in programs, and comes last.
 fn first_addresses(function: &Function, rows: &[LineAddress]) -> BTreeMap<u32, Address> {
     let mut lines = BTreeMap::new();
     for row in rows {
@@ -192,9 +203,10 @@ fn first_addresses(function: &Function, rows: &[LineAddress]) -> BTreeMap<u32, A
         if !is_own || row.position.line == 0 {
             continue;
         }
-        let entry = lines.entry(row.position.line).or_insert(row.address);
-        if row.address.value < entry.value {
-            *entry = row.address;
+        let order = |address: &Address| (address.value < function.entry.value, address.value);
+        let first = lines.entry(row.position.line).or_insert(row.address);
+        if order(&row.address) < order(first) {
+            *first = row.address;
         }
     }
     lines

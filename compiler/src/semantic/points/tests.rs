@@ -61,6 +61,8 @@ fn kernel() -> FixtureTarget {
     target.add_inlined("access_ok", ("fs/read_write.c", 300), &read, 0x101c);
     target.add_inlined("might_sleep", ("fs/read_write.c", 200), &read, 0x1018);
     target.refuse_address(0x1018, "it is patched");
+    let part = ("fs/read_write.c", 450);
+    target.add_function("vfs_read.part.0.cold", part, TypeId::VOID, &[]);
     target.add_line("fs/read_write.c", 451, 0x1000);
     target.add_line("fs/read_write.c", 454, 0x1020);
     target
@@ -148,6 +150,31 @@ fn wildcards_leave_out_what_cannot_be_probed() {
     );
     assert_eq!(names("probe timer.*(100) {}").len(), 8);
     assert_eq!(names("probe begin* {}"), ["begin"]);
+}
+
+#[test]
+fn parts_moved_away_are_no_functions() {
+    let read = "kernel.function(\"vfs_read@fs/read_write.c:450\")";
+    assert_eq!(names("probe kernel.function(\"vfs_r*\") {}"), [read]);
+    assert_eq!(
+        names("probe kernel.function(\"vfs_r*\").return {}"),
+        [format!("{read}.return")]
+    );
+    let part = "kernel.function(\"vfs_read.part.0.cold@fs/read_write.c:450\")";
+    assert_eq!(
+        names("probe kernel.function(\"vfs_read.part.0.cold\") {}"),
+        [part]
+    );
+    assert_eq!(names("probe kernel.function(\"*.cold\") {}"), [part]);
+    let refused = message("probe kernel.function(\"vfs_read.part.0.cold\").return {}");
+    assert!(
+        refused.contains("a part of 'vfs_read' that is jumped to"),
+        "{refused}"
+    );
+    let refused = message("probe kprobe.function(\"vfs_read.part.0.cold\").return {}");
+    assert!(refused.contains("does not return"), "{refused}");
+    let by_symbol = names("probe kprobe.function(\"vfs_r*\") {}");
+    assert_eq!(by_symbol, ["kprobe.function(\"vfs_read\")"]);
 }
 
 #[test]

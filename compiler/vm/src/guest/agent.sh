@@ -24,6 +24,8 @@ for class in /sys/class/virtio-ports/*; do
     read -r port <"$class/name" && ln -sf "/dev/${class##*/}" "/run/rstap/port-$port"
 done
 cd /
+# A kernel without internet protocols has none.
+ip link set lo up 2>/dev/null
 
 # Ends the machine: qemu does not boot again, and this needs no ACPI.
 leave() {

@@ -170,3 +170,25 @@ fn only_the_last_lines_are_kept() {
     assert_eq!(view.lines.len(), LINES_KEPT);
     assert_eq!(view.lines.front().map(String::as_str), Some("line 50"));
 }
+
+#[test]
+fn output_without_an_end_takes_no_memory_without_an_end() {
+    let mut view = view();
+    for _ in 0..LINES_KEPT + 50 {
+        view.push(&[b'x'; LINE_MAXIMUM - 1]);
+    }
+    assert!(view.partial.len() <= LINE_MAXIMUM);
+    assert_eq!(view.lines.len(), LINES_KEPT);
+    view.push(&[b'y'; 3 * LINE_MAXIMUM]);
+    view.push(b"\nend\n");
+    assert!(view.lines.iter().all(|line| line.len() <= LINE_MAXIMUM));
+    assert_eq!(view.lines.back().map(String::as_str), Some("end"));
+}
+
+#[test]
+fn to_the_first_line_twice_while_lines_come() {
+    let mut view = with_output(50);
+    view.keys(b"\t\x1b[H\x1b[H\x1b[H");
+    view.push(b"one\ntwo\n");
+    assert_eq!(view.render(9, 100)[4], "line 0");
+}

@@ -20,6 +20,22 @@ static noinline long taken_apart(const struct node *node, long value)
 	return node->value + value * sink;
 }
 
+static void CALLED __cold seldom(long value)
+{
+	sink -= value;
+}
+
+/* What calls a cold function is moved away: with_cold_part.cold. */
+static long CALLED with_cold_part(long value)
+{
+	if (value > 100) {
+		seldom(value);
+		value -= 50;
+		seldom(value);
+	}
+	return value + 1;
+}
+
 static long CALLED jumped_to(long value)
 {
 	sink++;
@@ -41,6 +57,8 @@ long CALLED values_clones(struct node *node)
 	total += constant_factor(value * 7, 7);
 	total += taken_apart(node, 5);
 	total += taken_apart(node, 6);
+	total += with_cold_part(3);
+	total += with_cold_part(300);
 	total += passes_on(21);
 	return total + jumped_to(1);
 }
