@@ -91,9 +91,10 @@ struct rst_context {
 	/* the gate: 0 when a handler may run, otherwise the slow path sorts it out */
 	union {
 		struct {
-			uint8_t busy;		/* written by this CPU alone */
+			uint8_t busy;		/* written by its holder alone */
 			uint8_t is_stopped;	/* the session does not run; written by any CPU */
 			uint8_t is_sampled;	/* the next run is measured */
+			uint8_t is_guarded;	/* process context works on what handlers use; as busy */
 		};
 		uint32_t gate;
 	};
@@ -149,6 +150,20 @@ void rst_fail_at(struct rst_context *c, const char *location);
 void rst_fail_called_from(struct rst_context *c, const char *location);
 /* catch: clears the error, gives its text in scratch memory. */
 struct rst_string rst_catch(struct rst_context *c);
+
+/* ---- calls --------------------------------------------------------------- */
+
+/* So many functions may call each other before what is left of the stack is asked for. */
+#define RST_SHALLOW_NESTING 16
+
+bool rst_may_nest_deeper(struct rst_context *c, const char *location);
+
+/* Asked by functions that may be called too deep: false, and a soft error, when they are. */
+RST_INLINE bool rst_may_nest(struct rst_context *c, const char *location)
+{
+	return RST_LIKELY(c->nesting < c->maximum_nesting && c->nesting < RST_SHALLOW_NESTING) ||
+	       rst_may_nest_deeper(c, location);
+}
 
 /* ---- facts --------------------------------------------------------------- */
 
@@ -515,6 +530,22 @@ void rst_put_binary(struct rst_output *o, int64_t value, int64_t size);
 void rst_put_memory(struct rst_output *o, struct rst_context *c, int64_t address, bool hex,
 		    unsigned int flags, int64_t width, int64_t precision);
 
+/* A number in memory, printed after a text. */
+struct rst_field {
+	const char *text;
+	unsigned int length;		/* of the text */
+	int offset;			/* from the structure's address */
+	unsigned char size;		/* 1, 2, 4, 8 */
+	unsigned char left, right;	/* shifts that leave the value of a word of 64 bits */
+	char conversion;		/* as rst_put_number takes it, or c */
+	unsigned char flags;
+	bool is_signed;
+};
+
+/* Reads and prints fields one by one, up to the first that cannot be read (a soft error). */
+void rst_put_fields(struct rst_output *o, struct rst_context *c, uint64_t address, bool is_user,
+		    const struct rst_field *fields, unsigned int count);
+
 /* sprintf: an output over string_size bytes of scratch memory ... */
 struct rst_output rst_string_output(struct rst_context *c);
 /* ... and its result. */
@@ -854,8 +885,6 @@ struct rst_user_line {
 	uint32_t offset, file, line;	/* line 0: none */
 };
 
-struct inode;
-
 struct rst_user_file {
 	const char *path;
 	const char *names;
@@ -863,7 +892,6 @@ struct rst_user_file {
 	const struct rst_user_frame *frames;
 	const struct rst_user_line *lines;
 	unsigned int symbol_count, frame_count, line_count;
-	struct inode *inode;		/* the runtime's */
 };
 
 /* Source lines of the kernel, packed by the compiler: rows in blocks, see codegen/kernel_lines.rs. */

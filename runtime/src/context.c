@@ -218,6 +218,25 @@ static bool stack_is_low(void)
 	return here - (unsigned long)current->stack < rst_limits.minimum_stack;
 }
 
+/* Stacks of interrupts are as small as one page, and where they end is not known here. */
+#define DEEP_NESTING	(2 * RST_SHALLOW_NESTING)
+/* For what functions call: reporting an error takes half of it. */
+#define DEEP_STACK	4096ul
+
+bool rst_may_nest_deeper(struct rst_context *c, const char *location)
+{
+	unsigned long left = current_stack_pointer - (unsigned long)current->stack;
+
+	if (c->nesting >= c->maximum_nesting)
+		rst_fail(c, "MAXNESTING exceeded", location);
+	else if (left < THREAD_SIZE ? left < max(DEEP_STACK, rst_limits.minimum_stack) :
+				      c->nesting >= DEEP_NESTING)
+		rst_fail(c, "no stack left for another function", location);
+	else
+		return true;
+	return false;
+}
+
 /* ---- refusals ------------------------------------------------------------------ */
 
 void rst_count_skip(struct rst_probe_state *state, struct rst_cpu *cpu,
@@ -243,7 +262,7 @@ bool rst_admit(const struct rst_probe *probe, struct rst_context *c, unsigned lo
 
 	if (READ_ONCE(rst_state) != RST_STATE_RUNNING || c->is_stopped || probe->closed)
 		goto refused;
-	if (c->busy) {
+	if (c->busy || c->is_guarded) {
 		rst_count_skip(probe->state, cpu, in_nmi() ? RST_SKIP_NMI : RST_SKIP_REENTRANT);
 		goto refused;
 	}

@@ -96,10 +96,18 @@ failed:
 
 /* ---- user ------------------------------------------------------------------------------- */
 
-/* A kernel thread has no user memory, whatever page tables it borrows. */
+/* Not exported: staprun tells where it is. */
+#undef nmi_uaccess_okay
+extern bool nmi_uaccess_okay(void) __attribute__((weak));
+
+/*
+ * Whether the page tables are those of the current process: not while the kernel switches to
+ * another, nor in a kernel thread, whatever it borrows. copy_from_user_nofault() asks the same
+ * since 6.4 and its backports, copy_to_user_nofault() does not.
+ */
 static bool has_user_memory(void)
 {
-	return current->mm != NULL;
+	return nmi_uaccess_okay ? nmi_uaccess_okay() : current->mm != NULL;
 }
 
 int rst_copy_user(void *to, uint64_t address, unsigned long size)

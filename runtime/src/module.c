@@ -4,7 +4,9 @@
  * probed by name from the moment they come, before their init function runs.
  *
  * The notifier is registered for as long as this module lives: the kernel calls
- * it with the chain's lock held, and the session's mutex is taken within that.
+ * it with the chain's lock held, and the session's mutex is taken within that, for
+ * modules that the script names: what is done under the mutex may need another
+ * module (a program's path, its file system), and others should not wait at all.
  */
 #include <linux/module.h>
 #include <linux/notifier.h>
@@ -14,11 +16,26 @@
 
 static bool module_is_watching;
 
+/* Others come and go at once, however long a begin probe holds the session's mutex. */
+static bool is_named(const char *module)
+{
+	unsigned int i;
+
+	for (i = 0; i < rst_script.probe_count; i++)
+		if (rst_script.probes[i].module && !strcmp(rst_script.probes[i].module, module))
+			return true;
+	for (i = 0; i < rst_script.anchor_count; i++)
+		if (!strcmp(rst_script.anchors[i].module, module))
+			return true;
+	return rst_sections_are_known(module);
+}
+
 static int changed(struct notifier_block *block, unsigned long action, void *data)
 {
 	struct module *module = data;
 
-	if (module == THIS_MODULE || (action != MODULE_STATE_COMING && action != MODULE_STATE_GOING))
+	if (module == THIS_MODULE || (action != MODULE_STATE_COMING && action != MODULE_STATE_GOING) ||
+	    !is_named(module->name))
 		return NOTIFY_OK;
 	mutex_lock(&rst_session_mutex);
 	if (action == MODULE_STATE_COMING)

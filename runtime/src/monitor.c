@@ -139,7 +139,7 @@ static void clear(void)
 	}
 	rst_conditions_evaluate();
 	rst_conditions_apply();
-	rst_contexts_stop(false);
+	rst_session_let_run();
 }
 
 static int command(const char *word)

@@ -11,6 +11,7 @@
 #include <linux/llist.h>
 #include <linux/perf_event.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -49,7 +50,7 @@ static DECLARE_WORK(follow_work, follow_new_threads);
 struct perf_probe {
 	struct rst_probe_state *state;
 	int error;
-	struct inode *inode;		/* of probe->path; NULL: any program */
+	struct rst_file file;		/* probe->path; no inode: any program */
 	struct list_head followed;
 	struct perf_event *events[];	/* by CPU, under cpus_mutex */
 };
@@ -69,7 +70,7 @@ static void perf_hit(struct perf_event *event, struct perf_sample_data *data, st
 	struct rst_probe_state *state = event->overflow_handler_context;
 	struct perf_probe *this = state->mechanism;
 
-	if (this->inode && !rst_runs_file(this->inode))
+	if (this->file.inode && !rst_runs_file(this->file.inode))
 		return;
 	/* the kernel clears the variables of a program that is not there yet */
 	if (state->probe->breakpoint_length && current->in_execve)
@@ -203,12 +204,15 @@ static int follow_thread(struct rst_probe_state *state, struct task_struct *task
 static void follow_process(struct rst_probe_state *state)
 {
 	struct perf_probe *this = state->mechanism;
-	struct pid *pid = find_get_pid(state->probe->pid ? state->probe->pid : rst_target_pid);
-	struct task_struct *leader = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
-	struct task_struct *threads[64], *thread;
+	struct task_struct *threads[64], *thread, *leader;
 	unsigned int count = 0, i;
 
-	put_pid(pid);
+	rcu_read_lock();
+	leader = pid_task(find_pid_ns(state->probe->pid ? state->probe->pid : rst_target_pid,
+				      &init_pid_ns), PIDTYPE_TGID);
+	if (leader)
+		get_task_struct(leader);
+	rcu_read_unlock();
 	this->error = -ESRCH;
 	if (!leader)
 		return;
@@ -354,7 +358,7 @@ static int perf_arm(void)
 		INIT_LIST_HEAD(&this->followed);
 		state->mechanism = this;
 		any = true;
-		this->error = rst_find_program(state->probe->path, &this->inode);
+		this->error = rst_file_open(&this->file, state->probe->path, rst_program_inode);
 		if (this->error)
 			continue;
 		counts |= state->probe->perf_counter != NULL;
@@ -403,7 +407,7 @@ static void perf_disarm(void)
 		}
 		for_each_possible_cpu(cpu)
 			release_event(this, cpu);
-		iput(this->inode);
+		rst_file_close(&this->file);
 		rst_free(this);
 		state->mechanism = NULL;
 		state->is_armed = false;

@@ -5,7 +5,6 @@
  * a write() runs the write handler with what was written as $value.
  */
 #include <linux/fs.h>
-#include <linux/namei.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -152,6 +151,32 @@ static bool procfs_belongs(const struct rst_probe_state *state)
 	       state->probe->kind == RST_PROBE_PROCFS_WRITE;
 }
 
+/* The names of this module's own files: the kernel complains of a second file of a name. */
+static bool is_reserved(const char *path)
+{
+	char name[20];
+
+	strscpy(name, path, min(sizeof(name), strcspn(path, "/") + 1));
+	return !strcmp(name, ".cmd") || !strcmp(name, "monitor_status") ||
+	       !strcmp(name, "monitor_control") ||
+	       (!strncmp(name, "trace", 5) && name[5] && !name[5 + strspn(name + 5, "0123456789")]);
+}
+
+/* Whether a file's name can be: it is none of ours, not too long, nor a directory of others. */
+static bool is_free(const struct procfs_file *this)
+{
+	const struct procfs_file *other;
+	size_t length = strlen(this->path);
+	const char *slash = strrchr(this->path, '/');
+
+	if (is_reserved(this->path) || strlen(slash ? slash + 1 : this->path) > NAME_MAX)
+		return false;
+	for (other = files; other; other = other->next)
+		if (!strncmp(other->path, this->path, length) && other->path[length] == '/')
+			return false;
+	return true;
+}
+
 static struct procfs_file *file_for(const char *path)
 {
 	struct procfs_file *this;
@@ -251,13 +276,13 @@ static int procfs_set(struct rst_probe_state *state, bool on)
 	return 0;
 }
 
-static void procfs_check(struct rst_probe_state *state, struct procfs_file *this)
+static void procfs_check(struct rst_probe_state *state, struct procfs_file *this, int error)
 {
 	if (!state)
 		return;
 	state->is_armed = this->entry != NULL;
 	if (!this->entry)
-		rst_probe_failed(state, -ENOENT);
+		rst_probe_failed(state, error);
 }
 
 static int procfs_arm(void)
@@ -277,10 +302,12 @@ static int procfs_arm(void)
 			this->write = state;
 	}
 	for (this = files; this; this = this->next) {
-		this->parent = parent_of(this->path);
+		int error = is_free(this) ? -ENOENT : -EEXIST;
+
+		this->parent = error == -EEXIST ? NULL : parent_of(this->path);
 		file_update(this);
-		procfs_check(this->read, this);
-		procfs_check(this->write, this);
+		procfs_check(this->read, this, error);
+		procfs_check(this->write, this, error);
 	}
 	return 0;
 }

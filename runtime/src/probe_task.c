@@ -15,7 +15,7 @@
 #include "target.h"
 
 struct task_probe {
-	struct inode *inode;	/* of probe->path, NULL: any */
+	struct rst_file file;	/* probe->path; no inode: any */
 };
 
 static bool task_belongs(const struct rst_probe_state *state)
@@ -27,7 +27,7 @@ static bool is_meant(const struct rst_probe_state *state)
 {
 	const struct task_probe *this = state->mechanism;
 
-	return this && rst_is_target(state->probe) && rst_runs_file(this->inode);
+	return this && rst_is_target(state->probe) && rst_runs_file(this->file.inode);
 }
 
 static void task_run(enum rst_task_event event)
@@ -194,7 +194,7 @@ static int prepare(struct rst_probe_state *state)
 
 	if (!this)
 		return -ENOMEM;
-	error = rst_find_program(state->probe->path, &this->inode);
+	error = rst_file_open(&this->file, state->probe->path, rst_program_inode);
 	if (error) {
 		rst_free(this);
 		return error;
@@ -265,7 +265,7 @@ static void task_disarm(void)
 
 		if (!task_belongs(state) || !this)
 			continue;
-		iput(this->inode);
+		rst_file_close(&this->file);
 		rst_free(this);
 		state->mechanism = NULL;
 		state->is_armed = false;

@@ -2,7 +2,6 @@
 /* probe_uprobe.c - instructions and returns of functions in user space, by file and offset. */
 #include <linux/fs.h>
 #include <linux/hash.h>
-#include <linux/namei.h>
 #include <linux/uprobes.h>
 
 #include "runtime.h"
@@ -38,8 +37,8 @@ struct user_probe {
 	struct rst_probe_state *state;
 	struct calls *calls;		/* NULL: nothing to keep */
 	struct uprobe_consumer consumer;
-	struct inode *inode;
-	struct inode *program;		/* of probe->program, NULL: any */
+	struct rst_file file;
+	struct rst_file program;	/* probe->program; no inode: any */
 	struct uprobe *uprobe;		/* kernels that give a handle */
 };
 
@@ -149,7 +148,7 @@ static void call_release(struct calls *this, struct call *call)
 
 static bool uprobe_is_wanted(const struct user_probe *this)
 {
-	return rst_is_target(this->state->probe) && rst_runs_file(this->program);
+	return rst_is_target(this->state->probe) && rst_runs_file(this->program.inode);
 }
 
 static void uprobe_run(struct user_probe *this, struct pt_regs *regs, unsigned long function)
@@ -259,13 +258,14 @@ static int uprobe_attach(struct user_probe *this)
 {
 	const struct rst_probe *probe = this->state->probe;
 
-	return rst_uprobe_register(&this->uprobe, this->inode, probe->offset,
+	return rst_uprobe_register(&this->uprobe, this->file.inode, probe->offset,
 				   probe->reference_counter, &this->consumer);
 }
 
 static void uprobe_detach(struct user_probe *this)
 {
-	rst_uprobe_unregister(this->uprobe, this->inode, this->state->probe->offset, &this->consumer);
+	rst_uprobe_unregister(this->uprobe, this->file.inode, this->state->probe->offset,
+			      &this->consumer);
 }
 
 static int uprobe_set(struct rst_probe_state *state, bool on)
@@ -274,7 +274,7 @@ static int uprobe_set(struct rst_probe_state *state, bool on)
 
 	if (on)
 		return uprobe_attach(this);
-	rst_uprobe_before_unregister(this->inode);
+	rst_uprobe_before_unregister(this->file.inode);
 	uprobe_detach(this);
 	rst_uprobe_wait();
 	return 0;
@@ -284,28 +284,21 @@ static int uprobe_arm_one(struct rst_probe_state *state)
 {
 	const struct rst_probe *probe = state->probe;
 	struct user_probe *this;
-	struct path path;
 	int error;
 
 	if (!probe->path)
 		return -EINVAL;
-	error = kern_path(probe->path, LOOKUP_FOLLOW, &path);
-	if (error)
-		return error;
 	this = rst_allocate(sizeof(*this));
-	if (!this) {
-		path_put(&path);
+	if (!this)
 		return -ENOMEM;
-	}
-	/* an overlay's file is mapped from the layer below */
-	this->inode = igrab(d_real_inode(path.dentry));
-	path_put(&path);
+	error = rst_file_open(&this->file, probe->path, rst_mapped_inode);
+	if (!error)
+		error = rst_file_open(&this->program, probe->program, rst_program_inode);
 	this->state = state;
 	if (probe->kind == RST_PROBE_USER_RETURN)
 		this->consumer.ret_handler = hit_return;
 	else
 		this->consumer.handler = uprobe_hit;
-	error = this->inode ? rst_find_program(probe->program, &this->program) : -ENOENT;
 	if (!error && probe->kind == RST_PROBE_USER_RETURN && probe->entry_handler) {
 		this->consumer.handler = hit_entry;
 		this->calls = calls_create(probe);
@@ -315,8 +308,8 @@ static int uprobe_arm_one(struct rst_probe_state *state)
 		error = uprobe_attach(this);
 	if (error) {
 		calls_destroy(this->calls);
-		iput(this->program);
-		iput(this->inode);
+		rst_file_close(&this->program);
+		rst_file_close(&this->file);
 		rst_free(this);
 		return error;
 	}
@@ -364,7 +357,7 @@ static void uprobe_disarm(void)
 		if (state->is_off)
 			continue;
 		if (!any)
-			rst_uprobe_before_unregister(this->inode);
+			rst_uprobe_before_unregister(this->file.inode);
 		any = true;
 		uprobe_detach(this);
 		cond_resched();
@@ -383,8 +376,8 @@ static void uprobe_release(void)
 
 		if (!uprobe_belongs(state) || !this)
 			continue;
-		iput(this->program);
-		iput(this->inode);
+		rst_file_close(&this->program);
+		rst_file_close(&this->file);
 		calls_destroy(this->calls);
 		rst_free(this);
 		state->mechanism = NULL;

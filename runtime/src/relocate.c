@@ -89,7 +89,8 @@ static bool find_per_cpu(const char *name, uint64_t *address)
 	return module;
 }
 
-static bool is_known(const char *module)
+/* Without a lock: sections are added, none is taken away. */
+bool rst_sections_are_known(const char *module)
 {
 	struct section *section;
 
@@ -106,7 +107,7 @@ int rst_section_learn(const char *module, const char *name, uint64_t address)
 
 	if (rst_state != RST_STATE_LOADED)
 		return -EBUSY;
-	if (!is_known(module)) {
+	if (!rst_sections_are_known(module)) {
 		if (!find_per_cpu(module, &per_cpu))
 			return 0;
 		error = add_section(module, ".data..percpu", per_cpu);

@@ -193,11 +193,12 @@ void rst_leave_process(struct rst_context *c, unsigned int index);
 
 /*
  * Keeps this CPU's handlers out, so that process context may take a lock that
- * handlers take. Returns what rst_unguard() wants.
+ * handlers take. Returns what rst_unguard() wants. `busy` is not for this: a begin
+ * or end probe that slept gives back its context from another CPU, meanwhile.
  */
 struct rst_guard {
 	unsigned long flags;
-	uint8_t busy;
+	uint8_t was_guarded;
 };
 
 static inline struct rst_guard rst_guard(void)
@@ -207,8 +208,8 @@ static inline struct rst_guard rst_guard(void)
 
 	local_irq_save(guard.flags);
 	cpu = this_cpu_ptr(rst_cpus);
-	guard.busy = cpu->context.busy;
-	WRITE_ONCE(cpu->context.busy, 1);
+	guard.was_guarded = cpu->context.is_guarded;
+	WRITE_ONCE(cpu->context.is_guarded, 1);
 	barrier();
 	return guard;
 }
@@ -216,7 +217,7 @@ static inline struct rst_guard rst_guard(void)
 static inline void rst_unguard(struct rst_guard guard)
 {
 	barrier();
-	WRITE_ONCE(this_cpu_ptr(rst_cpus)->context.busy, guard.busy);
+	WRITE_ONCE(this_cpu_ptr(rst_cpus)->context.is_guarded, guard.was_guarded);
 	local_irq_restore(guard.flags);
 }
 
@@ -255,6 +256,8 @@ int rst_modules_watch(void);
 void rst_modules_unwatch(void);
 void rst_session_module(const char *module, bool comes);
 void rst_session_pause(bool paused);
+/* Opens the gates of all CPUs, unless the session no longer runs. */
+void rst_session_let_run(void);
 /* From any context: no handler runs any more, staprun is asked to stop. */
 void rst_session_request_exit(int state);
 /* From any context: the session has failed with this text. */
@@ -326,6 +329,8 @@ bool rst_find_kernel_line(uint64_t address, const char **file, uint32_t *line);
 uint64_t rst_symbol_address(const char *name);
 /* Whether a probe's place is in a module that staprun told nothing of. */
 bool rst_is_unloaded(const struct rst_probe *probe);
+/* Whether staprun told of a module, or it came. */
+bool rst_sections_are_known(const char *module);
 /* Its sections are no longer where they were. */
 void rst_sections_forget(const char *module);
 /* Of a module that comes, before its init function runs. */
@@ -339,7 +344,7 @@ void rst_guru_destroy(void);
 
 /* ---- user_stack.c --------------------------------------------------------------- */
 
-void rst_user_files_open(void);
+int rst_user_files_open(void);
 void rst_user_files_close(void);
 
 /* ---- log.c ------------------------------------------------------------------------ */

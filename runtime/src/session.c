@@ -75,8 +75,9 @@ int rst_session_create(void)
 	}
 	if (rst_script.initialise)
 		rst_script.initialise();
-	rst_user_files_open();
 	rst_guru_prepare();
+	if (rst_user_files_open())
+		return -ENOMEM;
 	return create_string_parameters();
 }
 
@@ -279,6 +280,15 @@ static int arm_all(void)
 	return 0;
 }
 
+void rst_session_let_run(void)
+{
+	rst_contexts_stop(false);
+	/* a hit may have ended the session before, or while the gates were being opened */
+	smp_mb();
+	if (READ_ONCE(rst_state) != RST_STATE_RUNNING)
+		rst_contexts_stop(true);
+}
+
 int rst_session_start(int64_t target)
 {
 	int error;
@@ -299,13 +309,8 @@ int rst_session_start(int64_t target)
 		return error;
 	}
 	rst_conditions_apply();
-	if (cmpxchg(&rst_state, RST_STATE_STARTING, RST_STATE_RUNNING) != RST_STATE_STARTING)
-		return 0;
-	rst_contexts_stop(false);
-	/* a first hit may have ended the session while the gates were being opened */
-	smp_mb();
-	if (READ_ONCE(rst_state) != RST_STATE_RUNNING)
-		rst_contexts_stop(true);
+	if (cmpxchg(&rst_state, RST_STATE_STARTING, RST_STATE_RUNNING) == RST_STATE_STARTING)
+		rst_session_let_run();
 	return 0;
 }
 

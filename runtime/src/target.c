@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* target.c - which processes a probe in user space is meant for. */
+/* target.c - which files and processes a probe in user space is meant for. */
 #include <linux/fs.h>
 #include <linux/mm_types.h>
 #include <linux/namei.h>
@@ -11,6 +11,45 @@
 #include "target.h"
 
 #define ANCESTORS_MAXIMUM 64
+
+struct inode *rst_mapped_inode(const struct dentry *dentry)
+{
+	return d_real_inode(dentry);
+}
+
+struct inode *rst_program_inode(const struct dentry *dentry)
+{
+	return d_backing_inode(dentry);
+}
+
+int rst_file_open(struct rst_file *file, const char *name,
+		  struct inode *(*inode_of)(const struct dentry *))
+{
+	struct path path;
+	int error;
+
+	if (!name)
+		return 0;
+	error = kern_path(name, LOOKUP_FOLLOW, &path);
+	if (error)
+		return error;
+	file->inode = igrab(inode_of(path.dentry));
+	if (!file->inode) {
+		path_put(&path);
+		return -ENOENT;
+	}
+	file->path = path;
+	return 0;
+}
+
+void rst_file_close(struct rst_file *file)
+{
+	if (!file->inode)
+		return;
+	iput(file->inode);
+	file->inode = NULL;
+	path_put(&file->path);
+}
 
 /* -c and -x mean the process and what descends from it. */
 static bool descends_from(int64_t target)
@@ -37,23 +76,6 @@ bool rst_is_target(const struct rst_probe *probe)
 	if (probe->pid)
 		return current->tgid == probe->pid;
 	return !rst_target_pid || descends_from(rst_target_pid);
-}
-
-int rst_find_program(const char *name, struct inode **inode)
-{
-	struct path path;
-	int error;
-
-	*inode = NULL;
-	if (!name)
-		return 0;
-	error = kern_path(name, LOOKUP_FOLLOW, &path);
-	if (error)
-		return error;
-	/* an overlay's own: the program's file is open there (mm->exe_file) */
-	*inode = igrab(d_backing_inode(path.dentry));
-	path_put(&path);
-	return *inode ? 0 : -ENOENT;
 }
 
 bool rst_runs_file(const struct inode *inode)

@@ -8,15 +8,18 @@
 #include <linux/fs.h>
 #include <linux/irq_work.h>
 #include <linux/mm.h>
-#include <linux/namei.h>
 #include <linux/sched/task_stack.h>
 #include <linux/uprobes.h>
 
 #include "runtime.h"
+#include "target.h"
 
 #define USER_FRAMES	64u
 #define FRAME_PADDING	15u	/* bytes of a linkage stub, less one */
 #define STUB_PUSHED	11u	/* from this byte of it on one word more is on the stack */
+
+/* By number in rst_script.user_files; one that is not here has no inode. */
+static struct rst_file *user_files;
 
 /* ---- the mappings of the current process --------------------------------------- */
 
@@ -78,7 +81,9 @@ static void mappings_unlock(const struct rst_context *c, struct mm_struct *mm)
 		handler_holds(mm, false);
 		return;
 	}
-	if (c->user_mode || (c->regs && (c->regs->flags & RST_INTERRUPTS_ON))) {
+	/* a new task comes with the run queue locked, and its program's registers do not tell */
+	if (c->probe->kind != RST_PROBE_TASK &&
+	    (c->user_mode || (c->regs && (c->regs->flags & RST_INTERRUPTS_ON)))) {
 		mmap_read_unlock(mm);
 		return;
 	}
@@ -87,23 +92,20 @@ static void mappings_unlock(const struct rst_context *c, struct mm_struct *mm)
 	irq_work_queue(&late->work);
 }
 
-void rst_user_files_open(void)
+int rst_user_files_open(void)
 {
 	unsigned int i;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
 		init_irq_work(&per_cpu_ptr(&late_unlocks, cpu)->work, unlock_late);
-	for (i = 0; i < rst_script.user_file_count; i++) {
-		struct rst_user_file *file = &rst_script.user_files[i];
-		struct path path;
-
-		/* a file that is not here is not mapped either */
-		if (kern_path(file->path, LOOKUP_FOLLOW, &path))
-			continue;
-		file->inode = igrab(d_real_inode(path.dentry));
-		path_put(&path);
-	}
+	user_files = rst_allocate(sizeof(*user_files) * (rst_script.user_file_count + 1ul));
+	if (!user_files)
+		return -ENOMEM;
+	/* a file that is not here is not mapped either */
+	for (i = 0; i < rst_script.user_file_count; i++)
+		rst_file_open(&user_files[i], rst_script.user_files[i].path, rst_mapped_inode);
+	return 0;
 }
 
 void rst_user_files_close(void)
@@ -111,10 +113,10 @@ void rst_user_files_close(void)
 	unsigned int i;
 	int cpu;
 
-	for (i = 0; i < rst_script.user_file_count; i++) {
-		iput(rst_script.user_files[i].inode);
-		rst_script.user_files[i].inode = NULL;
-	}
+	for (i = 0; user_files && i < rst_script.user_file_count; i++)
+		rst_file_close(&user_files[i]);
+	rst_free(user_files);
+	user_files = NULL;
 	for_each_possible_cpu(cpu)
 		irq_work_sync(&per_cpu_ptr(&late_unlocks, cpu)->work);
 }
@@ -140,10 +142,8 @@ static void place_find(struct mm_struct *mm, unsigned long address, struct place
 	place->offset = address - area->vm_start + (area->vm_pgoff << PAGE_SHIFT);
 	strscpy(place->name, area->vm_file->f_path.dentry->d_name.name, sizeof(place->name));
 	for (i = 0; i < rst_script.user_file_count; i++) {
-		const struct rst_user_file *file = &rst_script.user_files[i];
-
-		if (file->inode && file->inode == file_inode(area->vm_file)) {
-			place->file = file;
+		if (user_files[i].inode == file_inode(area->vm_file)) {
+			place->file = &rst_script.user_files[i];
 			return;
 		}
 	}

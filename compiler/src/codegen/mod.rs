@@ -14,6 +14,7 @@ mod carried;
 mod condition;
 mod embedded;
 mod expression;
+mod fields;
 mod kernel_lines;
 mod map;
 mod print;
@@ -35,6 +36,9 @@ use crate::regex::Regex;
 use analysis::Analysis;
 use body::{Body, FunctionInfo, FunctionInfos};
 use writer::{Writer, identifier, quote};
+
+/// Calls within calls that no stack is too small for: `RST_SHALLOW_NESTING` in `rstap.h`.
+const SHALLOW_NESTING: u32 = 16;
 
 /// Why no C could be made of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,18 +220,17 @@ impl Unit<'_> {
                 .limits
                 .nesting
                 .is_some_and(|n| n < self.nesting())
+            || self.analysis.call_depth() > SHALLOW_NESTING
         {
             body.info.may_fail = true;
-            entry.push("if (RST_UNLIKELY(c->nesting >= c->maximum_nesting)) {".to_owned());
             entry.push(format!(
-                "\trst_fail(c, \"MAXNESTING exceeded\", {});",
+                "if (RST_UNLIKELY(!rst_may_nest(c, {})))",
                 self.location(function.location)
             ));
             entry.push(match function.returns {
                 Type::Void | Type::Stat => "\treturn;".to_owned(),
                 _ => "\treturn value;".to_owned(),
             });
-            entry.push("}".to_owned());
             entry.push("c->nesting++;".to_owned());
             closing.push("c->nesting--;".to_owned());
         }

@@ -56,7 +56,7 @@ fn values_stick_to_short_options() {
 #[test]
 fn listings_stand_alone() {
     let options = good("-L 'kernel.function(\"vfs_*\")'");
-    assert!(options.is_listing());
+    assert!(matches!(options.action, Action::List { .. }));
     assert!(bad("-l begin -L end").contains("only one of the -l/-L/--dump-*"));
     assert!(bad("-l begin -e x").starts_with("Cannot specify a script with"));
     assert!(bad("--dump-functions -p2").starts_with("Cannot specify -p with"));
@@ -85,6 +85,16 @@ fn refusals_are_systemtaps() {
             "Invalid --vp argument: it takes 1 to 5 digits.",
         ),
         ("-x abc a", "Invalid target process ID number."),
+        ("-x 0 a", "Invalid target process ID number."),
+        (
+            "-S 1,0 -o f a",
+            "Invalid file size option for -S: megabytes and number of files must be above 0.",
+        ),
+        ("-o '' a", "Empty FILE name of -o invalid."),
+        (
+            "-F --monitor a",
+            "You can't specify -F and --monitor together.",
+        ),
         ("-c '' a", "Empty CMD string invalid."),
         ("-T abc a", "Invalid timeout interval."),
         ("--color=foo a", "Invalid argument 'foo' for --color."),
