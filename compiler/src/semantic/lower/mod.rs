@@ -21,6 +21,7 @@ mod stmt;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use indexmap::IndexMap;
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::Span;
@@ -95,8 +96,8 @@ pub struct Lowering<'s, 'a> {
     probe_locals: Vec<HashMap<String, TypeVar>>,
     /// IR of functions of this walk, by number; filled as they are reached.
     bodies: Vec<Option<ir::Function>>,
-    /// Functions made for pretty printing, in this walk.
-    synthesized: Vec<ir::Function>,
+    /// Functions made for pretty printing, in this walk, by what they do.
+    synthesized: IndexMap<String, ir::Function>,
     errors: Vec<Diagnostic>,
     /// Tokens of expressions that have an error, in this walk.
     failed: HashSet<Span>,
@@ -121,7 +122,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
             uses_target: HashMap::new(),
             probe_locals: Vec::new(),
             bodies: Vec::new(),
-            synthesized: Vec::new(),
+            synthesized: IndexMap::new(),
             errors: Vec::new(),
             failed: HashSet::new(),
             warned: HashSet::new(),
@@ -379,7 +380,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
         for function in functions.into_iter().flatten() {
             self.program.functions.push(function);
         }
-        for function in std::mem::take(&mut self.synthesized) {
+        for function in std::mem::take(&mut self.synthesized).into_values() {
             self.program.functions.push(function);
         }
         self.add_globals();
