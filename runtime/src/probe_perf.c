@@ -205,16 +205,18 @@ static void follow_process(struct rst_probe_state *state)
 	struct perf_probe *this = state->mechanism;
 	struct pid *pid = find_get_pid(state->probe->pid ? state->probe->pid : rst_target_pid);
 	struct task_struct *leader = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
-	struct task_struct *threads[64], *thread;
+	struct task_struct **threads, *thread;
 	unsigned int count = 0, i;
 
 	put_pid(pid);
 	this->error = -ESRCH;
 	if (!leader)
 		return;
+	threads = rst_allocate(FOLLOWED_MAXIMUM * sizeof(*threads));
+	this->error = threads ? -ESRCH : -ENOMEM;
 	rcu_read_lock();
 	for_each_thread(leader, thread) {
-		if (count == ARRAY_SIZE(threads))
+		if (!threads || count == FOLLOWED_MAXIMUM)
 			break;
 		get_task_struct(thread);
 		threads[count++] = thread;
@@ -223,10 +225,11 @@ static void follow_process(struct rst_probe_state *state)
 	for (i = 0; i < count; i++) {
 		int error = follow_thread(state, threads[i]);
 
-		if (error)
+		if (error && error != -ESRCH)
 			this->error = error;
 		put_task_struct(threads[i]);
 	}
+	rst_free(threads);
 	put_task_struct(leader);
 }
 
@@ -336,6 +339,14 @@ static int perf_set(struct rst_probe_state *state, bool on)
 	return 0;
 }
 
+/* It follows some threads of its process, and others it could not. */
+static bool misses_threads(const struct rst_probe_state *state)
+{
+	const struct perf_probe *this = state->mechanism;
+
+	return follows_threads(state->probe) && this->error && this->error != -ESRCH;
+}
+
 static int perf_arm(void)
 {
 	struct rst_probe_state *state;
@@ -373,7 +384,7 @@ static int perf_arm(void)
 	hotplug_state = result;
 	follow_cpus(NULL);
 	rst_for_each_probe(state)
-		if (perf_belongs(state) && !state->is_armed)
+		if (perf_belongs(state) && (!state->is_armed || misses_threads(state)))
 			rst_probe_failed(state, ((struct perf_probe *)state->mechanism)->error);
 	return 0;
 }
