@@ -86,7 +86,8 @@ smoke: all $(LAB)
 
 # Coverage of branches and compared values, as libFuzzer wants it; for the host's target alone, so
 # that build scripts and macros are not instrumented. The readers of files keep what they have
-# read, so a process does so many inputs and no more; the compiler wants a large stack.
+# mapped, and a process may have 65,530 mappings (vm.max_map_count): behind that malloc() fails. So
+# it does so many inputs and no more. The compiler wants a large stack.
 FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ_FLAGS := -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 \
 	inline-8bit-counters pc-table trace-compares)
@@ -108,7 +109,7 @@ fuzz: fuzz-build
 			RSTAP_FUZZ_TARGET=$$target nice -n 5 $(FUZZER) \
 				$(FUZZ_FOLDER)/$$target tests/fuzz/corpus/$$target $$more \
 				-artifact_prefix=$(FUZZ_FOLDER)/$$target- -max_total_time=$$left \
-				-runs=60000 -timeout=20 -rss_limit_mb=3000; \
+				-runs=20000 -timeout=20 -rss_limit_mb=3000; \
 		done; \
 	done
 
@@ -120,7 +121,8 @@ stress: all lab
 # The few inputs that reach as much code as all that were found, into the corpus.
 fuzz-corpus: fuzz-build
 	@set -e; ulimit -s 262144; for target in $(FUZZ_TARGETS); do \
-		RSTAP_FUZZ_TARGET=$$target $(FUZZER) -set_cover_merge=1 -use_counters=0 -max_len=1500 \
+		case $$target in elf|btf|module) longest=20000;; *) longest=1500;; esac; \
+		RSTAP_FUZZ_TARGET=$$target $(FUZZER) -set_cover_merge=1 -use_counters=0 -max_len=$$longest \
 			tests/fuzz/corpus/$$target $(FUZZ_FOLDER)/$$target; \
 	done
 

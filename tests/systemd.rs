@@ -70,7 +70,9 @@ fn units_run_stop_restart_fail_and_survive_a_reboot() {
     a_module_is_stopped(&mut guest);
     a_killed_loader_is_started_again(&mut guest);
     a_script_has_options_of_its_own(&mut guest);
+    reload_starts_a_new_file(&mut guest);
     a_wrong_script_fails(&mut guest);
+    a_missing_script_fails(&mut guest);
     switch_off(guest);
 
     let mut guest = machine.boot().unwrap();
@@ -135,6 +137,26 @@ fn a_script_has_options_of_its_own(guest: &mut Guest) {
     let script = "systemctl enable --now rstap@hello || exit 1\n".to_string()
         + &journal("rstap@hello", "hello 7 eth0 guru 1");
     run_leaving(guest, "compile", &script).success();
+}
+
+fn reload_starts_a_new_file(guest: &mut Guest) {
+    let script = "cd /etc/rstap; cp hello.stp re-load.v2.stp\n\
+         echo RSTAP_OPTIONS=-g -o /run/reload >re-load.v2.conf\n\
+         echo RSTAP_ARGUMENTS=7 eth0 >>re-load.v2.conf\n\
+         systemctl start rstap@re-load.v2 || exit 1\n"
+        .to_string()
+        + &until("grep -qs eth0 /run/reload")
+        + "systemctl reload rstap@re-load.v2 || exit 2\n"
+        + &until("[ -e /run/reload.1 ]")
+        + "systemctl stop rstap@re-load.v2 || exit 3\n\
+           systemctl show -p Result rstap@re-load.v2; cat /run/reload.1\n";
+    let shown = run_leaving(guest, "reload", &script).success();
+    assert_eq!(shown, "Result=success\nhello ended\n");
+}
+
+fn a_missing_script_fails(guest: &mut Guest) {
+    let script = "systemctl start rstap@nosuch && echo started; echo $?";
+    assert_eq!(run_leaving(guest, "missing", script).success(), "1\n");
 }
 
 fn a_wrong_script_fails(guest: &mut Guest) {

@@ -44,19 +44,6 @@ pub fn argument(index: u32) -> ArgumentPlace {
     }
 }
 
-/// Whether a function is a system call's entry that takes one `struct pt_regs *`
-/// in place of its arguments (`arch/x86/include/asm/syscall_wrapper.h`).
-pub fn is_syscall_wrapper(function: &str) -> bool {
-    [
-        "__x64_sys_",
-        "__ia32_sys_",
-        "__ia32_compat_sys_",
-        "__x64_compat_sys_",
-    ]
-    .iter()
-    .any(|prefix| function.starts_with(prefix))
-}
-
 /// Largest length of a data breakpoint in bytes; it must be a power of two.
 pub const BREAKPOINT_LENGTH: u32 = 8;
 
@@ -70,11 +57,5 @@ mod tests {
         assert_eq!(argument(5), ArgumentPlace::Register(9));
         assert_eq!(argument(6), ArgumentPlace::Stack(8));
         assert_eq!(argument(7), ArgumentPlace::Stack(16));
-    }
-
-    #[test]
-    fn wrappers_of_system_calls() {
-        assert!(is_syscall_wrapper("__x64_sys_getppid"));
-        assert!(!is_syscall_wrapper("ksys_read"));
     }
 }

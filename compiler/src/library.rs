@@ -225,19 +225,17 @@ impl Library for TapsetLibrary<'_> {
         self.files.len()
     }
 
-    fn parse(&self, file: usize, sources: &mut SourceMap) -> (String, ast::File, Vec<Diagnostic>) {
+    fn parse(&self, file: usize, sources: &mut SourceMap) -> (ast::File, Vec<Diagnostic>) {
         let Some(file) = self.files.get(file) else {
             return Default::default();
         };
-        let name = file.path.to_string_lossy().into_owned();
-        let (tree, diagnostics) = parse_script(
+        parse_script(
             sources,
-            &name,
+            &file.path.to_string_lossy(),
             file.text.as_str(),
             &self.environment,
             &self.macros,
             &self.arguments,
-        );
-        (name, tree, diagnostics)
+        )
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rstap_debuginfo::{
     Address, Callee, CarriedFrame, CarriedLine, CarriedSymbol, Function, FunctionQuery, Label,
     LineAddress, Location, Marker, MemberPath, ModuleId, Placement, PltEntry, Probeable, Prototype,
-    Result, Source, SourcePosition, Symbol, Tracepoint, Type, TypeId, Variable,
+    Result, Symbol, Tracepoint, Type, TypeId, Variable,
 };
 
 pub use fixture::FixtureTarget;
@@ -44,8 +44,6 @@ pub trait Target {
     fn library(&self, name: &str) -> Result<String>;
     /// Byte offset in its file of an address of a user program.
     fn file_offset(&self, address: Address) -> Result<u64>;
-    /// Whether a source of facts is there.
-    fn has(&self, module: ModuleId, source: Source) -> bool;
 
     fn functions(&self, module: ModuleId, query: &FunctionQuery) -> Result<Vec<Function>>;
     fn prototype(&self, function: &Function) -> Result<Option<Prototype>>;
@@ -62,7 +60,6 @@ pub trait Target {
     /// The function with code at an address: the innermost inlined copy, or the concrete one.
     fn function_at(&self, address: Address, inlined: bool) -> Result<Option<Function>>;
 
-    fn source_files(&self, module: ModuleId, glob: &str) -> Result<Vec<String>>;
     /// Rows of the line table of files that match, lines `first` to `last`.
     fn lines(
         &self,
@@ -72,7 +69,6 @@ pub trait Target {
         last: u32,
     ) -> Result<Vec<LineAddress>>;
     fn lines_of(&self, function: &Function) -> Result<Vec<LineAddress>>;
-    fn line_at(&self, address: Address) -> Result<Option<SourcePosition>>;
 
     fn type_of(&self, id: TypeId) -> Result<Arc<Type>>;
     /// As SystemTap prints it: `struct file*`.
@@ -101,7 +97,6 @@ pub trait Target {
 
     fn symbol(&self, module: ModuleId, name: &str) -> Option<Symbol>;
     fn symbols(&self, module: ModuleId, glob: &str) -> Vec<Symbol>;
-    fn symbol_at(&self, address: Address) -> Option<(String, u64)>;
     fn placement(&self, address: Address) -> Result<Placement>;
     fn probeable(&self, function: &Function) -> Result<Probeable>;
     /// Why no probe can be at an address, if none can.
@@ -109,6 +104,4 @@ pub trait Target {
     /// Where the instruction begins that the byte at an address of a function belongs to. `None`
     /// if that cannot be told.
     fn instruction_at(&self, function: &Function, address: Address) -> Result<Option<u64>>;
-    /// Whether the kernel exports the symbol to modules.
-    fn is_exported(&self, name: &str) -> bool;
 }

@@ -530,6 +530,22 @@ void rst_put_binary(struct rst_output *o, int64_t value, int64_t size);
 void rst_put_memory(struct rst_output *o, struct rst_context *c, int64_t address, bool hex,
 		    unsigned int flags, int64_t width, int64_t precision);
 
+/* A number in memory, printed after a text. */
+struct rst_field {
+	const char *text;
+	unsigned int length;		/* of the text */
+	int offset;			/* from the structure's address */
+	unsigned char size;		/* 1, 2, 4, 8 */
+	unsigned char left, right;	/* shifts that leave the value of a word of 64 bits */
+	char conversion;		/* as rst_put_number takes it, or c */
+	unsigned char flags;
+	bool is_signed;
+};
+
+/* Reads and prints fields one by one, up to the first that cannot be read (a soft error). */
+void rst_put_fields(struct rst_output *o, struct rst_context *c, uint64_t address, bool is_user,
+		    const struct rst_field *fields, unsigned int count);
+
 /* sprintf: an output over string_size bytes of scratch memory ... */
 struct rst_output rst_string_output(struct rst_context *c);
 /* ... and its result. */

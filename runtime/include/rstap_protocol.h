@@ -59,6 +59,7 @@ enum rst_hello_flags {
 	RST_HELLO_BULK = 1,		/* -b: output is not merged, order does not matter */
 	RST_HELLO_FLIGHT_RECORDER = 2,	/* -F, -L: full buffers overwrite the oldest output */
 	RST_HELLO_SUPPRESS_WARNINGS = 4,
+	RST_HELLO_ATTACH = 8,		/* -A: refused with ENOTCONN before the session was started */
 };
 
 /*

@@ -258,6 +258,14 @@ static int request_hello(const char *payload, unsigned int length)
 		return -EINVAL;
 	if (words[0] != RST_PROTOCOL_VERSION)
 		return -EPROTO;
+	if (words[1] & RST_HELLO_ATTACH && rst_state == RST_STATE_LOADED)
+		return -ENOTCONN;
+	/* what an earlier loader took and died with is told again */
+	queue.told_exit = false;
+	session.told_end = false;
+	session.account_step = 0;
+	if (rst_state == RST_STATE_ENDED)
+		WRITE_ONCE(session.has_ended, true);
 	session.is_detached = false;
 	session.loader_pid = task_tgid_nr(current);
 	/* the user who called it, should staprun be set-user-ID */
@@ -291,7 +299,7 @@ static int request(unsigned int type, const char *payload, unsigned int length)
 	case RST_CONTROL_START:
 		if (length < 8)
 			return -EINVAL;
-		rst_control_started(rst_session_start(number));
+		rst_control_started(rst_session_start(rst_global_pid(number)));
 		return 0;
 	case RST_CONTROL_EXIT:
 		rst_session_stop(true);

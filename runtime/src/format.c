@@ -305,6 +305,35 @@ void rst_put_memory(struct rst_output *o, struct rst_context *c, int64_t address
 		put_repeated(o, ' ', spaces);
 }
 
+static uint64_t field_value(const struct rst_field *field, uint64_t word)
+{
+	word <<= field->left;
+	return field->is_signed ? (uint64_t)((int64_t)word >> field->right) : word >> field->right;
+}
+
+void rst_put_fields(struct rst_output *o, struct rst_context *c, uint64_t address, bool is_user,
+		    const struct rst_field *fields, unsigned int count)
+{
+	const struct rst_field *field;
+
+	for (field = fields; field < fields + count; field++) {
+		uint64_t at = address + field->offset;
+		uint64_t value = is_user ? rst_read_user(c, at, field->size) :
+					   rst_read_kernel(c, at, field->size);
+
+		if (RST_FAILED(c))
+			return;
+		value = field_value(field, value);
+		rst_put(o, field->text, field->length);
+		if (field->conversion == 'c')
+			rst_put_character(o, value, field->flags, -1);
+		else if (field->conversion == 'd' && !field->flags)
+			rst_put_decimal(o, value);
+		else
+			rst_put_number(o, value, field->conversion, field->flags, -1, -1);
+	}
+}
+
 /* ---- texts of messages ---------------------------------------------------- */
 
 void rst_text_add_bytes(struct rst_text *t, const char *text, unsigned int length)

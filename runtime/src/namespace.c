@@ -27,6 +27,16 @@ void rst_namespace_forget(void)
 	target_users = NULL;
 }
 
+int64_t rst_global_pid(int64_t number)
+{
+	struct pid *pid = number > 0 && number <= INT_MAX ? find_get_pid(number) : NULL;
+
+	if (pid)
+		number = pid_nr(pid);
+	put_pid(pid);
+	return number;
+}
+
 static int take_from(struct task_struct *task)
 {
 	rst_namespace_forget();

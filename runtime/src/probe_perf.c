@@ -11,6 +11,7 @@
 #include <linux/llist.h>
 #include <linux/perf_event.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -203,12 +204,15 @@ static int follow_thread(struct rst_probe_state *state, struct task_struct *task
 static void follow_process(struct rst_probe_state *state)
 {
 	struct perf_probe *this = state->mechanism;
-	struct pid *pid = find_get_pid(state->probe->pid ? state->probe->pid : rst_target_pid);
-	struct task_struct *leader = pid ? get_pid_task(pid, PIDTYPE_TGID) : NULL;
-	struct task_struct **threads, *thread;
+	struct task_struct **threads, *thread, *leader;
 	unsigned int count = 0, i;
 
-	put_pid(pid);
+	rcu_read_lock();
+	leader = pid_task(find_pid_ns(state->probe->pid ? state->probe->pid : rst_target_pid,
+				      &init_pid_ns), PIDTYPE_TGID);
+	if (leader)
+		get_task_struct(leader);
+	rcu_read_unlock();
 	this->error = -ESRCH;
 	if (!leader)
 		return;

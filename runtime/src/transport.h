@@ -12,6 +12,8 @@ int rst_remote_learn(uint64_t index, const char *uri);
 int rst_namespace_learn(int64_t pid);
 /* those of the caller, if none are known */
 int rst_namespace_default(void);
+/* the number outside of all namespaces, as pid() gives it, of the caller's process of that number */
+int64_t rst_global_pid(int64_t number);
 void rst_namespace_forget(void);
 
 #endif /* RST_TRANSPORT_H */

@@ -91,6 +91,21 @@ int rst_copy_user(void *to, uint64_t address, unsigned long size)
 	return -14;
 }
 
+uint64_t rst_read_kernel(struct rst_context *c, uint64_t address, unsigned int size)
+{
+	uint64_t value = 0;
+
+	if (rst_copy_kernel(&value, address, size))
+		rst_fail(c, "kernel read fault", NULL);
+	return value;
+}
+
+uint64_t rst_read_user(struct rst_context *c, uint64_t address, unsigned int size)
+{
+	rst_fail(c, "user read fault", NULL);
+	return 0;
+}
+
 static char output_buffer[65536];
 
 void rst_output_grow(struct rst_output *o, const char *text, unsigned int length)
@@ -195,6 +210,38 @@ static void test_format(void)
 	CHECK(!strcmp(printed(c), "  68656c6c6f"));
 	rst_put_memory(&c->output, c, 5, 1, 0, 0, 5);
 	CHECK(c->error && !strcmp(c->error, "kernel memory read fault at 0x0000000000000005 [man error::fault]"));
+}
+
+static void test_fields(void)
+{
+	static const struct {
+		signed char small;
+		char letter;
+		unsigned short half;
+		unsigned int bits;
+		long word;
+	} from = { -5, '\n', 65535, 0x1234f678, -7 };
+	static const struct rst_field fields[] = {
+		{ "{a=", 3, 0, 1, 56, 56, 'd', 0, 1 },
+		{ ", b='", 5, 1, 1, 56, 56, 'c', RST_PRINT_ALTERNATE, 0 },
+		{ "', c=", 5, 2, 2, 48, 48, 'u', 0, 0 },
+		/* bits 12 to 15, as a signed and as an unsigned number */
+		{ ", d=", 4, 4, 4, 48, 60, 'd', 0, 1 },
+		{ ", e=", 4, 4, 4, 48, 60, 'u', 0, 0 },
+		{ ", f=", 4, 4, 4, 32, 32, 'p', 0, 0 },
+		{ ", g=", 4, 8, 8, 0, 0, 'd', 0, 0 },
+	};
+	struct rst_context *c = context(0, 8);
+
+	rst_put_fields(&c->output, c, (uint64_t)&from, false, fields, 7);
+	CHECK(!c->error);
+	CHECK(!strcmp(printed(c), "{a=-5, b='\\n', c=65535, d=-1, e=15, f=0x1234f678, g=-7"));
+	rst_put_fields(&c->output, c, 4095, false, fields, 7);
+	CHECK(c->error && !strcmp(c->error, "kernel read fault"));
+	CHECK(!strcmp(printed(c), ""));
+	c->error = NULL;
+	rst_put_fields(&c->output, c, (uint64_t)&from, true, fields, 7);
+	CHECK(c->error && !strcmp(c->error, "user read fault"));
 }
 
 /* ---- strings ------------------------------------------------------------------------------- */
@@ -656,6 +703,7 @@ static void test_locks(void)
 int main(void)
 {
 	test_format();
+	test_fields();
 	test_strings();
 	test_stats();
 	test_maps();

@@ -3,11 +3,12 @@
 //! The framing is SystemTap's: four bytes of magic, a sequence number and a length of 32 bits
 //! each, in the machine's byte order, then the text.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 
 use crate::framing::Message;
-use crate::report::{Failure, Result};
+use crate::report::{Failure, Result, print_error_line};
 
 pub(crate) const MAGIC: [u8; 4] = [0xf0, 0x9f, 0xa9, 0xba];
 /// More than any CPU's buffer holds: a longer record is none.
@@ -30,6 +31,10 @@ pub struct Merged {
     pub records: u64,
     /// Numbers that no file has: messages that were lost, or a file that was not given.
     pub missing: u64,
+    /// Records whose number had been there: a file that was given twice, or of another session.
+    pub repeated: u64,
+    /// Files that could not be read to their end, with the reason.
+    pub damaged: Vec<String>,
 }
 
 /// One file, with its next record read.
@@ -40,9 +45,9 @@ struct Source<R> {
 }
 
 impl<R: Read> Source<R> {
-    fn advance(&mut self) -> Result<()> {
+    fn advance(&mut self) -> std::result::Result<(), String> {
         self.head = None;
-        let failed = |text: &str| Failure::new(format!("{}: {text}", self.name));
+        let failed = |text: &str| format!("{}: {text}", self.name);
         let mut header = [0; 12];
         let mut have = 0;
         while have < header.len() {
@@ -60,7 +65,7 @@ impl<R: Read> Source<R> {
         };
         let length = word(8);
         if !header.starts_with(&MAGIC) || length > RECORD_MAXIMUM {
-            return Err(failed("it is no file of bulk mode (staprun -b)"));
+            return Err(failed("what follows is no record of bulk mode (rstap -b)"));
         }
         let mut text = vec![0; length as usize];
         self.from
@@ -71,76 +76,97 @@ impl<R: Read> Source<R> {
     }
 }
 
+/// How far a number is from another; the counter of 32 bits wraps.
+fn distance(number: u32, from: u32) -> i32 {
+    number.wrapping_sub(from) as i32
+}
+
 /// Puts the records of all files into the order in which they were printed. `tell` gets the
-/// file's name, the number and the length of each.
+/// file's name, the number and the length of each. A file that is cut short, as by a full disk,
+/// gives what it has.
 ///
 /// # Errors
-/// A file cannot be read or is none of bulk mode, or `to` cannot be written.
+/// `to` cannot be written.
 pub fn merge<R: Read>(
     files: Vec<(String, R)>,
     to: &mut dyn Write,
     tell: &mut dyn FnMut(&str, u32, usize),
-) -> Result<Merged> {
+) -> io::Result<Merged> {
+    let mut merged = Merged::default();
     let mut sources = Vec::new();
     for (name, from) in files {
         let head = None;
         let mut source = Source { name, from, head };
-        source.advance()?;
+        merged.damaged.extend(source.advance().err());
         sources.push(source);
     }
-    let mut merged = Merged::default();
     // The first message of a session has the number 1; rotated files may start later.
     let numbers = sources.iter().filter_map(|source| source.head.as_ref());
-    let mut next = numbers.map(|(number, _)| *number).min().unwrap_or(0);
+    let numbers = numbers.map(|(number, _)| *number);
+    let earlier = |one, other| match distance(other, one) < 0 {
+        true => other,
+        false => one,
+    };
+    let mut next = numbers.reduce(earlier).unwrap_or(0);
     loop {
         let first = sources
             .iter_mut()
-            .filter(|source| source.head.is_some())
-            .min_by_key(|source| {
-                let head = source.head.as_ref();
-                head.map_or(u32::MAX, |(number, _)| number.wrapping_sub(next))
-            });
-        let Some(source) = first else {
+            .filter_map(|source| {
+                let number = source.head.as_ref()?.0;
+                Some((distance(number, next), source))
+            })
+            .min_by_key(|(distance, _)| *distance);
+        let Some((distance, source)) = first else {
             return Ok(merged);
         };
         if let Some((number, text)) = source.head.take() {
-            to.write_all(&text)
-                .map_err(|error| Failure::new(format!("cannot write: {error}")))?;
+            to.write_all(&text)?;
             tell(&source.name, number, text.len());
             merged.records += 1;
-            merged.missing += u64::from(number.wrapping_sub(next));
-            next = number.wrapping_add(1);
+            match u64::try_from(distance) {
+                Ok(gap) => {
+                    merged.missing += gap;
+                    next = number.wrapping_add(1);
+                }
+                Err(_) => merged.repeated += 1,
+            }
         }
-        source.advance()?;
+        merged.damaged.extend(source.advance().err());
     }
 }
 
 /// `stap-merge`: merges the files to `output`, or to stdout.
 ///
 /// # Errors
-/// As [`merge`], or a file cannot be opened or created.
-pub fn merge_files(files: &[String], output: Option<&str>, is_verbose: bool) -> Result<Merged> {
-    let failed = |name: &str, error| Failure::new(format!("cannot open {name}: {error}"));
-    let sources = files
-        .iter()
-        .map(|name| match File::open(name) {
-            Ok(file) => Ok((name.clone(), BufReader::new(file))),
-            Err(error) => Err(failed(name, error)),
-        })
-        .collect::<Result<Vec<_>>>()?;
+/// A file cannot be opened or created, or the output cannot be written.
+pub fn merge_files(files: &[OsString], output: Option<&OsStr>, is_verbose: bool) -> Result<Merged> {
+    let failed = |name: &OsStr, error| {
+        Failure::new(format!("cannot open {}: {error}", name.to_string_lossy()))
+    };
+    let mut sources = Vec::new();
+    for name in files {
+        let file = File::open(name).map_err(|error| failed(name, error))?;
+        sources.push((name.to_string_lossy().into_owned(), BufReader::new(file)));
+    }
     let to: Box<dyn Write> = match output {
         Some(name) => Box::new(File::create(name).map_err(|error| failed(name, error))?),
-        None => Box::new(std::io::stdout()),
+        None => Box::new(io::stdout()),
     };
     let mut to = BufWriter::new(to);
-    let merged = merge(sources, &mut to, &mut |name, number, length| {
+    let mut tell = |name: &str, number: u32, length: usize| {
         if is_verbose {
-            eprintln!("[{name}, sequence {number}, length {length}]");
+            print_error_line(&format!("[{name}, sequence {number}, length {length}]"));
         }
-    })?;
-    to.flush()
-        .map_err(|error| Failure::new(format!("cannot write: {error}")))?;
-    Ok(merged)
+    };
+    let merged = merge(sources, &mut to, &mut tell).and_then(|merged| {
+        to.flush()?;
+        Ok(merged)
+    });
+    match merged {
+        // Whoever reads it has enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Merged::default()),
+        merged => merged.map_err(|error| Failure::new(format!("cannot write: {error}"))),
+    }
 }
 
 #[cfg(test)]
@@ -155,18 +181,18 @@ mod tests {
         messages.flat_map(|message| record(&message)).collect()
     }
 
-    fn merged(files: &[Vec<u8>]) -> Result<(String, Merged)> {
+    fn merged(files: &[Vec<u8>]) -> (String, Merged) {
         let files = files.iter().enumerate();
         let files = files.map(|(index, bytes)| (format!("f{index}"), bytes.as_slice()));
         let mut text = Vec::new();
-        let merged = merge(files.collect(), &mut text, &mut |_, _, _| {})?;
-        Ok((String::from_utf8_lossy(&text).into_owned(), merged))
+        let merged = merge(files.collect(), &mut text, &mut |_, _, _| {}).expect("written");
+        (String::from_utf8_lossy(&text).into_owned(), merged)
     }
 
     #[test]
     fn records_come_in_the_order_of_their_numbers() {
         let files = [file(&[(1, "a"), (4, "d")]), file(&[(2, "b"), (3, "c")])];
-        let (text, found) = merged(&files).expect("good files");
+        let (text, found) = merged(&files);
         assert_eq!(text, "abcd");
         assert_eq!((found.records, found.missing), (4, 0));
     }
@@ -174,25 +200,46 @@ mod tests {
     #[test]
     fn the_counter_wraps_and_gaps_are_counted() {
         let last = u64::from(u32::MAX);
-        let files = [
-            file(&[(last - 1, "a"), (last + 1, "c")]),
-            file(&[(last, "b"), (last + 4, "d")]),
-        ];
-        let (text, found) = merged(&files).expect("good files");
-        assert_eq!(text, "abcd");
-        assert_eq!(found.missing, 2);
+        for files in [
+            [
+                file(&[(last - 1, "a"), (last + 1, "c")]),
+                file(&[(last, "b"), (last + 4, "d")]),
+            ],
+            [
+                file(&[(last + 1, "c"), (last + 4, "d")]),
+                file(&[(last - 1, "a"), (last, "b")]),
+            ],
+        ] {
+            let (text, found) = merged(&files);
+            assert_eq!(text, "abcd");
+            assert_eq!((found.missing, found.repeated), (2, 0));
+        }
     }
 
     #[test]
-    fn other_files_are_refused() {
+    fn a_file_that_was_given_twice_is_no_loss() {
+        let one = file(&[(1, "a"), (3, "c")]);
+        let (text, found) = merged(&[one.clone(), file(&[(2, "b")]), one]);
+        assert_eq!(text, "aabcc");
+        assert_eq!((found.missing, found.repeated), (0, 2));
+    }
+
+    #[test]
+    fn damaged_files_are_named_and_the_rest_is_merged() {
         let whole = file(&[(1, "text")]);
         for bytes in [
             b"plain text, no record".to_vec(),
             whole[..14].to_vec(),
             whole[..5].to_vec(),
         ] {
-            assert!(merged(&[bytes]).is_err());
+            let others = file(&[(2, "good"), (3, " rest")]);
+            let (text, found) = merged(&[bytes, others]);
+            assert_eq!(text, "good rest");
+            assert!(found.damaged[0].starts_with("f0: "), "{found:?}");
+            assert_eq!(found.damaged.len(), 1);
         }
-        assert_eq!(merged(&[Vec::new()]).expect("empty").1, Merged::default());
+        let (text, found) = merged(&[[whole.as_slice(), &whole[..9]].concat()]);
+        assert_eq!((text.as_str(), found.damaged.len()), ("text", 1));
+        assert_eq!(merged(&[Vec::new()]).1, Merged::default());
     }
 }

@@ -113,7 +113,7 @@ pub fn is_attached(name: &str) -> bool {
 
 impl Control {
     /// A control file that is open already.
-    #[must_use]
+    #[cfg(test)]
     pub fn over(file: File, name: &str) -> Control {
         Control {
             file,
@@ -146,11 +146,19 @@ impl Control {
     /// As [`Control::send`], with words around it.
     pub fn demand(&self, request: &Request<'_>) -> Result<()> {
         self.send(request).map_err(|errno| {
+            let why = match (request, errno) {
+                (Request::Parameter { .. }, Errno::E2BIG | Errno::EMSGSIZE) => {
+                    "it is longer than the script's strings can be (rstap -DMAXSTRINGLEN=N)"
+                }
+                (Request::Hello { .. }, Errno::ENOTCONN) => {
+                    "it was loaded and never started, as by insmod; unload it with staprun -d"
+                }
+                _ => errno.desc(),
+            };
             Failure::new(format!(
-                "module {} refused {}: {}",
+                "module {} refused {}: {why}",
                 self.name,
                 what(request),
-                errno.desc()
             ))
         })
     }
@@ -191,8 +199,8 @@ pub enum Received {
 
 fn what(request: &Request<'_>) -> String {
     match request {
-        Request::Hello { .. } => "this staprun's protocol version".to_owned(),
-        Request::Parameter { name, value } => format!("the value {name}={value}"),
+        Request::Hello { .. } => "this staprun".to_owned(),
+        Request::Parameter { name, .. } => format!("the value of {name}"),
         Request::Symbol { name, .. } => format!("the address of {name}"),
         Request::Section { module, .. } => format!("the sections of {module}"),
         Request::Start { .. } => "to start".to_owned(),

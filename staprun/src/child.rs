@@ -6,8 +6,8 @@ use std::ffi::CString;
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use nix::sys::wait::WaitStatus;
+use nix::libc;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::{ForkResult, Pid, execvp};
 
 use crate::report::{Failure, Result};
@@ -132,25 +132,29 @@ fn unquoted(command: &str) -> Option<Vec<String>> {
     quote.is_none().then_some(words)
 }
 
-/// How a command ended, if that was not with success: the words of SystemTap.
+/// How a command ended by its `wait(2)` status, if that was not with success: the words of
+/// SystemTap.
 #[must_use]
-pub fn ending(status: WaitStatus) -> Option<String> {
-    match status {
-        WaitStatus::Exited(_, 0) => None,
-        WaitStatus::Exited(_, status) => Some(format!("child process exited with status {status}")),
-        WaitStatus::Signaled(_, signal, _) => Some(format!(
-            "child process exited with signal {} ({})",
-            signal as i32,
-            signal.as_str()
-        )),
-        _ => None,
+pub fn ending(status: i32) -> Option<String> {
+    if !libc::WIFSIGNALED(status) {
+        let status = libc::WEXITSTATUS(status);
+        return (status != 0).then(|| format!("child process exited with status {status}"));
     }
+    let number = libc::WTERMSIG(status);
+    let name = match Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_owned(),
+        // Real-time signals have numbers only.
+        Err(_) => "real-time signal".to_owned(),
+    };
+    Some(format!(
+        "child process exited with signal {number} ({name})"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::wait::waitpid;
+    use nix::sys::wait::{WaitStatus, waitpid};
 
     #[test]
     fn plain_commands_need_no_shell() {
@@ -165,16 +169,18 @@ mod tests {
 
     #[test]
     fn endings_are_worded() {
-        use nix::sys::signal::Signal;
-        let pid = Pid::from_raw(1);
-        assert_eq!(ending(WaitStatus::Exited(pid, 0)), None);
+        // As wait(2) gives them: the status in the second byte, or a signal in the first.
+        let endings = [0, 3 << 8, 9, 11 | 0x80, 35].map(ending);
+        let texts = endings.each_ref().map(Option::as_deref);
         assert_eq!(
-            ending(WaitStatus::Exited(pid, 3)).as_deref(),
-            Some("child process exited with status 3")
-        );
-        assert_eq!(
-            ending(WaitStatus::Signaled(pid, Signal::SIGKILL, false)).as_deref(),
-            Some("child process exited with signal 9 (SIGKILL)")
+            texts,
+            [
+                None,
+                Some("child process exited with status 3"),
+                Some("child process exited with signal 9 (SIGKILL)"),
+                Some("child process exited with signal 11 (SIGSEGV)"),
+                Some("child process exited with signal 35 (real-time signal)"),
+            ]
         );
     }
 

@@ -18,11 +18,16 @@ pub const MODULES_DIRECTORY: &str = "/proc/systemtap";
 /// # Errors
 /// `/proc` is not mounted.
 pub fn running() -> Result<RunningKernel> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|error| {
+    let failed = |error: &dyn std::fmt::Display| {
         Failure::new(format!(
             "cannot read /proc/sys/kernel/osrelease: {error}; is /proc mounted?"
         ))
-    })?;
+    };
+    let release =
+        fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|error| failed(&error))?;
+    if release.trim().is_empty() {
+        return Err(failed(&"it is empty"));
+    }
     let build_id = fs::read("/sys/kernel/notes")
         .ok()
         .and_then(|notes| build_id(&notes));
@@ -216,17 +221,30 @@ pub fn is_rstap_module(name: &str) -> bool {
 }
 
 /// All loaded modules of rstap and how often each is in use.
+///
+/// # Errors
+/// `/proc` is not mounted.
+pub fn loaded_rstap_modules() -> Result<Vec<(String, u64)>> {
+    let text = fs::read_to_string("/proc/modules").map_err(|error| {
+        Failure::new(format!(
+            "cannot read /proc/modules: {error}; is /proc mounted?"
+        ))
+    })?;
+    let modules = text.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let name = words.next()?;
+        let uses = words.nth(1)?.parse().ok()?;
+        is_rstap_module(name).then(|| (name.to_owned(), uses))
+    });
+    Ok(modules.collect())
+}
+
+/// The process that a thread belongs to; `None` without `/proc`, or when it has just ended.
 #[must_use]
-pub fn loaded_rstap_modules() -> Vec<(String, u64)> {
-    let text = fs::read_to_string("/proc/modules").unwrap_or_default();
-    text.lines()
-        .filter_map(|line| {
-            let mut words = line.split_ascii_whitespace();
-            let name = words.next()?;
-            let uses = words.nth(1)?.parse().ok()?;
-            is_rstap_module(name).then(|| (name.to_owned(), uses))
-        })
-        .collect()
+pub fn process_of(thread: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok()
 }
 
 /// The kernel's log from a moment on.

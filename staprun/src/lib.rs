@@ -5,31 +5,30 @@
 //! It knows nothing of the compiler. What it and a module say to each other is
 //! in `runtime/include/rstap_protocol.h`; all that a module says is untrusted.
 //!
-//! One thread does everything ([`session`]) but the two requests that wait for
-//! probes ([`errand`]); a second process, the [`guard`], keeps the right to
-//! unload.
+//! One thread does everything (`session`) but the two requests that wait for
+//! probes (`errand`); a second process, the `guard`, keeps the right to unload.
 
 pub mod bulk;
-pub mod channel;
-pub mod child;
-pub mod elf;
-pub mod errand;
+mod channel;
+mod child;
+mod elf;
+mod errand;
 pub mod framing;
-pub mod guard;
+mod guard;
 pub mod json;
-pub mod kernel;
-pub mod load;
+mod kernel;
+mod load;
 pub mod merge;
 pub mod module;
-pub mod monitor;
+mod monitor;
 pub mod options;
-pub mod output;
+mod output;
 pub mod privilege;
 pub mod protocol;
 pub mod report;
 pub mod run;
-pub mod session;
+mod session;
 pub mod summary;
-pub mod sys;
+mod sys;
 #[cfg(test)]
 mod testing;

@@ -3,6 +3,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use nix::errno::Errno;
 use nix::kmod::init_module;
@@ -25,13 +26,13 @@ pub fn open(wanted: &str, running: &RunningKernel, access: Access) -> Result<(St
         return crate::privilege::open_installed(wanted, is_path, &directories);
     }
     if is_path {
-        let file = File::open(wanted)
+        let file = open_file(wanted)
             .map_err(|error| Failure::new(format!("cannot open module {wanted}: {error}")))?;
         return Ok((wanted.to_owned(), file));
     }
     for directory in &directories {
         let path = format!("{directory}/{wanted}.ko");
-        match File::open(&path) {
+        match open_file(&path) {
             Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
@@ -43,6 +44,14 @@ pub fn open(wanted: &str, running: &RunningKernel, access: Access) -> Result<(St
         "no module '{wanted}' in {} or {}; give a path (./{wanted}.ko) for one elsewhere",
         directories[0], directories[1]
     )))
+}
+
+/// Opens without waiting, should it be a pipe: what comes of it is no module.
+fn open_file(path: &str) -> std::io::Result<File> {
+    File::options()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(path)
 }
 
 /// Addresses that the module needs: fills its undefined weak symbols, unless it

@@ -179,11 +179,17 @@ impl ModuleFile {
         Ok(())
     }
 
-    /// Checks `NAME=VALUE` against the parameters that the script has.
+    /// Checks `NAME=VALUE` against the parameters that the script has, and gives the values in
+    /// the form in which the module takes them: numbers in decimal, texts without the quotes
+    /// that parameters of kernel modules may have around them.
     ///
     /// # Errors
     /// An unknown name, or text for a number.
-    pub fn check_parameters(&self, parameters: &[(String, String)]) -> Result<()> {
+    pub fn parameter_values(
+        &self,
+        parameters: &[(String, String)],
+    ) -> Result<Vec<(String, String)>> {
+        let mut values = Vec::new();
         for (name, text) in parameters {
             let kind = self.values("parameter").find_map(|parameter| {
                 parameter
@@ -191,7 +197,7 @@ impl ModuleFile {
                     .filter(|(known, _)| known == name)
                     .map(|(_, kind)| kind)
             });
-            match kind {
+            let value = match kind {
                 None => {
                     let known: Vec<_> = self
                         .values("parameter")
@@ -206,16 +212,20 @@ impl ModuleFile {
                         self.path
                     )));
                 }
-                Some("long") if parse_number(text).is_none() => {
-                    return Err(Failure::new(format!(
-                        "{}: global variable '{name}' is a number, '{text}' is none",
-                        self.path
-                    )));
-                }
-                Some(_) => {}
-            }
+                Some("long") => match parse_number(text) {
+                    Some(number) => number.to_string(),
+                    None => {
+                        return Err(Failure::new(format!(
+                            "{}: global variable '{name}' is a number of 64 bits, '{text}' is none",
+                            self.path
+                        )));
+                    }
+                },
+                Some(_) => unquoted(text).to_owned(),
+            };
+            values.push((name.clone(), value));
         }
-        Ok(())
+        Ok(values)
     }
 
     /// Gives the module another name (`-R`): `wanted`, cut to what fits.
@@ -285,11 +295,21 @@ pub fn is_module_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Decimal, `0x` hexadecimal or `0` octal, with sign, as in scripts.
+/// A text without the quotes around it, which the kernel takes away, too, from the parameters
+/// that `insmod` gives it (`lib/cmdline.c`: `next_arg()`).
+fn unquoted(text: &str) -> &str {
+    let inner = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    inner.unwrap_or(text)
+}
+
+/// Decimal, `0x` hexadecimal or `0` octal, with sign, as in scripts: up to 2^64 - 1, and down to
+/// -2^63.
 fn parse_number(text: &str) -> Option<i64> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
-        None => (false, text),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let (digits, radix) = match digits
         .strip_prefix("0x")
@@ -299,13 +319,13 @@ fn parse_number(text: &str) -> Option<i64> {
         None if digits.len() > 1 && digits.starts_with('0') => (digits, 8),
         None => (digits, 10),
     };
+    // from_str_radix() would take one more sign.
+    let digits = Some(digits).filter(|digits| !digits.starts_with('+'))?;
     let magnitude = u64::from_str_radix(digits, radix).ok()?;
-    let value = magnitude as i64;
-    Some(if negative {
-        value.wrapping_neg()
-    } else {
-        value
-    })
+    match negative {
+        true => 0i64.checked_sub_unsigned(magnitude),
+        false => Some(magnitude as i64),
+    }
 }
 
 fn this_module_name(elf: &Elf, image: &[u8]) -> Option<String> {

@@ -249,8 +249,11 @@ fn valued_option(options: &mut Options, letter: char, value: String) -> Result<(
         }
         'S' => options.rotation = Some(rotation(&value)?),
         'T' => {
-            value.parse::<u32>().map_err(|_| {
-                Failure::new(format!("-T takes a number of milliseconds, not '{value}'"))
+            let timeout = value.parse::<u32>().ok().filter(|timeout| *timeout > 0);
+            timeout.ok_or_else(|| {
+                Failure::new(format!(
+                    "-T takes a number of milliseconds above 0, not '{value}'"
+                ))
             })?;
         }
         'r' => options.remote = Some(remote(&value)?),
@@ -353,6 +356,34 @@ fn assign_words(options: &mut Options, words: Vec<String>) -> Result<()> {
     Ok(())
 }
 
+impl Options {
+    /// Warnings about options that the others leave nothing to do for.
+    pub fn without_effect(&self) -> impl Iterator<Item = &'static str> {
+        let is_left = self.mode == Mode::LoadAndDetach;
+        let texts = [
+            (
+                is_left && self.output.is_some(),
+                "-o has no effect with -L; give it to 'staprun -A', which reads the output",
+            ),
+            (
+                is_left && self.stdin,
+                "-i has no effect with -L; give it to 'staprun -A'",
+            ),
+            (
+                is_left && self.summary_json,
+                "--summary=json has no effect with -L; give it to 'staprun -A'",
+            ),
+            (
+                self.mode == Mode::Attach && self.rename,
+                "-R has no effect with -A; the module keeps its name",
+            ),
+        ];
+        texts
+            .into_iter()
+            .filter_map(|(applies, text)| applies.then_some(text))
+    }
+}
+
 fn check(options: &Options) -> Result<()> {
     let rules = [
         (
@@ -370,6 +401,14 @@ fn check(options: &Options) -> Result<()> {
         (
             options.mode == Mode::Attach && options.target.is_some(),
             "You can't specify the '-A' and '-x' options together.",
+        ),
+        (
+            options.mode == Mode::Attach && options.namespaces.is_some(),
+            "You can't specify the '-A' and '-N' options together.",
+        ),
+        (
+            options.mode == Mode::Attach && options.remote.is_some(),
+            "You can't specify the '-A' and '-r' options together.",
         ),
         (
             options.mode == Mode::Attach && !options.parameters.is_empty(),
@@ -390,6 +429,10 @@ fn check(options: &Options) -> Result<()> {
         (
             options.mode == Mode::LoadAndDetach && options.command.is_some(),
             "You can't specify the '-L' and '-c' options together.",
+        ),
+        (
+            options.mode == Mode::LoadAndDetach && options.monitor.is_some(),
+            "You can't specify the '-L' and '-M' options together.",
         ),
         (
             options.daemon && options.output.is_none(),

@@ -2,6 +2,7 @@
 //! Where the script's output goes: stdout, a file or a row of files, or one
 //! file for each CPU.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -61,18 +62,34 @@ impl Output {
                 is_file: false,
             }));
         }
-        Ok(Output::Files(FileSeries::create(template, "", rotation)?))
+        let name = filled_in(template);
+        Ok(Output::Files(FileSeries::create(
+            template, &name, "", rotation,
+        )?))
     }
 
-    /// Bulk output; `stpd` is SystemTap's name for files without `-o`.
-    #[must_use]
-    pub fn bulk(template: Option<&str>, rotation: Option<Rotation>) -> Output {
+    /// Bulk output; `stpd` is SystemTap's name for files without `-o`. The files of `cpus` are
+    /// created at once: none of an earlier session stays beside them, and what forbids them is
+    /// known before anything is printed. Other CPUs get theirs when they print.
+    ///
+    /// # Errors
+    /// One cannot be created; the text names it.
+    pub fn bulk(
+        template: Option<&str>,
+        rotation: Option<Rotation>,
+        cpus: impl IntoIterator<Item = u32>,
+    ) -> io::Result<Output> {
         let template = template.unwrap_or("stpd").to_owned();
-        Output::Bulk(BulkFiles {
+        let mut files = BulkFiles {
+            name: filled_in(&template),
             template,
             rotation,
             series: BTreeMap::new(),
-        })
+        };
+        for cpu in cpus {
+            files.of(cpu)?;
+        }
+        Ok(Output::Bulk(files))
     }
 
     /// Takes text in its final order.
@@ -99,21 +116,10 @@ impl Output {
     /// # Errors
     /// The file could not be created or written.
     pub fn write_bulk(&mut self, cpu: u32, message: &Message<'_>) -> io::Result<()> {
-        let Output::Bulk(BulkFiles {
-            template,
-            rotation,
-            series,
-        }) = self
-        else {
+        let Output::Bulk(files) = self else {
             return Ok(());
         };
-        let series =
-            match series.entry(cpu) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(
-                    FileSeries::create(template, &format!("_cpu{cpu}"), *rotation)?,
-                ),
-            };
+        let series = files.of(cpu)?;
         series.write_record(&bulk::record(message))
     }
 
@@ -227,12 +233,29 @@ fn is_writable(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(descriptors.iter().any(|fd| fd.any().unwrap_or(false)))
 }
 
-/// The files of bulk mode, created as CPUs have something to say.
+/// The files of bulk mode.
 #[derive(Debug)]
 pub struct BulkFiles {
     template: String,
+    /// The template as it was filled in at the start: one name for all CPUs.
+    name: String,
     rotation: Option<Rotation>,
     series: BTreeMap<u32, FileSeries>,
+}
+
+impl BulkFiles {
+    /// The files of a CPU.
+    fn of(&mut self, cpu: u32) -> io::Result<&mut FileSeries> {
+        match self.series.entry(cpu) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => Ok(entry.insert(FileSeries::create(
+                &self.template,
+                &self.name,
+                &format!("_cpu{cpu}"),
+                self.rotation,
+            )?)),
+        }
+    }
 }
 
 /// A file, or `FILE.0`, `FILE.1` … of limited size.
@@ -248,8 +271,14 @@ pub struct FileSeries {
 }
 
 impl FileSeries {
-    fn create(template: &str, suffix: &str, rotation: Option<Rotation>) -> io::Result<FileSeries> {
-        let (current, path) = open(template, suffix, rotation.map(|_| 0))?;
+    /// The first file is called `name`, the next are what the template says then.
+    fn create(
+        template: &str,
+        name: &str,
+        suffix: &str,
+        rotation: Option<Rotation>,
+    ) -> io::Result<FileSeries> {
+        let (current, path) = open(name, suffix, rotation.map(|_| 0))?;
         Ok(FileSeries {
             template: template.to_owned(),
             suffix: suffix.to_owned(),
@@ -313,7 +342,7 @@ impl FileSeries {
 
     fn switch(&mut self) -> io::Result<()> {
         self.number += 1;
-        let (file, path) = open(&self.template, &self.suffix, Some(self.number))?;
+        let (file, path) = open(&filled_in(&self.template), &self.suffix, Some(self.number))?;
         self.current = file;
         self.written = 0;
         self.paths.push_back(path);
@@ -332,12 +361,16 @@ impl FileSeries {
     }
 }
 
-fn open(template: &str, suffix: &str, number: Option<u64>) -> io::Result<(File, String)> {
-    let mut path = match template.contains('%') {
-        true => sys::format_local_time(template).unwrap_or_else(|| template.to_owned()),
-        false => template.to_owned(),
-    };
-    path.push_str(suffix);
+/// The template with the time filled in.
+fn filled_in(template: &str) -> String {
+    let time = template
+        .contains('%')
+        .then(|| sys::format_local_time(template));
+    time.flatten().unwrap_or_else(|| template.to_owned())
+}
+
+fn open(name: &str, suffix: &str, number: Option<u64>) -> io::Result<(File, String)> {
+    let mut path = format!("{name}{suffix}");
     if let Some(number) = number {
         path.push_str(&format!(".{number}"));
     }

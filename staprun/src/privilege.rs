@@ -129,7 +129,7 @@ pub fn open_installed(
             continue;
         };
         let folder = File::from(folder);
-        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let Ok(file) = openat(&folder, file_name.as_str(), flags, Mode::empty()) else {
             continue;
         };

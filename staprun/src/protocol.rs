@@ -19,6 +19,8 @@ pub const HELLO_BULK: u32 = 1;
 pub const HELLO_FLIGHT_RECORDER: u32 = 2;
 /// Flag of `HELLO`: the module need not send warnings.
 pub const HELLO_SUPPRESS_WARNINGS: u32 = 4;
+/// Flag of `HELLO`: the session was started by another loader.
+pub const HELLO_ATTACH: u32 = 8;
 
 const HELLO: u32 = 1;
 const SYMBOL: u32 = 2;

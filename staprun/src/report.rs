@@ -174,6 +174,11 @@ impl Colours {
     }
 }
 
+/// Text for stdout. Nothing can be said if that is closed.
+pub fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
 /// One write for a whole line, so that lines of several processes do not mix.
 /// A closed stderr is no reason to stop.
 pub fn print_error_line(text: &str) {

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigmaskHow, kill, sigprocmask};
 use nix::unistd::Pid;
 
-use crate::channel::{self, Control};
+use crate::channel::{self, Control, Trace};
 use crate::child::HeldChild;
 use crate::guard::{self, Guard};
 use crate::kernel::{self, MODULES_DIRECTORY};
@@ -17,8 +17,10 @@ use crate::monitor::{Modes, Monitor};
 use crate::options::{Mode, Options};
 use crate::output::Output;
 use crate::privilege::{self, Access};
-use crate::protocol::{HELLO_BULK, HELLO_FLIGHT_RECORDER, HELLO_SUPPRESS_WARNINGS, Request};
-use crate::report::{Failure, Reporter, Result};
+use crate::protocol::{
+    HELLO_ATTACH, HELLO_BULK, HELLO_FLIGHT_RECORDER, HELLO_SUPPRESS_WARNINGS, Request,
+};
+use crate::report::{Failure, Reporter, Result, print};
 use crate::session::{self, Ending, Plan, Session};
 use crate::sys;
 
@@ -30,6 +32,9 @@ const DELETE_ATTEMPTS: u32 = 50;
 /// # Errors
 /// What stopped it, for the user.
 pub fn run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
+    for text in options.without_effect() {
+        reporter.warning(text);
+    }
     match options.mode {
         Mode::Help => {
             print(crate::options::USAGE);
@@ -43,12 +48,6 @@ pub fn run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
         Mode::Attach => attach(options, reporter),
         Mode::Run | Mode::LoadAndDetach => load_and_run(options, reporter),
     }
-}
-
-fn print(text: &str) {
-    use std::io::Write as _;
-    // Nothing can be said if stdout is closed.
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
@@ -68,8 +67,8 @@ fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     let mut module = ModuleFile::parse(&path, image)?;
     module.check_kernel(&running)?;
     module.check_modules(kernel::module_build_id)?;
-    module.check_parameters(&options.parameters)?;
-    check_target(options)?;
+    let parameters = module.parameter_values(&options.parameters)?;
+    check_target(options, reporter)?;
     if module.is_bulk() && options.monitor.is_some() {
         return Err(Failure::new(format!(
             "cannot monitor {path} (-M): it was built to write a file for each CPU (rstap -b)"
@@ -94,7 +93,7 @@ fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     reporter.step(1, || format!("loaded {path} as {}", module.name));
     // The image is large and not needed any more.
     module.image = Vec::new();
-    let result = start(options, reporter, &module, &symbols);
+    let result = start(options, reporter, &module, &symbols, &parameters);
     finish(result, guard, &module.name, reporter)
 }
 
@@ -104,6 +103,7 @@ fn start(
     reporter: &mut Reporter,
     module: &ModuleFile,
     symbols: &[(String, u64)],
+    parameters: &[(String, String)],
 ) -> Result<(Ending, bool)> {
     tell_children(options, &module.name);
     let (control, traces) = channel::open(&module.name)?;
@@ -114,7 +114,7 @@ fn start(
         .map(|name| (name, kernel::module_sections(name)))
         .collect();
     privilege::drop_for_good()?;
-    let output = open_output(options, &module.name, module.is_bulk(), monitor)?;
+    let output = open_output(options, &module.name, module.is_bulk(), &traces, monitor)?;
     control.demand(&Request::Hello {
         flags: hello_flags(options, module.is_bulk()),
     })?;
@@ -139,7 +139,7 @@ fn start(
             pid: i64::from(process),
         })?;
     }
-    for (name, value) in &options.parameters {
+    for (name, value) in parameters {
         control.demand(&Request::Parameter { name, value })?;
     }
     let child = options
@@ -193,26 +193,35 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
         }
     };
     tell_children(options, name);
-    let result = (|| {
+    // Until the module knows its new loader it goes on as before, whatever fails here.
+    let taken_over = (|| {
         let monitor = open_monitor_files(options, name)?;
         privilege::drop_for_good()?;
-        let output = open_output(options, name, false, monitor)?;
+        let output = open_output(options, name, false, &traces, monitor)?;
         control.demand(&Request::Hello {
             flags: hello_flags(options, false),
         })?;
-        guard.module_is_loaded();
-        let plan = Plan {
-            child: None,
-            target: 0,
-            attach: true,
-            detach: false,
-            daemon: options.daemon,
-            stdin: options.stdin.then(|| stdin_file(name)),
-            summary_json: options.summary_json,
-        };
-        reporter.step(1, || format!("attached to {name}"));
-        Session::new(&control, traces, output, reporter, plan).run()
+        Ok(output)
     })();
+    let output = match taken_over {
+        Ok(output) => output,
+        Err(failure) => {
+            guard.leave();
+            return Err(failure);
+        }
+    };
+    guard.module_is_loaded();
+    let plan = Plan {
+        child: None,
+        target: 0,
+        attach: true,
+        detach: false,
+        daemon: options.daemon,
+        stdin: options.stdin.then(|| stdin_file(name)),
+        summary_json: options.summary_json,
+    };
+    reporter.step(1, || format!("attached to {name}"));
+    let result = Session::new(&control, traces, output, reporter, plan).run();
     drop(control);
     finish(result, guard, name, reporter)
 }
@@ -258,31 +267,29 @@ fn delete(options: &Options, reporter: &mut Reporter) -> Result<i32> {
             "unloading (-d) is for root and members of stapdev",
         ));
     }
-    let mut status = 0;
     for wanted in &options.modules {
-        let names: Vec<String> = match wanted.as_str() {
-            "*" => kernel::loaded_rstap_modules()
-                .into_iter()
-                .filter(|(name, uses)| *uses == 0 && !channel::is_attached(name))
-                .map(|(name, _)| name)
-                .collect(),
-            name => vec![running_name(name)?.to_owned()],
-        };
-        for name in names {
-            let result = delete_one(&name);
-            match result {
-                Ok(()) => reporter.step(1, || format!("unloaded {name}")),
-                Err(failure) => {
-                    reporter.error(&failure.0);
-                    status = 1;
-                }
+        if wanted != "*" {
+            delete_one(wanted, reporter);
+            continue;
+        }
+        for (name, uses) in kernel::loaded_rstap_modules()? {
+            if uses == 0 && !channel::is_attached(&name) {
+                delete_one(&name, reporter);
             }
         }
     }
-    Ok(status)
+    Ok(i32::from(reporter.errors() > 0))
 }
 
-fn delete_one(name: &str) -> Result<()> {
+/// Unloads a module, or says why it cannot be.
+fn delete_one(wanted: &str, reporter: &mut Reporter) {
+    match running_name(wanted).and_then(|name| unload(name).map(|()| name)) {
+        Ok(name) => reporter.step(1, || format!("unloaded {name}")),
+        Err(failure) => reporter.error(&failure.0),
+    }
+}
+
+fn unload(name: &str) -> Result<()> {
     if kernel::is_loaded(name) {
         if !kernel::is_rstap_module(name) {
             return Err(Failure::new(format!(
@@ -315,7 +322,7 @@ fn tell_children(options: &Options, module: &str) {
     sys::set_variable("SYSTEMTAP_VERBOSE", &options.verbosity.to_string());
 }
 
-fn check_target(options: &Options) -> Result<()> {
+fn check_target(options: &Options, reporter: &mut Reporter) -> Result<()> {
     for (option, process) in [("-x", options.target), ("-N", options.namespaces)] {
         let Some(process) = process else { continue };
         // EPERM says that it is there.
@@ -324,6 +331,14 @@ fn check_target(options: &Options) -> Result<()> {
                 "no process {process} is running ({option})"
             )));
         }
+    }
+    if let Some(thread) = options.target
+        && let Some(process) = kernel::process_of(thread).filter(|process| *process != thread)
+    {
+        reporter.warning(&format!(
+            "{thread} (-x) is a thread of process {process}: tid() can be {thread}, pid() never; \
+             use -x {process} for the whole process"
+        ));
     }
     Ok(())
 }
@@ -343,6 +358,9 @@ fn hello_flags(options: &Options, is_bulk: bool) -> u32 {
     }
     if options.suppress_warnings {
         flags |= HELLO_SUPPRESS_WARNINGS;
+    }
+    if options.mode == Mode::Attach {
+        flags |= HELLO_ATTACH;
     }
     flags
 }
@@ -396,6 +414,7 @@ fn open_output(
     options: &Options,
     name: &str,
     is_bulk: bool,
+    traces: &[Trace],
     monitor: Option<(File, File)>,
 ) -> Result<Output> {
     if let (Some((status, control)), Some(seconds), None) =
@@ -408,14 +427,19 @@ fn open_output(
             seconds,
         )?)));
     }
-    if is_bulk {
-        return Ok(Output::bulk(options.output.as_deref(), options.rotation));
-    }
-    match &options.output {
-        Some(template) => Output::files(template, options.rotation)
-            .map_err(|error| Failure::new(format!("cannot create output file {error}"))),
+    let template = options.output.as_deref();
+    let output = match template {
+        // Whoever attaches says where its output goes; here it is seen only if it fails.
+        _ if options.mode == Mode::LoadAndDetach => Ok(Output::stdout()),
+        _ if is_bulk => {
+            let cpus = traces.iter().map(|trace| trace.cpu);
+            let online = cpus.filter(|cpu| *cpu < sys::online_cpus());
+            Output::bulk(template, options.rotation, online)
+        }
+        Some(template) => Output::files(template, options.rotation),
         None => Ok(Output::stdout()),
-    }
+    };
+    output.map_err(|error| Failure::new(format!("cannot create output file {error}")))
 }
 
 /// The file that a script with probes of standard input makes when it starts, for everybody.

@@ -12,7 +12,6 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::channel::{Control, Received, Trace};
@@ -24,6 +23,7 @@ use crate::output::{self, Output};
 use crate::protocol::{Event, Request};
 use crate::report::{Failure, Reporter, Result};
 use crate::summary::{Account, Line};
+use crate::sys;
 
 /// Bytes of one read of an output file.
 const READ_SIZE: usize = 1 << 16;
@@ -77,6 +77,8 @@ pub struct Session<'a> {
     control: &'a Control,
     traces: Vec<Trace>,
     output: Output,
+    /// Whether it is bulk mode, in which nothing is put in order, also after a failure.
+    is_bulk: bool,
     reporter: &'a mut Reporter,
     plan: Plan,
     merger: Merger,
@@ -95,9 +97,11 @@ pub struct Session<'a> {
     account: Account,
 }
 
-/// Signals that the loop reads from a descriptor; blocked everywhere else.
+/// Signals that the loop reads from a descriptor; blocked everywhere else. SIGHUP is none of
+/// them under nohup(1); SIGINT is one even where a shell made a background job ignore it.
 #[must_use]
 pub fn signals() -> SigSet {
+    let survives_hangup = sys::is_ignored(Signal::SIGHUP);
     [
         Signal::SIGINT,
         Signal::SIGTERM,
@@ -107,8 +111,11 @@ pub fn signals() -> SigSet {
         Signal::SIGCHLD,
         Signal::SIGWINCH,
         Signal::SIGTSTP,
+        // Blocked so that a limit of the size of files is an error of write(2).
+        Signal::SIGXFSZ,
     ]
     .into_iter()
+    .filter(|signal| !(survives_hangup && *signal == Signal::SIGHUP))
     .collect()
 }
 
@@ -128,6 +135,7 @@ impl<'a> Session<'a> {
         Session {
             control,
             traces,
+            is_bulk: matches!(output, Output::Bulk(_)),
             output,
             reporter,
             plan,
@@ -237,7 +245,9 @@ impl<'a> Session<'a> {
         descriptors
             .extend(readable.map(|trace| PollFd::new(trace.file.as_fd(), PollFlags::POLLIN)));
         let stdout = descriptors.len();
-        descriptors.extend(output::stdout_poll(&self.output));
+        // What is only left running prints nothing here, and whoever reads it may go.
+        let stdout_poll = output::stdout_poll(&self.output).filter(|_| !self.plan.detach);
+        descriptors.extend(stdout_poll);
         let stdout = stdout..descriptors.len();
         let errand = descriptors.len();
         descriptors.extend(
@@ -354,22 +364,17 @@ impl<'a> Session<'a> {
     }
 
     fn reap(&mut self) {
-        loop {
-            match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) | Err(_) => break,
-                Ok(status) => {
-                    // Others are commands of system(), whose end nobody waits for.
-                    if status.pid().is_none() || status.pid() != self.command {
-                        continue;
-                    }
-                    self.command = None;
-                    if let Some(text) = child::ending(status) {
-                        self.failed = true;
-                        self.reporter.warning(&text);
-                    }
-                    self.stop();
-                }
+        while let Some((process, status)) = sys::ended_child() {
+            // Others are commands of system(), whose end nobody waits for.
+            if self.command != Some(Pid::from_raw(process)) {
+                continue;
             }
+            self.command = None;
+            if let Some(text) = child::ending(status) {
+                self.failed = true;
+                self.reporter.warning(&text);
+            }
+            self.stop();
         }
     }
 
@@ -380,6 +385,7 @@ impl<'a> Session<'a> {
         }
         self.reporter.step(1, || "stopping".to_owned());
         self.phase = Phase::Stopping;
+        self.plan.detach = false;
         self.order = Some(Request::Exit);
     }
 
@@ -399,6 +405,7 @@ impl<'a> Session<'a> {
     fn on_control(&mut self) -> Result<Option<Ending>> {
         loop {
             match self.control.receive() {
+                Ok(Received::Nothing) if self.is_leaving() => return self.detach().map(Some),
                 Ok(Received::Nothing) => return Ok(None),
                 Ok(Received::Unknown) => {
                     self.reporter
@@ -474,18 +481,20 @@ impl<'a> Session<'a> {
                 self.stop();
             }
         }
-        if self.phase != Phase::Running {
-            return Ok(None);
-        }
-        if self.plan.detach {
+        // A session with errors may be at its end: what else the module says comes first.
+        if self.is_leaving() && self.reporter.errors() == 0 {
             return self.detach().map(Some);
         }
         Ok(None)
     }
 
+    fn is_leaving(&self) -> bool {
+        self.plan.detach && self.phase == Phase::Running
+    }
+
     fn go_to_background(&mut self) -> Result<Option<Ending>> {
         let failed = |text: &str| Failure::new(format!("cannot go to the background: {text}"));
-        match crate::sys::fork_single_threaded().map_err(|errno| failed(errno.desc()))? {
+        match sys::fork_single_threaded().map_err(|errno| failed(errno.desc()))? {
             nix::unistd::ForkResult::Parent { child } => Ok(Some(Ending::InBackground(child))),
             nix::unistd::ForkResult::Child => {
                 self.plan.daemon = false;
@@ -578,7 +587,6 @@ impl<'a> Session<'a> {
     /// Whether every CPU's file was read until nothing was there.
     fn read_traces(&mut self) -> bool {
         let mut drained = 0;
-        let bulk = matches!(self.output, Output::Bulk(_));
         let mut buffer = vec![0; READ_SIZE];
         let mut ready = Vec::new();
         for index in 0..self.traces.len() {
@@ -609,7 +617,7 @@ impl<'a> Session<'a> {
                 }
                 let now = Instant::now();
                 while let Some(message) = trace.framer.next_message() {
-                    if !bulk {
+                    if !self.is_bulk {
                         self.merger.push(message, now, &mut ready);
                     } else if let Err(error) = self.output.write_bulk(trace.cpu, &message) {
                         self.check_output(Err(error));

@@ -159,6 +159,16 @@ pub fn remove_variables(names: &[&str]) {
     }
 }
 
+/// Whether this process was started so that it ignores the signal.
+#[must_use]
+pub fn is_ignored(signal: nix::sys::signal::Signal) -> bool {
+    // SAFETY: sigaction is plain data, for which zero is valid.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: no new action is given; the old one goes into a live structure.
+    let result = unsafe { libc::sigaction(signal as i32, std::ptr::null(), &mut action) };
+    result == 0 && action.sa_sigaction == libc::SIG_IGN
+}
+
 /// Whether a signal that ends the session waits to be taken.
 #[must_use]
 pub fn is_interrupted() -> bool {
@@ -172,6 +182,26 @@ pub fn is_interrupted() -> bool {
         .into_iter()
         // SAFETY: the set was filled, the numbers are valid signals.
         .any(|signal| unsafe { libc::sigismember(&pending, signal) } == 1)
+}
+
+/// How many CPUs are online.
+#[must_use]
+pub fn online_cpus() -> u32 {
+    // SAFETY: sysconf(3) takes any number.
+    let count = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    u32::try_from(count).unwrap_or(1)
+}
+
+/// The process number and `wait(2)` status of a child that has ended; `None` when none has.
+///
+/// Not nix's `waitpid`, which takes a child from the kernel and then fails when a real-time
+/// signal ended it.
+#[must_use]
+pub fn ended_child() -> Option<(i32, i32)> {
+    let mut status = 0;
+    // SAFETY: the pointer is to a live number.
+    let process = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) };
+    (process > 0).then_some((process, status))
 }
 
 /// Puts a variable into the environment.

@@ -47,7 +47,6 @@
 //!   .file_offset(Address) -> Result<u64>             place in a program's file, for user probes
 //!   .probeable(&Function) -> Probeable
 //!   .instruction_at(&Function, Address) -> Result<Option<u64>>      where the instruction begins
-//!   .exported(name) -> Option<Export>
 //! ```
 
 #![warn(missing_docs)]
@@ -58,7 +57,6 @@ mod debuginfod;
 mod dwarf;
 mod elf;
 mod error;
-mod exports;
 pub mod glob;
 mod hash;
 mod http;
@@ -80,7 +78,6 @@ pub use carried::{CarriedFrame, CarriedLine, CarriedSymbol, FrameRule, build_id_
 pub use debuginfod::DebugServers;
 pub use elf::is_elf;
 pub use error::{Error, Result};
-pub use exports::Export;
 pub use locate::{KernelPaths, KernelRequest, Missing, MissingPart, running_release};
 pub use markers::{Marker, MarkerArgument};
 pub use plt::PltEntry;

@@ -81,8 +81,6 @@ pub struct KernelPaths {
     pub debug_roots: Vec<PathBuf>,
     /// Kernel configuration.
     pub config: Option<PathBuf>,
-    /// `Module.symvers`.
-    pub symvers: Option<PathBuf>,
     /// Where debug files that are not here may be fetched from, once they are
     /// needed.
     pub servers: Option<DebugServers>,
@@ -143,11 +141,6 @@ impl KernelPaths {
             paths.modules_dir.as_ref().map(|dir| dir.join("vmlinuz")),
         ];
         paths.image = image.into_iter().flatten().find(|path| path.is_file());
-        let symvers = paths
-            .build_dir
-            .as_ref()
-            .map(|dir| dir.join("Module.symvers"));
-        paths.symvers = symvers.filter(|path| path.is_file());
         Ok(paths)
     }
 

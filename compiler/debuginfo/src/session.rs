@@ -75,7 +75,6 @@ pub struct DebugInfo {
     pub(crate) types: Mutex<HashMap<TypeId, Arc<Type>>>,
     pub(crate) definitions: Mutex<HashMap<(ModuleId, String), Option<TypeId>>>,
     pub(crate) names: Mutex<HashMap<(ModuleId, String), Option<TypeId>>>,
-    pub(crate) exports: OnceLock<HashMap<String, crate::exports::Export>>,
     /// The linked kernel out of its bootable image, for what no other file tells.
     packed_kernel: OnceLock<Option<Elf>>,
     /// Why a server could not be asked for debug files; said when they are missed.
@@ -130,7 +129,6 @@ impl DebugInfo {
             types: Mutex::default(),
             definitions: Mutex::default(),
             names: Mutex::default(),
-            exports: OnceLock::new(),
             packed_kernel: OnceLock::new(),
             trouble: Mutex::new(trouble),
         })

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rstap_debuginfo::{
-    Address, DebugInfo, FunctionKind, FunctionQuery, KernelPaths, Location, ModuleId, TypeKind,
+    Address, DebugInfo, FunctionKind, FunctionQuery, KernelPaths, Location, ModuleId, Probeable,
+    TypeKind,
 };
 
 fn compile(name: &str, options: &[&str]) -> PathBuf {
@@ -309,6 +310,37 @@ fn clones_have_the_name_of_their_function_without_debug_information_too() {
         let split = info.functions(module, &query("split")).expect("functions");
         assert_eq!(split.first().expect("found").entry, entry("split"));
     }
+}
+
+#[test]
+fn what_the_kernel_refuses_for_a_function_it_refuses_for_its_clones() {
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refused.c");
+    let function = |name: &str| {
+        format!(".type {name},@function\\n{name}: nop\\nret\\n.size {name},.-{name}\\n")
+    };
+    let names = [
+        "secret",
+        "secret.part.0",
+        "secret.isra.0.cold",
+        "secretive",
+        "open.part.0",
+    ];
+    let text = format!(
+        "__asm__(\"{}.pushsection _kprobe_blacklist,\\\"a\\\"\\n.quad secret\\n.popsection\");",
+        names.map(function).concat()
+    );
+    std::fs::write(&source, text).expect("the source written");
+    let path = source.with_extension("ko");
+    let mut gcc = Command::new("gcc");
+    let status = gcc.arg("-c").arg(&source).arg("-o").arg(&path).status();
+    assert!(status.expect("gcc runs").success());
+    let (info, module) = open(&path);
+    let refused = names.map(|name| {
+        let functions = info.functions(module, &query(name)).expect("functions");
+        let probeable = info.probeable(functions.first().expect("found"));
+        matches!(probeable, Ok(Probeable::Refused(_)))
+    });
+    assert_eq!(refused, [true, true, true, false, false]);
 }
 
 #[test]

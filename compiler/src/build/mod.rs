@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 
 pub use cache::Cache;
 pub use error::BuildError;
-pub use runtime::{Runtime, RuntimeRequest};
+pub use runtime::RuntimeRequest;
 pub use tree::KernelTree;
 
 /// What pass 4 is to build.

@@ -245,6 +245,13 @@ Modules by the hash of what they are made of, and the run time built for each ke
 A file
 .I cache_mb_limit
 in it sets its size in megabytes (256).
+.SH SIGNALS
+SIGINT, SIGTERM and SIGHUP end the running script with its end probes, SIGHUP not under
+.BR nohup (1).
+SIGQUIT leaves the module running, SIGUSR2 goes on in a new file of
+.BR \\-o ;
+see
+.BR staprun (8).
 .SH EXIT STATUS
 0 when all went well or the user interrupted the running script; 1 for every error:
 in the script, in building or loading it, or at run time, when nothing was found to list,

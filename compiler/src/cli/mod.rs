@@ -14,6 +14,5 @@ pub mod parse;
 pub mod rc;
 pub mod table;
 
-pub use error::UsageError;
 pub use options::{Action, Options};
 pub use parse::parse;

@@ -202,15 +202,4 @@ impl Options {
     pub fn uses_module_cache(&self) -> bool {
         !self.disable_cache && self.module_name.is_none() && !self.keep_temporary && !self.debug
     }
-
-    /// `-l`, `-L` and `--dump-…`.
-    pub fn is_listing(&self) -> bool {
-        matches!(
-            self.action,
-            Action::List { .. }
-                | Action::DumpProbeTypes
-                | Action::DumpProbeAliases
-                | Action::DumpFunctions
-        )
-    }
 }

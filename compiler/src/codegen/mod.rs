@@ -14,6 +14,7 @@ mod carried;
 mod condition;
 mod embedded;
 mod expression;
+mod fields;
 mod kernel_lines;
 mod map;
 mod print;

@@ -5,6 +5,7 @@
 use crate::ir::*;
 
 use super::body::{Body, Home, Result, Value};
+use super::fields::{self, Base};
 use super::writer::{bare, number, quote, until_nul};
 
 /// A piece whose operands have been evaluated.
@@ -17,6 +18,11 @@ enum Piece {
         precision: Option<String>,
         value: String,
     },
+    /// Entries of a table, each with the text before it.
+    Fields {
+        base: Base,
+        entries: Vec<String>,
+    },
     Histogram {
         stat: (String, bool),
         spec: String,
@@ -25,7 +31,7 @@ enum Piece {
 
 impl Body<'_> {
     pub fn print(&mut self, print: &Print, at: LocationId) -> Result<()> {
-        let pieces = self.pieces(print, at)?;
+        let pieces = self.pieces(print, None, at)?;
         self.put(&pieces, "&c->output");
         let reads_memory = |piece: &Piece| {
             matches!(
@@ -60,7 +66,7 @@ impl Body<'_> {
             ] => return self.expression(value),
             _ => {}
         }
-        let pieces = self.pieces(print, at)?;
+        let pieces = self.pieces(print, fields::base_of(self, print, at), at)?;
         let output = self.variable("o", |name| format!("struct rst_output {name};"));
         let name = self.temporary(Type::String);
         self.line(format!("{output} = rst_string_output(c);"));
@@ -71,10 +77,19 @@ impl Body<'_> {
         Ok(Value::string(name, Home::Statement))
     }
 
-    /// Evaluates the operands in order and merges neighbouring literals.
-    fn pieces(&mut self, print: &Print, at: LocationId) -> Result<Vec<Piece>> {
+    /// Evaluates the operands in order and merges neighbouring literals. The fields of `base` are
+    /// left to the runtime, which reads them as it prints them.
+    fn pieces(&mut self, print: &Print, base: Option<Base>, at: LocationId) -> Result<Vec<Piece>> {
+        let field = |piece: &PrintPiece| {
+            fields::field(piece, at)
+                .filter(|(found, _)| Some(*found) == base)
+                .map(|(_, field)| field)
+        };
         let mut operands = Vec::new();
         for piece in &print.pieces {
+            if field(piece).is_some() {
+                continue;
+            }
             if let PrintPiece::Value {
                 width,
                 precision,
@@ -109,6 +124,21 @@ impl Body<'_> {
                     precision,
                     value,
                 } => {
+                    if let (Some(base), Some(field)) = (base, field(piece)) {
+                        let before = match pieces.pop_if(|p| matches!(p, Piece::Literal(_))) {
+                            Some(Piece::Literal(text)) => text,
+                            _ => Vec::new(),
+                        };
+                        let entry = field.entry(&before, letter(*conversion), &flags_text(*flags));
+                        match pieces.last_mut() {
+                            Some(Piece::Fields { entries, .. }) => entries.push(entry),
+                            _ => pieces.push(Piece::Fields {
+                                base,
+                                entries: vec![entry],
+                            }),
+                        }
+                        continue;
+                    }
                     let width = take(width.is_some());
                     let precision = take(precision.is_some());
                     let text = take(true).unwrap_or_default();
@@ -146,6 +176,18 @@ impl Body<'_> {
                 Piece::Histogram { stat, spec } => {
                     self.put_histogram(output, stat, spec);
                     continue;
+                }
+                Piece::Fields { base, entries } => {
+                    let lines = entries.join("\n\t\t");
+                    let table = self.variable("f", |name| {
+                        format!("static const struct rst_field {name}[] = {{\n\t\t{lines}\n\t}};")
+                    });
+                    let is_user = i32::from(base.space == Space::User);
+                    format!(
+                        "rst_put_fields({output}, c, {}, {is_user}, {table}, {});",
+                        self.local(base.local),
+                        entries.len()
+                    )
                 }
                 Piece::Value {
                     conversion,
@@ -211,6 +253,7 @@ fn letter(conversion: Conversion) -> char {
         Conversion::HexLower => 'x',
         Conversion::HexUpper => 'X',
         Conversion::Pointer => 'p',
+        Conversion::Character => 'c',
         _ => 'd',
     }
 }

@@ -85,15 +85,6 @@ impl Body<'_> {
                 }
                 self.branches(condition, then, otherwise, is_last_inside, true)?;
             }
-            [
-                Stmt {
-                    kind: StmtKind::Block(inner),
-                    ..
-                },
-            ] => {
-                self.takes_locks = true;
-                self.locked_block(inner, is_last_inside)?;
-            }
             _ => self.with_locks(&all, |body| body.block(inside, is_last_inside))?,
         }
         self.takes_locks = false;
@@ -168,7 +159,6 @@ impl Body<'_> {
             StmtKind::Try { body, error, catch } => {
                 self.try_catch(body, *error, catch, statement.at)?;
             }
-            StmtKind::Block(block) => self.block(block, is_last)?,
         }
         Ok(())
     }

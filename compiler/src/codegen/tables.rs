@@ -2,8 +2,6 @@
 //! What the runtime reads: storage of globals, and the tables of arrays,
 //! statistics, parameters and probes in `struct rst_script`.
 
-use std::collections::BTreeSet;
-
 use crate::ir::arena::EntityId;
 use crate::ir::*;
 
@@ -641,19 +639,7 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
         .values()
         .filter(|global| global.is_parameter)
         .collect();
-    if !parameters.is_empty() {
-        out.open("static struct rst_parameter script_parameters[] =");
-        for global in &parameters {
-            out.line(format!(
-                "{{ .name = {}, .type = {}, .value = &{}.value }},",
-                quote(global.name.as_bytes()),
-                type_name(global.value_type()),
-                global_name(global)
-            ));
-        }
-        out.close(";");
-        out.blank();
-    }
+    parameter_table(&parameters, out);
     // At least 16 strings: functions of the runtime take scratch memory, too.
     let scratch = (scratch + 4 * unit.string_bytes()).max(16 * unit.string_bytes());
     let scratch = u32::try_from(scratch).map_err(|_| {
@@ -664,16 +650,7 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
     })?;
     let user_files = carried::files(&program.user_files, out);
     let has_kernel_lines = kernel_lines::write(&program.kernel_lines, out);
-    if !program.anchors.is_empty() {
-        out.open("static const struct rst_anchor script_anchors[] =");
-        for anchor in &program.anchors {
-            let [module, section, symbol] = [&anchor.module, &anchor.section, &anchor.symbol]
-                .map(|text| quote(text.as_bytes()));
-            let offset = anchor.offset;
-            out.line(format!("{{ {module}, {section}, {symbol}, {offset:#x} }},"));
-        }
-        out.close(";");
-    }
+    anchors(&program.anchors, out);
     out.open("struct rst_script rst_script =");
     out.line(".interface_version = RST_INTERFACE_VERSION,");
     out.line(format!(".name = {},", quote(program.name.as_bytes())));
@@ -746,6 +723,37 @@ pub(super) fn script(unit: &Unit, out: &mut Writer, scratch: u64) -> Result<(), 
     Ok(())
 }
 
+fn parameter_table(parameters: &[&Global], out: &mut Writer) {
+    if parameters.is_empty() {
+        return;
+    }
+    out.open("static struct rst_parameter script_parameters[] =");
+    for global in parameters {
+        out.line(format!(
+            "{{ .name = {}, .type = {}, .value = &{}.value }},",
+            quote(global.name.as_bytes()),
+            type_name(global.value_type()),
+            global_name(global)
+        ));
+    }
+    out.close(";");
+    out.blank();
+}
+
+fn anchors(anchors: &[Anchor], out: &mut Writer) {
+    if anchors.is_empty() {
+        return;
+    }
+    out.open("static const struct rst_anchor script_anchors[] =");
+    for anchor in anchors {
+        let [module, section, symbol] =
+            [&anchor.module, &anchor.section, &anchor.symbol].map(|text| quote(text.as_bytes()));
+        let offset = anchor.offset;
+        out.line(format!("{{ {module}, {section}, {symbol}, {offset:#x} }},"));
+    }
+    out.close(";");
+}
+
 /// What the loader reads from the file (rstap_protocol.h).
 fn info(program: &Program, parameters: &[&Global], out: &mut Writer) {
     let mut entries = vec!["version=1".to_owned(), format!("script={}", program.name)];
@@ -769,8 +777,7 @@ fn info(program: &Program, parameters: &[&Global], out: &mut Writer) {
     {
         entries.push("bulk=1".to_owned());
     }
-    let sections = crate::ir::visit::kernel_sections(program);
-    let modules: BTreeSet<String> = sections.into_iter().map(|(module, _)| module).collect();
+    let modules = crate::ir::visit::kernel_modules(program);
     entries.extend(modules.iter().map(|module| format!("module={module}")));
     entries.extend(
         program

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Programs built by hand: what C they become, and that gcc accepts all of it.
 
+mod fields;
 mod fixture;
 
 use super::*;

@@ -29,7 +29,7 @@ pub fn list(passes: &Passes<'_>) -> bool {
             let (tree, mut diagnostics) = passes.parse_text(&library, &mut sources, &script);
             let semantic = Semantic::new(&target, &library, passes.semantic_options(), sources);
             semantic.is_listing_names.set(!with_variables);
-            let unit = semantic.add_user_file("<input>".to_owned(), tree);
+            let unit = semantic.add_user_file(tree);
             let listing = Listing {
                 has_variables: *with_variables,
                 is_verbose: *with_variables && is_verbose,

@@ -4,7 +4,7 @@
 //! [`passes`] does 1 to 4, [`run`] the fifth. The passes' own logic is elsewhere; here is where
 //! files are found, times taken, and messages and exit statuses given.
 
-mod anchors;
+mod builds;
 mod clock;
 mod embedded;
 mod info;

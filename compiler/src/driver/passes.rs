@@ -2,7 +2,6 @@
 //! Passes 1 to 4: a script's text to a module's file, with SystemTap's line for each under `-v`.
 
 use crate::output::tell_line;
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -11,7 +10,7 @@ use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::SourceMap;
 use rstap_syntax::{Environment, ast, parse_script};
 
-use super::anchors::anchors;
+use super::builds;
 use super::clock::{Stopwatch, memory};
 use super::kernel::Kernel;
 use super::locate::{self, Data};
@@ -326,16 +325,13 @@ impl Passes<'_> {
             suppress_handler_errors: options.suppress_handler_errors,
             no_global_display: options.no_global_var_display,
             monitor: options.monitor.is_some(),
-            compatible: options.compatible.clone(),
             timing: options.timing,
-            verbosity: options.verbose(2),
             has_target_process: options.command.is_some() || options.target_pid.is_some(),
             target_program: self.target_program(),
             symbol_files: options.symbol_modules.clone(),
             ldd: options.ldd,
             globals: options.global_values.clone(),
             macros: self.macros(),
-            timeout_ns: None,
         }
     }
 
@@ -379,32 +375,21 @@ impl Passes<'_> {
         let watch = Stopwatch::start();
         let target = RealTarget::new(self.kernel.paths.clone());
         let semantic = Semantic::new(&target, library, self.semantic_options(), sources);
-        let mut name = None;
+        let name = files
+            .first()
+            .map_or_else(String::new, |file| file.name.clone());
         for file in files {
-            name.get_or_insert_with(|| file.name.clone());
-            semantic.add_user_file(file.name, file.tree);
+            semantic.add_user_file(file.tree);
         }
-        let program = analyze(&semantic, &name.unwrap_or_default());
+        let program = analyze(&semantic, &name);
         let diagnostics = semantic.take_diagnostics();
         let errors = self.messages.show(&diagnostics, &semantic.sources.borrow());
         if self.options.semantic_keep_going {
             say!("{}", error_table(&diagnostics, &semantic.sources.borrow()));
         }
         let mut program = program.filter(|_| errors == 0);
-        if let Some(program) = &mut program {
-            // Addresses that were read from a file are good for that build of the kernel alone.
-            if let Some(files) = target.if_opened() {
-                let build_id = |name: &str| files.build_id(files.module(name).ok()?);
-                program.kernel_build_id = build_id("kernel");
-                let sections = ir::visit::kernel_sections(program);
-                let modules: BTreeSet<String> =
-                    sections.into_iter().map(|(module, _)| module).collect();
-                program.module_build_ids = modules
-                    .into_iter()
-                    .filter_map(|name| build_id(&name).map(|id| (name, id)))
-                    .collect();
-                program.anchors = anchors(files, program);
-            }
+        if let (Some(program), Some(files)) = (&mut program, target.if_opened()) {
+            builds::bind(program, files);
         }
         if let (Some(program), 2) = (&program, self.last_pass) {
             let print = match (self.options.explain_cost, self.options.verbose(2)) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
@@ -16,6 +16,21 @@ use signal_hook::low_level::siginfo::Cause;
 const COMPILING: u8 = 0;
 /// In pass 5 it is for staprun, which gets it too, or for the virtual machine.
 const RUNNING: u8 = 1;
+
+/// Signals that end the session. SIGHUP is none of them under nohup(1), which then holds for
+/// staprun, too: a signal that is caught here is not ignored there.
+pub fn endings() -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok())
+        .unwrap_or(0);
+    let survives_hangup = ignored & (1 << (SIGHUP - 1)) != 0;
+    let signals = [SIGINT, SIGTERM, SIGHUP].into_iter();
+    signals
+        .filter(|signal| !(survives_hangup && *signal == SIGHUP))
+        .collect()
+}
 
 /// Removed with everything in it when dropped, unless it is to be kept.
 #[derive(Debug)]
@@ -43,12 +58,15 @@ impl Session {
             }
         };
         let state = Arc::new(AtomicU8::new(COMPILING));
-        let mut signals = SignalsInfo::<WithOrigin>::new([SIGINT, SIGTERM, SIGHUP])?;
+        // In pass 5 staprun leaves the module running, or starts a new output file.
+        let others = [SIGQUIT, SIGUSR2];
+        let mut signals = SignalsInfo::<WithOrigin>::new(endings().into_iter().chain(others))?;
         let shared = Arc::clone(&state);
         let path = directory.clone();
         std::thread::spawn(move || {
             for origin in &mut signals {
-                if shared.load(Ordering::SeqCst) == COMPILING {
+                let is_compiling = shared.load(Ordering::SeqCst) == COMPILING;
+                if is_compiling && origin.signal != SIGUSR2 {
                     if !keep {
                         // nobody is left to tell if it fails
                         let _ = std::fs::remove_dir_all(&path);

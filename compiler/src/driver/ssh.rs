@@ -12,7 +12,6 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rstap_vm::guest::quote_all;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::passes::Module;
@@ -158,7 +157,7 @@ impl Connection {
         if has_prefix {
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
         }
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        let mut signals = Signals::new(super::session::endings())
             .map_err(|error| format!("cannot catch signals: {error}"))?;
         let handle = signals.handle();
         let mut child = command.spawn().map_err(cannot_start)?;

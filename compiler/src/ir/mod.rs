@@ -336,8 +336,6 @@ pub enum StmtKind {
         error: Option<LocalId>,
         catch: Block,
     },
-    /// A scope of its own only for reading; no meaning.
-    Block(Block),
 }
 
 #[derive(Debug, Clone)]

@@ -266,7 +266,6 @@ impl<'a> Printer<'a> {
                 self.line(format!("catch{error}"));
                 self.braces(catch);
             }
-            StmtKind::Block(block) => self.braces(block),
         }
     }
 

@@ -234,7 +234,6 @@ impl Checker<'_> {
                 }
                 self.block(catch);
             }
-            StmtKind::Block(block) => self.block(block),
         }
     }
 

@@ -86,7 +86,6 @@ pub fn walk_statement<V: Visitor + ?Sized>(visitor: &mut V, statement: &Stmt) {
             visitor.block(body);
             visitor.block(catch);
         }
-        StmtKind::Block(block) => visitor.block(block),
         StmtKind::Break
         | StmtKind::Continue
         | StmtKind::Return(None)
@@ -242,4 +241,11 @@ pub fn kernel_sections(program: &Program) -> BTreeSet<(String, String)> {
     let mut search = Search(places.collect());
     search.bodies(program);
     search.0
+}
+
+/// Modules of the kernel that probes or expressions refer to, without `.ko`.
+#[must_use]
+pub fn kernel_modules(program: &Program) -> BTreeSet<String> {
+    let sections = kernel_sections(program).into_iter();
+    sections.map(|(module, _)| module).collect()
 }

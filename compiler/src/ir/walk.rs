@@ -81,7 +81,6 @@ fn statement_expressions_mut(stmt: &mut Stmt, f: &mut dyn FnMut(&mut Expr)) {
             block_expressions_mut(body, f);
             block_expressions_mut(catch, f);
         }
-        StmtKind::Block(block) => block_expressions_mut(block, f),
         StmtKind::Break
         | StmtKind::Continue
         | StmtKind::Next
@@ -209,7 +208,6 @@ pub fn inner_blocks(stmt: &Stmt) -> Vec<&Block> {
         StmtKind::Loop { body, .. } | StmtKind::ForeachHistogram { body, .. } => vec![body],
         StmtKind::Foreach(foreach) => vec![&foreach.body],
         StmtKind::Try { body, catch, .. } => vec![body, catch],
-        StmtKind::Block(block) => vec![block],
         _ => Vec::new(),
     }
 }

@@ -111,9 +111,7 @@ fn block_has_effects(block: &Block, pure: &HashSet<FunctionId>, locals_are_own: 
                 .any(|expr| expr_has_effects(expr, pure, locals_are_own)),
             StmtKind::Next | StmtKind::DeleteGlobal(_) | StmtKind::DeleteElement { .. } => true,
             StmtKind::DeleteLocal(_) => !locals_are_own,
-            StmtKind::Break | StmtKind::Continue | StmtKind::Try { .. } | StmtKind::Block(_) => {
-                false
-            }
+            StmtKind::Break | StmtKind::Continue | StmtKind::Try { .. } => false,
         };
         own || walk::inner_blocks(stmt)
             .into_iter()
@@ -318,7 +316,6 @@ fn simplify(block: &mut Block, pass: &mut Pass) {
                         .all(|id| !read.contains(id))
                     && !block_has_effects(&vec![stmt.clone()], pure, false)
             }
-            StmtKind::Block(inner) => inner.is_empty(),
             StmtKind::Try { body, .. } => body.is_empty(),
             StmtKind::DeleteLocal(id) => !read.contains(id),
             _ => false,
@@ -345,7 +342,6 @@ fn inner_blocks_mut(stmt: &mut Stmt) -> Vec<&mut Block> {
         StmtKind::Loop { body, .. } | StmtKind::ForeachHistogram { body, .. } => vec![body],
         StmtKind::Foreach(foreach) => vec![&mut foreach.body],
         StmtKind::Try { body, catch, .. } => vec![body, catch],
-        StmtKind::Block(block) => vec![block],
         _ => Vec::new(),
     }
 }

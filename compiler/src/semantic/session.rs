@@ -32,7 +32,6 @@ pub struct Unit {
     pub id: UnitId,
     /// Its text.
     pub file: FileId,
-    pub path: String,
     pub origin: Origin,
     pub probes: Vec<Rc<ast::Probe>>,
     pub aliases: Vec<Rc<ast::Alias>>,
@@ -43,11 +42,10 @@ pub struct Unit {
 
 impl Unit {
     /// Takes a parsed file apart.
-    pub fn new(id: UnitId, path: String, origin: Origin, file: ast::File) -> Unit {
+    pub fn new(id: UnitId, origin: Origin, file: ast::File) -> Unit {
         let mut unit = Unit {
             id,
             file: file.id,
-            path,
             origin,
             probes: Vec::new(),
             aliases: Vec::new(),
@@ -85,8 +83,8 @@ pub trait Library {
     fn alias_names(&self) -> Vec<String>;
     /// Number of files.
     fn file_count(&self) -> usize;
-    /// Path and tree of a file, and the messages about it.
-    fn parse(&self, file: usize, sources: &mut SourceMap) -> (String, ast::File, Vec<Diagnostic>);
+    /// A file's tree, and the messages about it.
+    fn parse(&self, file: usize, sources: &mut SourceMap) -> (ast::File, Vec<Diagnostic>);
 }
 
 /// Options that change what pass 2 does.
@@ -106,12 +104,8 @@ pub struct SemanticOptions {
     pub no_global_display: bool,
     /// `--monitor`
     pub monitor: bool,
-    /// `--compatible`
-    pub compatible: Option<String>,
     /// `-t`
     pub timing: bool,
-    /// `-v` of pass 2
-    pub verbosity: u32,
     /// `-c CMD` or `-x PID` is given.
     pub has_target_process: bool,
     /// Path of the `-c` command's or `-x` process's program.
@@ -124,8 +118,6 @@ pub struct SemanticOptions {
     pub globals: Vec<(String, String)>,
     /// `-D NAME[=VALUE]`
     pub macros: Vec<(String, Option<String>)>,
-    /// `-T SECONDS`, in nanoseconds.
-    pub timeout_ns: Option<u64>,
 }
 
 /// See the module's documentation.
@@ -172,14 +164,14 @@ impl<'a> Session<'a> {
     }
 
     /// Adds a file of the user's.
-    pub fn add_user_file(&self, path: String, file: ast::File) -> UnitId {
-        self.add(path, Origin::User, file)
+    pub fn add_user_file(&self, file: ast::File) -> UnitId {
+        self.add(Origin::User, file)
     }
 
-    fn add(&self, path: String, origin: Origin, file: ast::File) -> UnitId {
+    fn add(&self, origin: Origin, file: ast::File) -> UnitId {
         let mut units = self.units.borrow_mut();
         let id = UnitId(units.len());
-        units.push(Rc::new(Unit::new(id, path, origin, file)));
+        units.push(Rc::new(Unit::new(id, origin, file)));
         id
     }
 
@@ -198,12 +190,12 @@ impl<'a> Session<'a> {
         if let Some(&id) = self.loaded.borrow().get(&file) {
             return id;
         }
-        let (path, tree, diagnostics) = {
+        let (tree, diagnostics) = {
             let mut sources = self.sources.borrow_mut();
             self.library.parse(file, &mut sources)
         };
         self.diagnostics.borrow_mut().extend(diagnostics);
-        let id = self.add(path, Origin::Library, tree);
+        let id = self.add(Origin::Library, tree);
         self.loaded.borrow_mut().insert(file, id);
         id
     }

@@ -40,7 +40,7 @@ fn translate(text: &str) -> Outcome {
         ..SemanticOptions::default()
     };
     let session = Session::new(&target, &NoLibrary, options, sources);
-    session.add_user_file("<input>".to_owned(), file);
+    session.add_user_file(file);
     let Some(program) = analyze(&session, "input") else {
         assert!(session.has_errors(), "refused without a message: {text}");
         return Outcome::Refused;

@@ -347,10 +347,6 @@ impl Target for FixtureTarget {
         Ok(address.value)
     }
 
-    fn has(&self, _module: ModuleId, source: Source) -> bool {
-        source != Source::Btf
-    }
-
     fn functions(&self, _module: ModuleId, query: &FunctionQuery) -> Result<Vec<Function>> {
         let is_match = |function: &&Function| {
             let is_file = match (&query.file, &function.declaration) {
@@ -435,18 +431,6 @@ impl Target for FixtureTarget {
             .cloned())
     }
 
-    fn source_files(&self, _module: ModuleId, pattern: &str) -> Result<Vec<String>> {
-        let mut files: Vec<String> = self
-            .lines
-            .iter()
-            .map(|line| line.position.file.to_string())
-            .collect();
-        files.sort();
-        files.dedup();
-        files.retain(|file| glob::matches_path(pattern, file));
-        Ok(files)
-    }
-
     fn lines(
         &self,
         _module: ModuleId,
@@ -469,16 +453,6 @@ impl Target for FixtureTarget {
                 .any(|range| range.contains(line.address.value))
         };
         Ok(self.lines.iter().filter(holds).cloned().collect())
-    }
-
-    fn line_at(&self, address: Address) -> Result<Option<SourcePosition>> {
-        let before = self
-            .lines
-            .iter()
-            .filter(|line| line.address.value <= address.value);
-        Ok(before
-            .max_by_key(|line| line.address.value)
-            .map(|line| line.position.clone()))
     }
 
     fn type_of(&self, id: TypeId) -> Result<Arc<Type>> {
@@ -647,20 +621,17 @@ impl Target for FixtureTarget {
             .collect()
     }
 
-    fn symbol_at(&self, address: Address) -> Option<(String, u64)> {
-        let function = self.function_at(address, false).ok()??;
-        Some((
-            function.name.to_string(),
-            address.value - function.entry.value,
-        ))
-    }
-
     fn placement(&self, address: Address) -> Result<Placement> {
         Ok(Placement {
             section: ".text".to_owned(),
             section_offset: address.value.wrapping_sub(STEXT),
             stext_offset: Some(address.value.wrapping_sub(STEXT)),
-            symbol: self.symbol_at(address),
+            symbol: self.function_at(address, false)?.map(|function| {
+                (
+                    function.name.to_string(),
+                    address.value - function.entry.value,
+                )
+            }),
         })
     }
 
@@ -677,9 +648,5 @@ impl Target for FixtureTarget {
 
     fn instruction_at(&self, _function: &Function, _address: Address) -> Result<Option<u64>> {
         Ok(None)
-    }
-
-    fn is_exported(&self, _name: &str) -> bool {
-        false
     }
 }

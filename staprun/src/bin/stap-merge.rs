@@ -1,60 +1,107 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! `stap-merge`: puts the files of bulk mode together.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use rstap_staprun::bulk;
-use rstap_staprun::report::Reporter;
+use rstap_staprun::bulk::{self, Merged};
+use rstap_staprun::report::{Failure, Reporter, Result, print};
 
 const USAGE: &str = "\
 Usage: stap-merge [-v] [-o OUTPUT] FILE...
 
-Merges the files that 'staprun -b' wrote, one for each CPU, into the order in
+Merges the files that 'rstap -b' wrote, one for each CPU, into the order in
 which the script printed, on standard output.
 
   -o OUTPUT   Write to this file.
   -v          Tell each record on standard error.
+  -V          Print the version.
   -h          Print this help.
 ";
 
-fn main() -> ExitCode {
-    let mut reporter = Reporter::default();
-    let mut output = None;
-    let mut is_verbose = false;
-    let mut files = Vec::new();
-    let mut arguments = std::env::args().skip(1);
+/// The command line.
+#[derive(Default)]
+struct Options {
+    output: Option<OsString>,
+    is_verbose: bool,
+    files: Vec<OsString>,
+}
+
+/// Reads the command line; `None` when it was `-h` or `-V`, which are answered already.
+fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Option<Options>> {
+    let mut options = Options::default();
     while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "-v" => is_verbose = true,
-            "-o" => output = arguments.next(),
-            "-h" | "--help" => {
-                print!("{USAGE}");
-                return ExitCode::SUCCESS;
+        match argument.to_str() {
+            Some("-v") => options.is_verbose = true,
+            Some("-o") => match arguments.next() {
+                Some(file) => options.output = Some(file),
+                None => {
+                    return Err(Failure::new(
+                        "option '-o' needs a file name; see 'stap-merge -h'",
+                    ));
+                }
+            },
+            Some("-h" | "--help") => {
+                print(USAGE);
+                return Ok(None);
             }
-            option if option.starts_with('-') => {
-                reporter.error(&format!("unknown option '{option}'; see 'stap-merge -h'"));
-                return ExitCode::FAILURE;
+            Some("-V" | "--version") => {
+                print(&format!(
+                    "stap-merge (rstap) {}\n",
+                    env!("CARGO_PKG_VERSION")
+                ));
+                return Ok(None);
             }
-            _ => files.push(argument),
+            Some("--") => options.files.extend(arguments.by_ref()),
+            Some(option) if option.len() > 2 && option.starts_with("-o") => {
+                options.output = option.get(2..).map(OsString::from);
+            }
+            Some(option) if option.len() > 1 && option.starts_with('-') => {
+                return Err(Failure::new(format!(
+                    "unknown option '{option}'; see 'stap-merge -h'"
+                )));
+            }
+            _ => options.files.push(argument),
         }
     }
-    if files.is_empty() {
-        reporter.error("no files to merge; see 'stap-merge -h'");
-        return ExitCode::FAILURE;
+    match options.files.is_empty() {
+        true => Err(Failure::new("no files to merge; see 'stap-merge -h'")),
+        false => Ok(Some(options)),
     }
-    match bulk::merge_files(&files, output.as_deref(), is_verbose) {
+}
+
+fn main() -> ExitCode {
+    let mut reporter = Reporter::default();
+    let merged = parse(std::env::args_os().skip(1)).and_then(|options| match options {
+        Some(options) => bulk::merge_files(
+            &options.files,
+            options.output.as_deref(),
+            options.is_verbose,
+        ),
+        None => Ok(Merged::default()),
+    });
+    match merged {
         Ok(merged) => {
+            for text in &merged.damaged {
+                reporter.error(text);
+            }
             if merged.missing > 0 {
                 reporter.warning(&format!(
                     "{} messages are in none of the files",
                     merged.missing
                 ));
             }
-            ExitCode::SUCCESS
+            if merged.repeated > 0 {
+                reporter.warning(&format!(
+                    "{} messages came twice; are all files of one session, and given once?",
+                    merged.repeated
+                ));
+            }
         }
-        Err(failure) => {
-            reporter.error(&failure.0);
-            ExitCode::FAILURE
-        }
+        Err(failure) => reporter.error(&failure.0),
+    }
+    match reporter.errors() {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
 }

@@ -101,18 +101,28 @@ fn modules_of_the_kernel_must_be_those_it_was_built_for() {
 fn parameters_are_checked_by_name_and_type() {
     let module = module();
     let check = |name: &str, value: &str| {
-        module
-            .check_parameters(&[(name.to_owned(), value.to_owned())])
+        let values = module.parameter_values(&[(name.to_owned(), value.to_owned())]);
+        values
+            .map(|mut values| values.pop().expect("a value").1)
             .map_err(|f| f.0)
     };
-    assert_eq!(check("count", "-0x10"), Ok(()));
-    assert_eq!(check("count", "18446744073709551615"), Ok(()));
-    assert_eq!(check("who", "anybody"), Ok(()));
-    assert!(
-        check("count", "ten")
-            .expect_err("text")
-            .contains("is a number")
-    );
+    let numbers = [
+        ("-0x10", "-16"),
+        ("010", "8"),
+        ("+5", "5"),
+        ("18446744073709551615", "-1"),
+        ("-9223372036854775808", "-9223372036854775808"),
+    ];
+    for (given, sent) in numbers {
+        assert_eq!(check("count", given).as_deref(), Ok(sent));
+    }
+    for (given, sent) in [("anybody", "anybody"), ("\"a b\"", "a b"), ("\"", "\"")] {
+        assert_eq!(check("who", given).as_deref(), Ok(sent));
+    }
+    for wrong in ["ten", "", "08", "-+5", "0x", "-9223372036854775809", "5 "] {
+        let text = check("count", wrong).expect_err(wrong);
+        assert!(text.contains("is a number"), "{text}");
+    }
     assert!(
         check("counts", "1")
             .expect_err("unknown")

@@ -69,6 +69,9 @@ fn options_that_exclude_each_other() {
         "-A -c true m",
         "-A -x 1 m",
         "-A m a=1",
+        "-A -N 1 m",
+        "-A -r 0:here m",
+        "-L -M 1 m",
         "-D -o f -L m",
         "-D -o f -d m",
         "-D -o f -c true m",
@@ -78,6 +81,24 @@ fn options_that_exclude_each_other() {
     }
     assert!(refused("-D m").contains("-D"));
     assert!(refused("-S 1 m").contains("output FILE"));
+}
+
+#[test]
+fn options_with_nothing_to_do_are_told() {
+    let texts = |line| {
+        let options = parsed(line).expect("valid");
+        options.without_effect().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(texts("-R -o f -i --summary=json m"), "");
+    assert_eq!(texts("-A -o f -S 1 -i --summary=json m"), "");
+    for (line, option) in [
+        ("-L -o f m", "-o"),
+        ("-L -i m", "-i"),
+        ("-L --summary=json m", "--summary=json"),
+        ("-A -R m", "-R"),
+    ] {
+        assert!(texts(line).starts_with(&format!("{option} has no effect")));
+    }
 }
 
 #[test]
@@ -93,6 +114,7 @@ fn wrong_values_are_named() {
     assert!(refused("-r 5 m").contains("N:URI"));
     assert!(refused("-C red m").contains("red"));
     assert!(refused("-M 0 m").contains("-M"));
+    assert!(refused("-T 0 m").contains("-T"));
     assert!(refused("-Z m").contains("-Z"));
     assert!(refused("--frob m").contains("--frob"));
     assert!(refused("m extra").contains("extra"));

@@ -86,7 +86,7 @@ fn a_line_longer_than_a_file_is_cut() {
 #[test]
 fn bulk_files_are_made_for_each_cpu_with_systemtaps_frames() {
     let folder = Folder::new("bulk");
-    let mut output = Output::bulk(Some(&folder.file("out")), None);
+    let mut output = Output::bulk(Some(&folder.file("out")), None, [0]).expect("created");
     let message = Message {
         sequence: 7,
         payload: b"text",

@@ -192,3 +192,18 @@ fn unknown_messages_are_passed_over() {
     });
     assert_eq!(outcome.ending, Ok((Ending::Ended, false)));
 }
+
+#[test]
+fn a_session_that_fails_is_not_left_running() {
+    let mut leaving = plan();
+    leaving.detach = true;
+    let outcome = run("left", leaving, 1, |module| {
+        module.say(ERROR, b"in begin\0");
+        module.say(STARTED, &0i64.to_ne_bytes());
+        module.print(0, 1, "before the error\n");
+        module.say(REQUEST_EXIT, b"");
+        module.say(ENDED, b"");
+    });
+    assert_eq!(outcome.ending, Ok((Ending::Ended, true)));
+    assert_eq!(outcome.text, "before the error\n");
+}

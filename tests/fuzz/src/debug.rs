@@ -118,7 +118,6 @@ fn ask(info: &DebugInfo, module: ModuleId, path: &Path) {
     answered(info.carried_lines(module), path);
     answered(info.needed_libraries(module), path);
     answered(info.symbol_functions(&module, "*"), path);
-    let _ = info.exported("work");
     answered(info.enumerator(module, "GREEN"), path);
     for name in ["outer", "struct outer", "enum colour", "unsigned long"] {
         answered(info.type_by_name(module, name), path);

@@ -92,7 +92,7 @@ pub fn file(bytes: &[u8]) {
     });
     let _ = module.check_modules(|_| Some("22".to_owned()));
     let _ = module.is_bulk();
-    let _ = module.check_parameters(&[("n".to_owned(), "1".to_owned())]);
+    let _ = module.parameter_values(&[("n".to_owned(), "1".to_owned())]);
     let _ = module.weak_symbols();
     let _ = module.is_signed();
     let _ = module.rename("stap_other_name_1");

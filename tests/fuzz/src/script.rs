@@ -176,7 +176,7 @@ pub fn translate(bytes: &[u8]) {
         ..SemanticOptions::default()
     };
     let session = Session::new(&target, &library, options, sources);
-    session.add_user_file("<input>".to_owned(), file);
+    session.add_user_file(file);
     let program = analyze(&session, "input");
     let has_errors = session.has_errors();
     render(&session.take_diagnostics(), &session.sources.borrow());

@@ -240,6 +240,18 @@ impl<'a> Cursor<'a> {
         self.long_leb(first)
     }
 
+    /// Two numbers, nearly always of a byte each.
+    #[inline]
+    fn pair(&mut self) -> Result<(u64, u64), Malformed> {
+        if let Some([first, second, ..]) = self.bytes.get(self.at..)
+            && (first | second) < 0x80
+        {
+            self.at += 2;
+            return Ok((u64::from(*first), u64::from(*second)));
+        }
+        Ok((self.leb()?, self.leb()?))
+    }
+
     /// The rest of a number of more than one byte.
     fn long_leb(&mut self, first: u8) -> Result<u64, Malformed> {
         let mut value = u64::from(first & 0x7f);
@@ -308,8 +320,7 @@ impl Programs {
                 ..Program::default()
             };
             loop {
-                let attribute = cursor.leb()?;
-                let form = cursor.leb()?;
+                let (attribute, form) = cursor.pair()?;
                 let implicit = form == u64::from(dw::DW_FORM_implicit_const.0);
                 if implicit {
                     cursor.leb()?;

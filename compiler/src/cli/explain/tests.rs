@@ -164,8 +164,8 @@ impl Example {
         };
         let library = TapsetLibrary::open(&roots, environment, &mut sources);
         let session = Session::new(&target, &library, options, sources);
-        session.add_user_file("<input>".to_owned(), file);
-        session.add_user_file("<extra>".to_owned(), extra);
+        session.add_user_file(file);
+        session.add_user_file(extra);
         analyze(&session, "input");
         collect(&session.take_diagnostics(), &mut found);
         found

@@ -56,7 +56,7 @@ fn values_stick_to_short_options() {
 #[test]
 fn listings_stand_alone() {
     let options = good("-L 'kernel.function(\"vfs_*\")'");
-    assert!(options.is_listing());
+    assert!(matches!(options.action, Action::List { .. }));
     assert!(bad("-l begin -L end").contains("only one of the -l/-L/--dump-*"));
     assert!(bad("-l begin -e x").starts_with("Cannot specify a script with"));
     assert!(bad("--dump-functions -p2").starts_with("Cannot specify -p with"));

@@ -257,18 +257,18 @@ impl Lowering<'_, '_> {
         uses
     }
 
-    /// Adds a pretty printer, or finds an equal one.
+    /// Adds a pretty printer, or finds an equal one, wherever in the script that was asked for:
+    /// its errors stay inside it.
     pub(super) fn synthesize(&mut self, mut function: ir::Function) -> ir::FunctionId {
         let base = self.functions.len();
-        let text = format!("{:?} {:?}", function.locals, function.body);
-        let known = self
-            .synthesized
-            .iter()
-            .position(|known| format!("{:?} {:?}", known.locals, known.body) == text);
-        let position = known.unwrap_or_else(|| {
-            function.c_name = format!("{}_s{}", function.name, self.synthesized.len());
-            self.synthesized.push(function);
-            self.synthesized.len() - 1
+        let number = self.synthesized.len();
+        let place = format!("at: {:?}", function.location);
+        let text = format!("{:?} {:?}", function.locals, function.body).replace(&place, "at");
+        let entry = self.synthesized.entry(text);
+        let position = entry.index();
+        entry.or_insert_with(|| {
+            function.c_name = format!("{}_s{number}", function.name);
+            function
         });
         ir::arena::EntityId::new(base + position)
     }

@@ -290,7 +290,6 @@ impl Lowering<'_, '_> {
         let cx = VariableCx {
             session: self.session,
             context: &context,
-            unit: state.unit,
         };
         let mut emit = BodyEmit {
             lowering: self,

@@ -21,6 +21,7 @@ mod stmt;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use indexmap::IndexMap;
 use rstap_syntax::ast;
 use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::Span;
@@ -95,8 +96,8 @@ pub struct Lowering<'s, 'a> {
     probe_locals: Vec<HashMap<String, TypeVar>>,
     /// IR of functions of this walk, by number; filled as they are reached.
     bodies: Vec<Option<ir::Function>>,
-    /// Functions made for pretty printing, in this walk.
-    synthesized: Vec<ir::Function>,
+    /// Functions made for pretty printing, in this walk, by what they do.
+    synthesized: IndexMap<String, ir::Function>,
     errors: Vec<Diagnostic>,
     /// Tokens of expressions that have an error, in this walk.
     failed: HashSet<Span>,
@@ -121,7 +122,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
             uses_target: HashMap::new(),
             probe_locals: Vec::new(),
             bodies: Vec::new(),
-            synthesized: Vec::new(),
+            synthesized: IndexMap::new(),
             errors: Vec::new(),
             failed: HashSet::new(),
             warned: HashSet::new(),
@@ -141,25 +142,6 @@ impl<'s, 'a> Lowering<'s, 'a> {
         self.is_final = true;
         self.walk(probes);
         self.finish()
-    }
-
-    /// Types of the variables that a probe's bodies set at their outermost level: what `-L` shows of an alias.
-    pub fn locals_of(mut self, probe: &Derived) -> Vec<(String, ir::Type)> {
-        self.settle(std::slice::from_ref(probe));
-        let mut locals = Vec::new();
-        for body in &probe.bodies {
-            let mut names = Vec::new();
-            assigned_names(&body.block, &mut names);
-            for name in names {
-                if let Some(&var) = self.probe_locals[0].get(&name)
-                    && let Some(ty) = self.types.get(Ty::Var(var))
-                    && !locals.iter().any(|(known, _)| *known == name)
-                {
-                    locals.push((name, ty));
-                }
-            }
-        }
-        locals
     }
 
     /// Types of values and parameters of functions, as far as their bodies tell; `None` is unknown.
@@ -398,7 +380,7 @@ impl<'s, 'a> Lowering<'s, 'a> {
         for function in functions.into_iter().flatten() {
             self.program.functions.push(function);
         }
-        for function in std::mem::take(&mut self.synthesized) {
+        for function in std::mem::take(&mut self.synthesized).into_values() {
             self.program.functions.push(function);
         }
         self.add_globals();
@@ -734,33 +716,6 @@ fn parse_number(text: &str) -> Option<i64> {
     } else {
         value
     })
-}
-
-/// Names assigned by a body, in the order of the text.
-fn assigned_names(stmt: &ast::Stmt, names: &mut Vec<String>) {
-    match &stmt.kind {
-        ast::StmtKind::Block(block) => block.iter().for_each(|stmt| assigned_names(stmt, names)),
-        ast::StmtKind::Expr(expr) => {
-            if let ast::ExprKind::Assign { target, .. } = &expr.kind
-                && let ast::ExprKind::Ident(name) = &target.kind
-            {
-                names.push(name.clone());
-            }
-        }
-        ast::StmtKind::If {
-            then, otherwise, ..
-        } => {
-            assigned_names(then, names);
-            if let Some(otherwise) = otherwise {
-                assigned_names(otherwise, names);
-            }
-        }
-        ast::StmtKind::Try { body, handler, .. } => {
-            assigned_names(body, names);
-            assigned_names(handler, names);
-        }
-        _ => {}
-    }
 }
 
 /// Sub-matches are wanted somewhere, so every match keeps them.

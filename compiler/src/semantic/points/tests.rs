@@ -33,12 +33,8 @@ impl Library for NoLibrary {
     fn file_count(&self) -> usize {
         0
     }
-    fn parse(
-        &self,
-        _file: usize,
-        _sources: &mut SourceMap,
-    ) -> (String, ast::File, Vec<Diagnostic>) {
-        (String::new(), ast::File::default(), Vec::new())
+    fn parse(&self, _file: usize, _sources: &mut SourceMap) -> (ast::File, Vec<Diagnostic>) {
+        (ast::File::default(), Vec::new())
     }
 }
 
@@ -78,7 +74,7 @@ fn derive(script: &str) -> (Vec<Derived>, String) {
         rstap_syntax::parse_script(&mut sources, "<input>", script, &environment, &macros, &[]);
     assert_eq!(problems, []);
     let session = Session::new(&target, &NoLibrary, SemanticOptions::default(), sources);
-    let id = session.add_user_file("<input>".to_owned(), file);
+    let id = session.add_user_file(file);
     let mut derived = Vec::new();
     for probe in &session.unit(id).probes {
         derived.extend(super::derive(&session, &Rc::clone(probe), id));

@@ -2,8 +2,8 @@
 //! Short ways to write IR.
 
 use crate::ir::{
-    BinaryOperator, CompareOperator, Conversion, Expr, ExprKind, LocationId, Print, PrintFlags,
-    PrintPiece, Space, Type,
+    BinaryOperator, CompareOperator, Conversion, Expr, ExprKind, LocalId, LocationId, Place, Print,
+    PrintFlags, PrintPiece, Space, Stmt, StmtKind, Type,
 };
 
 pub fn long(at: LocationId, kind: ExprKind) -> Expr {
@@ -120,6 +120,20 @@ pub fn bits(value: Expr, low: u8, width: u8, is_signed: bool) -> Expr {
     };
     let mask = (1u64 << width) - 1;
     binary(BinaryOperator::And, value, number(at, mask.cast_signed()))
+}
+
+/// `local = value`
+pub fn assign(local: LocalId, value: Expr) -> Stmt {
+    let at = value.at;
+    let kind = ExprKind::Assign {
+        place: Place::Local(local),
+        operator: None,
+        value: Box::new(value),
+    };
+    Stmt {
+        kind: StmtKind::Expr(long(at, kind)),
+        at,
+    }
 }
 
 /// A conversion without width and precision.

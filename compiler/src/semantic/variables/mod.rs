@@ -20,7 +20,7 @@ use rstap_syntax::diag::Diagnostic;
 use rstap_syntax::span::Span;
 
 use super::points::Context;
-use super::session::{Session, UnitId};
+use super::session::Session;
 use crate::ir;
 
 /// What the resolution of a target expression may ask of the body being lowered.
@@ -48,7 +48,6 @@ pub struct Value {
 pub struct VariableCx<'c> {
     pub session: &'c Session<'c>,
     pub context: &'c Context,
-    pub unit: UnitId,
 }
 
 /// An operand that is lowered already: value and C type.

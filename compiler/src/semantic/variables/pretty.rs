@@ -46,28 +46,44 @@ impl Resolver<'_> {
             }
             _ => (self.scalar(&selected, 8, false)?, Spot::Value(inside)),
         };
-        let inner = Selected { spot, ..selected };
+        let mut inner = Selected { spot, ..selected };
+        // What a pointer in memory points to is looked up once.
+        let mut before = Vec::new();
+        if let Spot::Memory(_) = inner.spot
+            && let Some(target) = self.followed(inner.ty)?
+        {
+            let pointee = self.pointee(inner.clone(), target)?;
+            if let Spot::Memory(address) = pointee.spot {
+                before.push(build::assign(parameter, address));
+                inner = Selected {
+                    spot: Spot::Memory(build::long(self.at, ExprKind::Local(parameter))),
+                    ..pointee
+                };
+            }
+        }
         let mut pieces = Vec::new();
         let levels = match depth {
             Depth::Shallow => 1,
             Depth::Deep => DEEPEST,
         };
-        self.print(&inner, levels, true, &mut pieces)?;
+        self.print(&inner, levels, before.is_empty(), &mut pieces)?;
         let text = build::sprint(self.at, pieces);
-        Ok(self.printer(text, argument, "ERROR"))
+        let otherwise = build::string(self.at, "ERROR");
+        Ok(self.attempt(before, text, argument, otherwise))
     }
 
     /// A function `try { return text } catch { return otherwise }`, called.
-    fn printer(&mut self, text: Expr, argument: Expr, otherwise: &str) -> Expr {
-        let otherwise = build::string(self.at, otherwise);
-        self.guarded(text, argument, otherwise)
+    pub(super) fn guarded(&mut self, text: Expr, argument: Expr, otherwise: Expr) -> Expr {
+        self.attempt(Vec::new(), text, argument, otherwise)
     }
 
-    pub(super) fn guarded(&mut self, text: Expr, argument: Expr, otherwise: Expr) -> Expr {
+    fn attempt(&mut self, before: Vec<Stmt>, text: Expr, argument: Expr, otherwise: Expr) -> Expr {
         let at = self.at;
         let statement = |kind| Stmt { kind, at };
+        let mut body = before;
+        body.push(statement(StmtKind::Return(Some(text))));
         let attempt = StmtKind::Try {
-            body: vec![statement(StmtKind::Return(Some(text)))],
+            body,
             error: None,
             catch: vec![statement(StmtKind::Return(Some(otherwise)))],
         };
@@ -248,10 +264,7 @@ impl Resolver<'_> {
     ) -> Result<(), Diagnostic> {
         let pointed = self.bare(target)?;
         match &pointed.kind {
-            TypeKind::Base {
-                encoding: Encoding::SignedChar | Encoding::UnsignedChar,
-                ..
-            } => {
+            kind if is_text(kind) => {
                 // A literal that the compiler has optimized away.
                 if let Spot::Pointee(pointee, 0) = &selected.spot
                     && let Spot::Bytes(bytes) = pointee.as_ref()
@@ -281,6 +294,23 @@ impl Resolver<'_> {
         }
     }
 
+    /// What a pointer that the script names is followed to: not text, nothing unknown.
+    fn followed(&mut self, ty: CType) -> Result<Option<TypeId>, Diagnostic> {
+        let ty = self.settled(ty)?;
+        if self.array_rest(ty)?.is_some() {
+            return Ok(None);
+        }
+        let TypeKind::Pointer { target, .. } = self.bare(ty.id)?.kind else {
+            return Ok(None);
+        };
+        let pointed = self.bare(target)?;
+        let is_left = match &pointed.kind {
+            TypeKind::Void | TypeKind::Function(_) => true,
+            kind => is_text(kind),
+        };
+        Ok((!is_left).then_some(target))
+    }
+
     fn print_array(
         &mut self,
         selected: &Selected,
@@ -294,13 +324,7 @@ impl Resolver<'_> {
             return Ok(());
         }
         let bare = self.bare(element)?;
-        let is_text = matches!(
-            bare.kind,
-            TypeKind::Base {
-                encoding: Encoding::SignedChar | Encoding::UnsignedChar,
-                ..
-            }
-        );
+        let is_text = is_text(&bare.kind);
         match &selected.spot {
             Spot::Memory(address) if is_text => {
                 let address = address.clone();
@@ -396,6 +420,17 @@ impl Resolver<'_> {
         body.push(statement(StmtKind::Return(Some(number))));
         self.call("enum_name", body, value)
     }
+}
+
+/// Whether a sequence of these is shown as text.
+fn is_text(kind: &TypeKind) -> bool {
+    matches!(
+        kind,
+        TypeKind::Base {
+            encoding: Encoding::SignedChar | Encoding::UnsignedChar,
+            ..
+        }
+    )
 }
 
 /// Appends text, glued to text before it.

@@ -139,7 +139,7 @@ fn with_session<R>(
         ..SemanticOptions::default()
     };
     let session = Session::new(&target, &NoLibrary, options, sources);
-    let unit = session.add_user_file("<input>".to_owned(), file);
+    let unit = session.add_user_file(file);
     let probe = Rc::clone(&session.unit(unit).probes[0]);
     let derived = points::derive(&session, &probe, unit);
     let context = derived[0].context.clone();
@@ -152,7 +152,6 @@ fn with_session<R>(
     let cx = VariableCx {
         session: &session,
         context: &context,
-        unit,
     };
     use_it(&cx, expr)
 }
@@ -230,7 +229,18 @@ fn show_piece(piece: &PrintPiece) -> String {
     }
 }
 
-/// What a printer function returns when all goes well.
+fn show_statement(statement: &ir::Stmt) -> String {
+    match &statement.kind {
+        StmtKind::Return(Some(text)) => show(text),
+        StmtKind::Expr(ir::Expr {
+            kind: ExprKind::Assign { value, .. },
+            ..
+        }) => format!("value={} ", show(value)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a printer function does when all goes well.
 fn printed(function: &ir::Function) -> String {
     let ir::FunctionBody::Script(body) = &function.body else {
         panic!("C")
@@ -238,10 +248,7 @@ fn printed(function: &ir::Function) -> String {
     let StmtKind::Try { body, .. } = &body[0].kind else {
         panic!("no try")
     };
-    let StmtKind::Return(Some(text)) = &body[0].kind else {
-        panic!("no return")
-    };
-    show(text)
+    body.iter().map(show_statement).collect()
 }
 
 #[test]
@@ -352,6 +359,16 @@ fn whole_values_as_text() {
         "{.f_inode=<Pointer u8(value)>, .f_flags=<Unsigned u4(value+0x8)>, \
          .mode=<Unsigned u4(value+0xc)>>>0x3&0x1f>, .name=[...], .numbers=[...], \
          <union>={...}, .inner={...}}"
+    );
+    // A pointer in memory is followed once.
+    let inode = run(ENTRY, "$file->f_inode$");
+    assert_eq!(
+        inode.value.map(|expr| show(&expr)),
+        Ok("call(r5)".to_owned())
+    );
+    assert_eq!(
+        printed(&inode.emitted.functions[0]),
+        "value=u8(value) {.i_ino=<Decimal s8(value+0x8)>}"
     );
     let deep = run(ENTRY, "$file$$");
     let text = printed(deep.emitted.functions.last().expect("a printer"));
