@@ -49,7 +49,7 @@ pub fn command(value: &str) -> Result<String, UsageError> {
 
 pub fn process(value: &str, message: &str) -> Result<i64, UsageError> {
     match value.parse() {
-        Ok(process @ 0..=4_194_304) => Ok(process),
+        Ok(process @ 1..=4_194_304) => Ok(process),
         _ => Err(UsageError::new(message)),
     }
 }
@@ -68,10 +68,22 @@ pub fn rotation(value: &str) -> Result<String, UsageError> {
         Some((size, count)) => is_number(size) && is_number(count),
         None => is_number(value),
     };
-    if is_good {
-        Ok(value.to_owned())
-    } else {
-        Err(mismatch(value, "-S", "^[0-9]+(,[0-9]+)?$"))
+    if !is_good {
+        return Err(mismatch(value, "-S", "^[0-9]+(,[0-9]+)?$"));
+    }
+    let is_zero = |text: &str| text.chars().all(|digit| digit == '0');
+    match value.split(',').any(is_zero) {
+        true => Err(UsageError::new(
+            "Invalid file size option for -S: megabytes and number of files must be above 0.",
+        )),
+        false => Ok(value.to_owned()),
+    }
+}
+
+pub fn output_file(value: &str) -> Result<PathBuf, UsageError> {
+    match value.is_empty() {
+        true => Err(UsageError::new("Empty FILE name of -o invalid.")),
+        false => Ok(PathBuf::from(value)),
     }
 }
 

@@ -290,7 +290,7 @@ fn convert(matches: &Matches<'_>) -> Result<Options, UsageError> {
         target_pid: matches.last_checked("x", |value| {
             check::process(value, "Invalid target process ID number.")
         })?,
-        output: matches.value("o").map(PathBuf::from),
+        output: matches.last_checked("o", check::output_file)?,
         buffer_size: matches.last_checked("s", check::buffer_size)?,
         bulk: matches.has("b"),
         rotation: matches.last_checked("S", check::rotation)?,
@@ -505,6 +505,11 @@ fn check_together(options: &Options) -> Result<(), UsageError> {
     if options.rotation.is_some() && options.output.is_none() {
         return Err(UsageError::with_help(
             "You must specify an output file (-o) with -S.",
+        ));
+    }
+    if options.flight_recorder && options.monitor.is_some() {
+        return Err(UsageError::with_help(
+            "You can't specify -F and --monitor together.",
         ));
     }
     if options.flight_recorder && options.command.is_some() {

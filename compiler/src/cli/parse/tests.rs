@@ -85,6 +85,16 @@ fn refusals_are_systemtaps() {
             "Invalid --vp argument: it takes 1 to 5 digits.",
         ),
         ("-x abc a", "Invalid target process ID number."),
+        ("-x 0 a", "Invalid target process ID number."),
+        (
+            "-S 1,0 -o f a",
+            "Invalid file size option for -S: megabytes and number of files must be above 0.",
+        ),
+        ("-o '' a", "Empty FILE name of -o invalid."),
+        (
+            "-F --monitor a",
+            "You can't specify -F and --monitor together.",
+        ),
         ("-c '' a", "Empty CMD string invalid."),
         ("-T abc a", "Invalid timeout interval."),
         ("--color=foo a", "Invalid argument 'foo' for --color."),
