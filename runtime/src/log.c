@@ -34,10 +34,12 @@ static void print_pending(struct irq_work *work)
 			memmove(pending.text, pending.text + length + 2, pending.length);
 		}
 		rst_unlock(&pending.lock);
+		/* with handlers kept out: what this prints may be what they are about */
+		if (length)
+			printk("%s", line);
 		rst_unguard(guard);
 		if (!length)
 			return;
-		printk("%s", line);
 	}
 }
 

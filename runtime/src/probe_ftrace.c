@@ -331,6 +331,8 @@ void rst_ftrace_settle(void)
 {
 	sites_settle(&with_regs);
 	sites_settle(&without_regs);
+	/* pairs with evaluate(): what the hooks are is written before gates are read again */
+	smp_mb();
 }
 
 /* When the module comes back, kprobes take over. */

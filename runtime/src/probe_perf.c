@@ -204,7 +204,7 @@ static int follow_thread(struct rst_probe_state *state, struct task_struct *task
 static void follow_process(struct rst_probe_state *state)
 {
 	struct perf_probe *this = state->mechanism;
-	struct task_struct *threads[64], *thread, *leader;
+	struct task_struct **threads, *thread, *leader;
 	unsigned int count = 0, i;
 
 	rcu_read_lock();
@@ -216,9 +216,11 @@ static void follow_process(struct rst_probe_state *state)
 	this->error = -ESRCH;
 	if (!leader)
 		return;
+	threads = rst_allocate(FOLLOWED_MAXIMUM * sizeof(*threads));
+	this->error = threads ? -ESRCH : -ENOMEM;
 	rcu_read_lock();
 	for_each_thread(leader, thread) {
-		if (count == ARRAY_SIZE(threads))
+		if (!threads || count == FOLLOWED_MAXIMUM)
 			break;
 		get_task_struct(thread);
 		threads[count++] = thread;
@@ -227,10 +229,11 @@ static void follow_process(struct rst_probe_state *state)
 	for (i = 0; i < count; i++) {
 		int error = follow_thread(state, threads[i]);
 
-		if (error)
+		if (error && error != -ESRCH)
 			this->error = error;
 		put_task_struct(threads[i]);
 	}
+	rst_free(threads);
 	put_task_struct(leader);
 }
 
@@ -340,6 +343,14 @@ static int perf_set(struct rst_probe_state *state, bool on)
 	return 0;
 }
 
+/* It follows some threads of its process, and others it could not. */
+static bool misses_threads(const struct rst_probe_state *state)
+{
+	const struct perf_probe *this = state->mechanism;
+
+	return follows_threads(state->probe) && this->error && this->error != -ESRCH;
+}
+
 static int perf_arm(void)
 {
 	struct rst_probe_state *state;
@@ -377,7 +388,7 @@ static int perf_arm(void)
 	hotplug_state = result;
 	follow_cpus(NULL);
 	rst_for_each_probe(state)
-		if (perf_belongs(state) && !state->is_armed)
+		if (perf_belongs(state) && (!state->is_armed || misses_threads(state)))
 			rst_probe_failed(state, ((struct perf_probe *)state->mechanism)->error);
 	return 0;
 }

@@ -50,7 +50,7 @@ static unsigned int size_of(const struct rst_probe *probe)
 static struct reader *run_read(struct rst_probe_state *state)
 {
 	unsigned int size = size_of(state->probe);
-	struct reader *reader = kvzalloc(sizeof(*reader) + size, GFP_KERNEL);
+	struct reader *reader = kvzalloc(sizeof(*reader) + size, GFP_KERNEL_ACCOUNT);
 	struct rst_output output;
 	struct rst_context *c;
 
@@ -117,7 +117,7 @@ static ssize_t file_write(struct file *file, const char __user *from, size_t siz
 	if (!state)
 		return -EINVAL;
 	size = min_t(size_t, size, size_of(state->probe) - 1);
-	text = kvzalloc(size + 1, GFP_KERNEL);
+	text = kvzalloc(size + 1, GFP_KERNEL_ACCOUNT);
 	if (!text)
 		return -ENOMEM;
 	if (copy_from_user(text, from, size)) {

@@ -5,6 +5,8 @@
 #include "runtime.h"
 #include "compat.h"
 
+#define MAXACTIVE_MOST	(1 << 16)
+
 struct return_probe {
 	struct kretprobe kretprobe;
 	struct rst_probe_state *state;
@@ -72,6 +74,9 @@ static int return_arm_one(struct rst_probe_state *state)
 	state->address = rst_address_of(probe);
 	if (!state->address && !probe->symbol)
 		return -ENOENT;
+	/* the kernel takes memory for each, whatever programs must go for it */
+	if (probe->maxactive < 0 || probe->maxactive > MAXACTIVE_MOST)
+		return -E2BIG;
 	this = rst_allocate(sizeof(*this) + size);
 	if (!this)
 		return -ENOMEM;

@@ -74,7 +74,8 @@ uint64_t rst_pid_to_task(int64_t pid)
 {
 	struct task_struct *task;
 
-	if (pid <= 0 || pid > INT_MAX)
+	/* an idle CPU that RCU does not watch cannot keep what it finds */
+	if (pid <= 0 || pid > INT_MAX || !rcu_is_watching())
 		return 0;
 	rcu_read_lock();
 	task = pid_task(find_pid_ns(pid, &init_pid_ns), PIDTYPE_PID);

@@ -48,6 +48,9 @@ static unsigned int oldest_size(struct rst_ring *ring, unsigned int *payload)
 	memcpy(&header, ring_at(ring, ring->tail), sizeof(header));
 	if (header.magic != RST_OUTPUT_MAGIC || header.length > RST_OUTPUT_LIMIT - HEADER)
 		return 8;
+	/* a text that looks like a header must not lead past the end */
+	if (HEADER + ALIGN(header.length, 8) > READ_ONCE(ring->head) - ring->tail)
+		return 8;
 	*payload = header.length;
 	return HEADER + ALIGN(header.length, 8);
 }
@@ -384,6 +387,9 @@ void rst_transport_overwrite(bool on)
 			ring->tail = ALIGN(ring->tail, 8);
 	}
 	WRITE_ONCE(rst_overwrites, on);
+	/* a handler may still be moving a tail, which from now on is the reader's alone */
+	if (!on)
+		synchronize_rcu();
 	for_each_possible_cpu(cpu)
 		mutex_unlock(&per_cpu_ptr(rst_cpus, cpu)->ring.reader);
 }
