@@ -6,6 +6,7 @@
  * The module's name is patched into the linked file, so nothing here may use
  * KBUILD_MODNAME: THIS_MODULE->name is the truth.
  */
+#include <linux/fs.h>
 #include <linux/namei.h>
 #include <linux/path.h>
 
@@ -19,16 +20,33 @@ MODULE_PARM_DESC(rst_buffer_kb, "output buffer of each CPU in KiB");
 module_param_named(rstap_buffer_kb, rst_buffer_kb, uint, 0444);
 MODULE_PARM_DESC(rstap_buffer_kb, "the same");
 
-/* /proc/systemtap is shared by all such modules and stays when they go. */
-static int create_directory(void)
+/*
+ * /proc/systemtap is shared by all such modules and stays when they go. Those
+ * that are loaded at the same moment, as units are at boot, wait for each other
+ * at a file that all of them know: proc_mkdir() warns of what exists already.
+ */
+static void create_shared_directory(void)
 {
-	struct path path;
-	char name[MODULE_NAME_LEN + 16];
+	struct path meeting, path;
+	bool is_locked = kern_path("/proc/modules", LOOKUP_FOLLOW, &meeting) == 0;
 
+	if (is_locked)
+		inode_lock(d_inode(meeting.dentry));
 	if (kern_path("/proc/systemtap", LOOKUP_FOLLOW, &path) == 0)
 		path_put(&path);
 	else
 		proc_mkdir("systemtap", NULL);
+	if (is_locked) {
+		inode_unlock(d_inode(meeting.dentry));
+		path_put(&meeting);
+	}
+}
+
+static int create_directory(void)
+{
+	char name[MODULE_NAME_LEN + 16];
+
+	create_shared_directory();
 	snprintf(name, sizeof(name), "systemtap/%s", THIS_MODULE->name);
 	rst_directory = proc_mkdir(name, NULL);
 	return rst_directory ? 0 : -ENOMEM;

@@ -3,11 +3,11 @@
 //! BPF type format (`Documentation/bpf/btf.rst`), read in place: one pass
 //! notes where each type starts, everything else is read when asked for.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result};
+use crate::hash::FastMap;
 use crate::types::{
     AggregateKind, Encoding, EntityId, Enumerator, Member, ModuleId, Parameter, Prototype,
     Qualifier, Source, TypeId, TypeKind,
@@ -62,7 +62,7 @@ pub(crate) struct Btf {
     /// The base is the module's own summary of the kernel's types
     /// (`.BTF.base`), not the kernel's BTF.
     distilled: bool,
-    names: OnceLock<HashMap<(&'static str, NameSpace), u32>>,
+    names: OnceLock<FastMap<(&'static str, NameSpace), u32>>,
 }
 
 /// The fixed part of a type.
@@ -204,9 +204,10 @@ impl Btf {
         below.saturating_add(self.strings.1 as u32)
     }
 
-    fn names(&self) -> &HashMap<(&'static str, NameSpace), u32> {
+    fn names(&self) -> &FastMap<(&'static str, NameSpace), u32> {
         self.names.get_or_init(|| {
-            let mut names = HashMap::with_capacity(self.offsets.len() / 2);
+            let mut names = FastMap::default();
+            names.reserve(self.offsets.len() / 2);
             let first = self.first_id();
             for (index, at) in self.offsets.iter().enumerate() {
                 let Some(head) = self.head(*at as usize) else {
@@ -544,12 +545,12 @@ impl Btf {
 }
 
 fn lookup(
-    names: &HashMap<(&'static str, NameSpace), u32>,
+    names: &FastMap<(&'static str, NameSpace), u32>,
     name: &str,
     space: NameSpace,
 ) -> Option<u32> {
     // Covariance shortens the keys' lifetime to that of `name`.
-    let names: &HashMap<(&str, NameSpace), u32> = names;
+    let names: &FastMap<(&str, NameSpace), u32> = names;
     names.get(&(name, space)).copied()
 }
 

@@ -87,6 +87,7 @@ impl DebugInfo {
     pub fn open(paths: KernelPaths) -> Result<DebugInfo> {
         let mut dwarf = None;
         let mut elf = None;
+        let mut symbols = OnceLock::new();
         let mut trouble = None;
         let fetched = match (&paths.vmlinux, &paths.servers) {
             (None, Some(servers)) => {
@@ -104,7 +105,13 @@ impl DebugInfo {
         };
         if let Some(path) = paths.vmlinux.as_ref().or(fetched.as_ref()) {
             let file = Arc::new(Elf::open(path)?);
-            dwarf = DwarfFile::open(&file, &file, None)?;
+            // Who asks DWARF asks for symbols, too: both are read at the same time.
+            let (opened, names) = rayon::join(
+                || DwarfFile::open(&file, &file, None),
+                || SymbolList::from_elf(&file).with_names(),
+            );
+            dwarf = opened?;
+            symbols = OnceLock::from(Ok(names));
             elf = Some(file);
         }
         let is_split = dwarf.as_ref().is_some_and(DwarfFile::is_split);
@@ -117,7 +124,7 @@ impl DebugInfo {
             dwarf: dwarf.filter(|_| !is_split),
             is_split,
             btf: OnceLock::new(),
-            symbols: OnceLock::new(),
+            symbols,
             sites: OnceLock::new(),
         };
         let by_name = ["kernel", "vmlinux"].map(|name| (name.to_string(), ModuleId::KERNEL));

@@ -151,6 +151,12 @@ impl SymbolList {
         (0..).zip(&self.entries)
     }
 
+    /// Ready to be asked for names, which otherwise the first question waits for.
+    pub fn with_names(self) -> SymbolList {
+        self.names();
+        self
+    }
+
     fn names(&self) -> &FastMap<&'static str, u32> {
         self.by_name.get_or_init(|| {
             let mut by_name = FastMap::default();

@@ -65,6 +65,8 @@ pub fn list(passes: &Passes<'_>) -> bool {
         }
     };
     say!("{text}");
+    // The process ends: giving back each piece of the debug files' tables would take its time.
+    std::mem::forget(target);
     !text.is_empty()
 }
 
