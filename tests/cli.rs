@@ -305,6 +305,13 @@ fn globals_get_values() {
     rstap(&["-G", "count=77", "-p3", "-e", script])
         .good()
         .printed("77");
+    let script = "global seen probe begin { seen[1] = 1 foreach (k in seen) println(k) }";
+    for nowhere in ["seen=2", "conut=2"] {
+        let ended = rstap(&["-G", nowhere, "-p2", "-e", script]);
+        ended.holds(ended.status == 0, "failed");
+        let place = "no effect: the script has no global number or text";
+        ended.told(&format!("WARNING: -G {nowhere} has {place}"));
+    }
     for wrong in ["count", "count=", "=5", "5=5", "count=a b"] {
         rstap(&["-G", wrong, "-p2", "-e", script])
             .bad("ERROR: Safety pattern mismatch for -G parameter");

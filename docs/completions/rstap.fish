@@ -28,6 +28,7 @@ complete -c rstap -s S -r -d 'Start a new output file every SIZE megabytes and k
 complete -c rstap -s F -d 'Flight recorder: stay loaded and keep the newest output, in memory or with -o in files.'
 complete -c rstap -s T -r -d 'End the script after this time.'
 complete -c rstap -s t -d 'Count the hits and cycles of each probe; at the end print them with its place and derivation on standard error.'
+complete -c rstap -l summary -r -d 'Print the account of errors, skips and losses at the end as json on standard error.'
 complete -c rstap -s G -r -d 'Set a global variable of the script.'
 complete -c rstap -l monitor -d 'Show the running script\'s probes and globals on the terminal.'
 complete -c rstap -l remote -r -d 'Run pass 5 elsewhere: vm or vm:RELEASE is a throwaway virtual machine with that kernel, vm+kvm the same with KVM, ssh://[USER@]HOST[:PORT] is another machine, direct:// is here.'

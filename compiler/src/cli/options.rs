@@ -141,6 +141,8 @@ pub struct Options {
     /// `-T`, in milliseconds.
     pub timeout: Option<u64>,
     pub timing: bool,
+    /// `--summary=json`
+    pub has_json_summary: bool,
     /// `-G`, in order.
     pub global_values: Vec<(String, String)>,
     /// `--monitor`, seconds between updates.

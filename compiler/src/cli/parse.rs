@@ -297,6 +297,7 @@ fn convert(matches: &Matches<'_>) -> Result<Options, UsageError> {
         flight_recorder: matches.has("F"),
         timeout: matches.last_checked("T", check::timeout)?,
         timing: matches.has("t"),
+        has_json_summary: matches.last_checked("summary", summary_format)?.is_some(),
         global_values: matches.checked("G", check::global_value)?,
         monitor: matches.last_checked("monitor", check::monitor)?,
         remotes,
@@ -563,6 +564,14 @@ fn when(option: &str, value: &str) -> Result<When, UsageError> {
         "never" => Ok(When::Never),
         "auto" => Ok(When::Auto),
         _ => Err(invalid(value, option)),
+    }
+}
+
+/// JSON is the only one so far.
+fn summary_format(value: &str) -> Result<(), UsageError> {
+    match value {
+        "json" => Ok(()),
+        _ => Err(invalid(value, "--summary")),
     }
 }
 

@@ -180,6 +180,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     short("F", 'F', Flag, Section::Run, "Flight recorder: stay loaded and keep the newest output, in memory or with -o in files."),
     short("T", 'T', Required("SECONDS"), Section::Run, "End the script after this time."),
     short("t", 't', Flag, Section::Run, "Count the hits and cycles of each probe; at the end print them with its place and derivation on standard error."),
+    long("summary", Required("FORMAT"), Section::Run, "Print the account of errors, skips and losses at the end as json on standard error."),
     short("G", 'G', Required("VAR=VALUE"), Section::Run, "Set a global variable of the script."),
     long("monitor", Optional("SECONDS"), Section::Run, "Show the running script's probes and globals on the terminal."),
     long("remote", Required("URL"), Section::Run, "Run pass 5 elsewhere: vm or vm:RELEASE is a throwaway virtual machine with that kernel, vm+kvm the same with KVM, ssh://[USER@]HOST[:PORT] is another machine, direct:// is here."),

@@ -106,6 +106,9 @@ pub fn arguments(options: &Options, module: &Module) -> Vec<String> {
     if let Some(seconds) = options.monitor {
         add("-M", Some(seconds.to_string()));
     }
+    if options.has_json_summary {
+        words.push("--summary=json".to_owned());
+    }
     words.push(module.path.display().to_string());
     words
 }
@@ -242,8 +245,8 @@ mod tests {
         assert_eq!(words_for("a.stp", true), "-i -R /t/m.ko");
         assert_eq!(words("-F -o x a.stp"), "-o x -D -R /t/m.ko");
         assert_eq!(
-            words("-x 5 -s 8 --color=never a.stp"),
-            "-t 5 -b 8 -R -C never /t/m.ko"
+            words("-x 5 -s 8 --color=never --summary=json a.stp"),
+            "-t 5 -b 8 -R -C never --summary=json /t/m.ko"
         );
     }
 

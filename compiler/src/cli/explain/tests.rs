@@ -12,8 +12,8 @@ use crate::semantic::analyze::analyze;
 use crate::semantic::session::{SemanticOptions, Session};
 use crate::target::FixtureTarget;
 
-/// Codes whose cause is no script: files that cannot be read, or are damaged.
-const WITHOUT_EXAMPLE: [&str; 4] = ["E0412", "W0206", "W0207", "W0103"];
+/// Codes whose cause is no script: files that cannot be read, or are damaged; options.
+const WITHOUT_EXAMPLE: [&str; 5] = ["E0412", "W0206", "W0207", "W0208", "W0103"];
 
 /// All codes in the sources of the compiler.
 fn codes() -> BTreeSet<String> {

@@ -408,7 +408,28 @@ impl<'s, 'a> Lowering<'s, 'a> {
         (self.program, places)
     }
 
+    /// A misspelt `-G` would change nothing without a word.
+    fn check_given_values(&self) {
+        let is_scalar = |name: &str| {
+            let is_named = |info: &&GlobalInfo| info.declaration.name.name == name;
+            let is_array = |info: &GlobalInfo| info.arity.is_some_and(|(arity, _)| arity > 0);
+            self.globals
+                .iter()
+                .find(is_named)
+                .is_some_and(|info| !is_array(info))
+        };
+        for (name, value) in &self.session.options.globals {
+            if !is_scalar(name) {
+                let message = format!(
+                    "-G {name}={value} has no effect: the script has no global number or text '{name}'"
+                );
+                self.session.report(Diagnostic::warning("W0208", message));
+            }
+        }
+    }
+
     fn add_globals(&mut self) {
+        self.check_given_values();
         for index in 0..self.globals.len() {
             let info = &self.globals[index];
             let (declaration, unit) = (Rc::clone(&info.declaration), info.unit);
