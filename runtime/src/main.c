@@ -31,7 +31,7 @@ static void create_shared_directory(void)
 	bool is_locked = kern_path("/proc/modules", LOOKUP_FOLLOW, &meeting) == 0;
 
 	if (is_locked)
-		inode_lock(d_inode(meeting.dentry));
+		inode_lock_nested(d_inode(meeting.dentry), I_MUTEX_PARENT);
 	if (kern_path("/proc/systemtap", LOOKUP_FOLLOW, &path) == 0)
 		path_put(&path);
 	else
