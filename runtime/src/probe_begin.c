@@ -3,6 +3,8 @@
  * probe_begin.c - begin, end and error probes: run one after the other in
  * process context, in order of their sequence numbers, ties as written.
  */
+#include <linux/sched.h>
+
 #include "runtime.h"
 
 static bool may_run(enum rst_probe_kind kind)
@@ -50,6 +52,8 @@ void rst_run_kind(enum rst_probe_kind kind)
 					return;
 				if (!state->probe->closed)
 					run_one(state);
+				/* some hundred of them may take seconds */
+				cond_resched();
 			} else if (probe->sequence > sequence && probe->sequence <= next) {
 				next = probe->sequence;
 				more = true;
