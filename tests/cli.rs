@@ -80,6 +80,16 @@ impl Run {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
+
+    /// Runs a command of the shell among the files, which must succeed.
+    #[track_caller]
+    fn shell(&self, command: &str) {
+        let status = Command::new("sh")
+            .args(["-c", command])
+            .current_dir(self.folder.path())
+            .status();
+        assert!(status.expect("sh starts").success(), "{command}");
+    }
 }
 
 fn rstap(words: &[&str]) -> Ended {
@@ -678,12 +688,7 @@ fn addresses_of_programs_are_listed_with_the_whole_path() {
                 int main(int argc, char **argv) { return fixed(argc); }\n";
     let run = Run::new().file("fixed.c", text);
     let build = "gcc -g -O1 -no-pie -Wl,--section-start=.fixed=0x700000 fixed.c -o fixed";
-    let built = Command::new("sh")
-        .args(["-c", build])
-        .current_dir(run.folder.path())
-        .status()
-        .expect("sh starts");
-    assert!(built.success(), "{build}");
+    run.shell(build);
     let path = run.folder.path().canonicalize().expect("a path");
     let path = path.join("fixed");
     for point in ["function(0x700000)", "statement(0x700000)"] {
@@ -704,12 +709,7 @@ fn addresses_in_the_middle_of_an_instruction_are_refused() {
                 int fixed(void);\nint main(void) { return fixed(); }\n";
     let run = Run::new().file("fixed.c", text);
     let build = "gcc -O1 -no-pie -Wl,--section-start=.fixed=0x700000 fixed.c -o fixed";
-    let built = Command::new("sh")
-        .args(["-c", build])
-        .current_dir(run.folder.path())
-        .status()
-        .expect("sh starts");
-    assert!(built.success(), "{build}");
+    run.shell(build);
     let point = |address| format!("process(\"./fixed\").statement({address})");
     for address in ["0x700000", "0x700005"] {
         run.rstap(&["-l", &point(address)]).good();

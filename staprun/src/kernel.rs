@@ -239,6 +239,21 @@ pub fn loaded_rstap_modules() -> Result<Vec<(String, u64)>> {
     Ok(modules.collect())
 }
 
+/// Numbers of the CPUs that are online; none without `/sys`.
+#[must_use]
+pub fn online_cpus() -> Vec<u32> {
+    cpu_list(&fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default())
+}
+
+/// `0-2,5` (Documentation/admin-guide/cputopology.rst). What is no number is left out.
+fn cpu_list(text: &str) -> Vec<u32> {
+    let ranges = text.trim().split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    });
+    ranges.flatten().collect()
+}
+
 /// The process that a thread belongs to; `None` without `/proc`, or when it has just ended.
 #[must_use]
 pub fn process_of(thread: i32) -> Option<i32> {
@@ -326,6 +341,13 @@ pub fn read_open_file(file: &mut File, path: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cpus_that_are_online_have_gaps() {
+        assert_eq!(cpu_list("0-2,5\n"), [0, 1, 2, 5]);
+        assert_eq!(cpu_list("0\n"), [0]);
+        assert_eq!(cpu_list(""), [0; 0]);
+    }
 
     #[test]
     fn the_build_id_is_found_behind_other_notes() {

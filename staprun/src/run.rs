@@ -432,9 +432,13 @@ fn open_output(
         // Whoever attaches says where its output goes; here it is seen only if it fails.
         _ if options.mode == Mode::LoadAndDetach => Ok(Output::stdout()),
         _ if is_bulk => {
+            let online = kernel::online_cpus();
             let cpus = traces.iter().map(|trace| trace.cpu);
-            let online = cpus.filter(|cpu| *cpu < sys::online_cpus());
-            Output::bulk(template, options.rotation, online)
+            Output::bulk(
+                template,
+                options.rotation,
+                cpus.filter(|cpu| online.contains(cpu)),
+            )
         }
         Some(template) => Output::files(template, options.rotation),
         None => Ok(Output::stdout()),

@@ -184,14 +184,6 @@ pub fn is_interrupted() -> bool {
         .any(|signal| unsafe { libc::sigismember(&pending, signal) } == 1)
 }
 
-/// How many CPUs are online.
-#[must_use]
-pub fn online_cpus() -> u32 {
-    // SAFETY: sysconf(3) takes any number.
-    let count = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
-    u32::try_from(count).unwrap_or(1)
-}
-
 /// The process number and `wait(2)` status of a child that has ended; `None` when none has.
 ///
 /// Not nix's `waitpid`, which takes a child from the kernel and then fails when a real-time

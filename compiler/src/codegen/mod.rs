@@ -18,6 +18,7 @@ mod fields;
 mod kernel_lines;
 mod map;
 mod print;
+mod probes;
 mod regex;
 mod statement;
 mod tables;
@@ -389,7 +390,7 @@ pub fn generate(program: &Program) -> Result<String, CodegenError> {
         ));
     }
     out.raw(&functions.into_text());
-    tables::probes(&unit, &mut out, &conditions)?;
+    probes::table(&unit, &mut out, &conditions)?;
     tables::script(&unit, &mut out, scratch)?;
     Ok(embedded::number_lines(&out.into_text()))
 }

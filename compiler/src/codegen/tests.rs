@@ -156,6 +156,15 @@ fn functions_know_how_they_fail_and_return() {
 }
 
 #[test]
+fn the_runtime_knows_the_same_limit_of_calls() {
+    let header = include_str!("../../../runtime/include/rstap.h");
+    assert_has(
+        header,
+        &format!("#define RST_SHALLOW_NESTING {SHALLOW_NESTING}\n"),
+    );
+}
+
+#[test]
 fn strings_in_loops_have_slots_and_others_are_kept() {
     let mut b = Build::new();
     let (s, t, i) = (LocalId::new(0), LocalId::new(1), LocalId::new(2));
