@@ -273,10 +273,16 @@ struct rst_lock {
 	unsigned int taken;
 };
 
+/* False: somebody has it. A word that is 1 already stays as it was. */
+RST_INLINE bool rst_try_lock(struct rst_lock *lock)
+{
+	return !__atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE);
+}
+
 /* No call in it: the functions that take a lock need save no registers. */
 RST_INLINE void rst_lock(struct rst_lock *lock)
 {
-	while (RST_UNLIKELY(__atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE)))
+	while (RST_UNLIKELY(!rst_try_lock(lock)))
 		while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED))
 			rst_relax();
 }
@@ -311,6 +317,14 @@ void rst_stat_add(struct rst_context *c, struct rst_stat_variable *v, int64_t va
 /* Merges all CPUs into scratch memory. Never NULL unless c->error is set. */
 const struct rst_stat *rst_stat_get(struct rst_context *c, struct rst_stat_variable *v);
 void rst_stat_clear(struct rst_context *c, struct rst_stat_variable *v);
+/*
+ * For a handler that reads and then deletes: until rst_stat_thaw() nobody else adds
+ * anything, so that nothing is deleted that was not read. Of several statistics all
+ * handlers freeze those first that the script names first, and none takes another lock
+ * before it has let go of them.
+ */
+void rst_stat_freeze(struct rst_context *c, struct rst_stat_variable *v);
+void rst_stat_thaw(struct rst_stat_variable *v);
 
 /* bucket count; 0 outside */
 int64_t rst_histogram_bucket(const struct rst_stat *s, const struct rst_stat_spec *spec, int64_t n);
@@ -449,6 +463,10 @@ RST_INLINE void rst_stat_map_add(struct rst_context *c, struct rst_map *map, str
 	if (RST_LIKELY(key.words != NULL))
 		rst_stat_map_add_key(c, map, key, value);
 }
+
+/* As rst_stat_freeze(), with the global's lock. */
+void rst_map_freeze(struct rst_context *c, struct rst_map *map);
+void rst_map_thaw(struct rst_map *map);
 
 /* Merged over CPUs in scratch memory; NULL when there is no such entry. */
 const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *map, struct rst_key key);

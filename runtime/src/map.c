@@ -116,6 +116,19 @@ void rst_node_set_string(struct rst_context *c, struct rst_map *map, struct rst_
 
 /* ---- one part --------------------------------------------------------------- */
 
+/* For whoever holds the global's lock, and so has frozen the map if anybody has. */
+RST_INLINE void part_lock(const struct rst_map *map, struct rst_part *part)
+{
+	if (!map->frozen_by)
+		rst_lock(&part->lock);
+}
+
+RST_INLINE void part_unlock(const struct rst_map *map, struct rst_part *part)
+{
+	if (!map->frozen_by)
+		rst_unlock(&part->lock);
+}
+
 RST_INLINE bool same_words(const uint64_t *a, const uint64_t *b, unsigned int count)
 {
 	while (count--)
@@ -452,11 +465,11 @@ void rst_map_delete(struct rst_map *map, struct rst_key key)
 		struct rst_part *part = &map->parts[i];
 		struct rst_node *node;
 
-		rst_lock(&part->lock);
+		part_lock(map, part);
 		node = part_find(map, part, key);
 		if (node)
 			part_remove(map, part, node);
-		rst_unlock(&part->lock);
+		part_unlock(map, part);
 	}
 }
 
@@ -465,9 +478,9 @@ void rst_map_clear(struct rst_map *map)
 	unsigned int i;
 
 	for (i = 0; i < map->cpus; i++) {
-		rst_lock(&map->parts[i].lock);
+		part_lock(map, &map->parts[i]);
 		part_clear(map, &map->parts[i]);
-		rst_unlock(&map->parts[i].lock);
+		part_unlock(map, &map->parts[i]);
 	}
 }
 
@@ -506,10 +519,10 @@ bool rst_map_contains_slice(struct rst_map *map, const struct rst_slice *slice)
 		struct rst_part *part = &map->parts[i];
 		struct rst_node *node;
 
-		rst_lock(&part->lock);
+		part_lock(map, part);
 		for (node = part->oldest; node && !found; node = node->newer)
 			found = rst_map_slice_matches(map, node, slice);
-		rst_unlock(&part->lock);
+		part_unlock(map, part);
 	}
 	return found;
 }
@@ -522,13 +535,13 @@ void rst_map_delete_slice(struct rst_map *map, const struct rst_slice *slice)
 		struct rst_part *part = &map->parts[i];
 		struct rst_node *node, *newer;
 
-		rst_lock(&part->lock);
+		part_lock(map, part);
 		for (node = part->oldest; node; node = newer) {
 			newer = node->newer;
 			if (rst_map_slice_matches(map, node, slice))
 				part_remove(map, part, node);
 		}
-		rst_unlock(&part->lock);
+		part_unlock(map, part);
 	}
 }
 
@@ -555,14 +568,12 @@ RST_COLD void stat_map_add_new(struct rst_context *c, struct rst_map *map,
 	rst_unlock(&part->lock);
 }
 
-void rst_stat_map_add_key(struct rst_context *c, struct rst_map *map, struct rst_key key,
-			  int64_t value)
+/* With the part's lock, which it gives back. */
+RST_INLINE void stat_map_add_locked(struct rst_context *c, struct rst_map *map,
+				    struct rst_part *part, struct rst_key key, int64_t value)
 {
-	struct rst_part *part = &map->parts[c->cpu];
-	struct rst_node *node;
+	struct rst_node *node = part_find(map, part, key);
 
-	rst_lock(&part->lock);
-	node = part_find(map, part, key);
 	if (RST_UNLIKELY(!node)) {
 		stat_map_add_new(c, map, part, key, value);
 		return;
@@ -572,6 +583,52 @@ void rst_stat_map_add_key(struct rst_context *c, struct rst_map *map, struct rst
 		rst_unlock(&part->lock);
 	else
 		stat_map_detail(map, part, node, value);
+}
+
+/*
+ * A reader that merges holds the part, or whoever has frozen the map. Maybe this
+ * handler: all others that could take the part then wait for the global's lock.
+ */
+RST_COLD void stat_map_add_held(struct rst_context *c, struct rst_map *map, struct rst_key key,
+				int64_t value)
+{
+	bool is_mine = __atomic_load_n(&map->frozen_by, __ATOMIC_RELAXED) == c->cpu + 1;
+	struct rst_part *part = &map->parts[c->cpu];
+
+	if (!is_mine)
+		rst_lock(&part->lock);
+	stat_map_add_locked(c, map, part, key, value);
+	if (is_mine)
+		rst_lock(&part->lock);
+}
+
+void rst_stat_map_add_key(struct rst_context *c, struct rst_map *map, struct rst_key key,
+			  int64_t value)
+{
+	struct rst_part *part = &map->parts[c->cpu];
+
+	if (RST_LIKELY(rst_try_lock(&part->lock)))
+		stat_map_add_locked(c, map, part, key, value);
+	else
+		stat_map_add_held(c, map, key, value);
+}
+
+void rst_map_freeze(struct rst_context *c, struct rst_map *map)
+{
+	unsigned int i;
+
+	for (i = 0; i < map->cpus; i++)
+		rst_lock(&map->parts[i].lock);
+	__atomic_store_n(&map->frozen_by, c->cpu + 1, __ATOMIC_RELAXED);
+}
+
+void rst_map_thaw(struct rst_map *map)
+{
+	unsigned int i;
+
+	__atomic_store_n(&map->frozen_by, 0, __ATOMIC_RELAXED);
+	for (i = 0; i < map->cpus; i++)
+		rst_unlock(&map->parts[i].lock);
 }
 
 const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *map, struct rst_key key)
@@ -587,7 +644,7 @@ const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *m
 
 		if (!__atomic_load_n(&part->count, __ATOMIC_RELAXED))
 			continue;
-		rst_lock(&part->lock);
+		part_lock(map, part);
 		node = part_find(map, part, key);
 		if (node) {
 			if (!merged) {
@@ -598,7 +655,7 @@ const struct rst_stat *rst_stat_map_get(struct rst_context *c, struct rst_map *m
 			if (merged)
 				rst_stat_merge(merged, rst_node_value(node), &map->spec.stat);
 		}
-		rst_unlock(&part->lock);
+		part_unlock(map, part);
 		if (c->error)
 			return NULL;
 	}
@@ -615,9 +672,9 @@ bool rst_stat_map_contains(struct rst_map *map, struct rst_key key)
 	if (!key.words)
 		return false;
 	for (i = 0; i < map->cpus && !found; i++) {
-		rst_lock(&map->parts[i].lock);
+		part_lock(map, &map->parts[i]);
 		found = part_find(map, &map->parts[i], key) != NULL;
-		rst_unlock(&map->parts[i].lock);
+		part_unlock(map, &map->parts[i]);
 	}
 	return found;
 }
@@ -649,7 +706,7 @@ bool rst_map_merge(struct rst_context *c, struct rst_map *map)
 
 		if (!__atomic_load_n(&part->count, __ATOMIC_RELAXED))
 			continue;
-		rst_lock(&part->lock);
+		part_lock(map, part);
 		for (node = part->oldest; node; node = node->newer) {
 			struct rst_key key = { .words = rst_node_words(map, node),
 					       .count = node->key_words,
@@ -663,7 +720,7 @@ bool rst_map_merge(struct rst_context *c, struct rst_map *map)
 			else
 				complete = false;
 		}
-		rst_unlock(&part->lock);
+		part_unlock(map, part);
 	}
 	if (!map->stat_is_plain)
 		for (node = map->merged->oldest; node; node = node->newer)

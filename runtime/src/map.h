@@ -59,6 +59,7 @@ struct rst_map {
 	unsigned int value_words;	/* most words of a text that is a value, else 0 */
 	unsigned int common_size;	/* bytes of an entry with texts of COMMON_TEXT bytes */
 	unsigned int cpus;		/* parts that handlers fill */
+	unsigned int frozen_by;		/* 1 + the CPU that holds all parts' locks; 0: none */
 	unsigned int part_count;
 	unsigned int depth;		/* iterations under way */
 	struct rst_part *merged;	/* statistics only: the last part */

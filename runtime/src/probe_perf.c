@@ -397,6 +397,7 @@ static void perf_disarm(void)
 {
 	struct rst_probe_state *state;
 	unsigned int cpu;
+	bool any = false;
 
 	if (hotplug_state > 0)
 		cpuhp_remove_state_nocalls(hotplug_state);
@@ -405,19 +406,32 @@ static void perf_disarm(void)
 	counters_disarm();
 	rst_for_each_probe(state) {
 		struct perf_probe *this = state->mechanism;
+		struct followed *followed;
+
+		if (!perf_belongs(state) || !this)
+			continue;
+		list_for_each_entry(followed, &this->followed, all) {
+			hlist_del_rcu(&followed->node);
+			perf_event_release_kernel(followed->event);
+		}
+		for_each_possible_cpu(cpu)
+			release_event(this, cpu);
+		any = true;
+	}
+	/* a handler under way reads counters, an event that overflows reads its probe */
+	if (any)
+		synchronize_rcu();
+	rst_for_each_probe(state) {
+		struct perf_probe *this = state->mechanism;
 		struct followed *followed, *next;
 
 		if (!perf_belongs(state) || !this)
 			continue;
 		list_for_each_entry_safe(followed, next, &this->followed, all) {
-			hlist_del_rcu(&followed->node);
-			perf_event_release_kernel(followed->event);
 			put_task_struct(followed->task);
 			rst_free(followed);
 			followed_count--;
 		}
-		for_each_possible_cpu(cpu)
-			release_event(this, cpu);
 		rst_file_close(&this->file);
 		rst_free(this);
 		state->mechanism = NULL;

@@ -6,6 +6,7 @@
  * after that until 6.15); the rest comes from tracepoints.
  */
 #include <linux/fs.h>
+#include <linux/hash.h>
 #include <linux/kprobes.h>
 #include <linux/sched/signal.h>
 #include <linux/tracepoint.h>
@@ -64,14 +65,41 @@ static void on_exec(void *data, struct task_struct *task, pid_t old, struct linu
 	task_run(RST_TASK_BEGIN);
 }
 
+/*
+ * Processes that have ended, as many as may end at once. All threads that end at the same
+ * moment have been counted down before the first of them comes here: that one ends the process.
+ */
+#define ENDED_BITS 8
+
+static struct ended {
+	const struct signal_struct *process;	/* compared only */
+	uint64_t since;				/* the address may be another's later */
+} ended_processes[1 << ENDED_BITS];
+static DEFINE_RAW_SPINLOCK(ended_lock);
+
+static bool ends_process(void)
+{
+	struct ended this = { current->signal, current->group_leader->start_boottime };
+	struct ended *place = &ended_processes[hash_ptr(current->signal, ENDED_BITS)];
+	unsigned long flags;
+	bool is_first;
+
+	if (atomic_read(&current->signal->live))
+		return false;
+	raw_spin_lock_irqsave(&ended_lock, flags);
+	is_first = place->process != this.process || place->since != this.since;
+	*place = this;
+	raw_spin_unlock_irqrestore(&ended_lock, flags);
+	return is_first;
+}
+
 static int on_exit(struct kprobe *kprobe, struct pt_regs *regs)
 {
 	if (!current->mm)
 		return 0;
 	if (!thread_group_leader(current))
 		task_run(RST_TASK_THREAD_END);
-	/* counted down just before: the last one closes the door */
-	if (!atomic_read(&current->signal->live))
+	if (ends_process())
 		task_run(RST_TASK_END);
 	return 0;
 }

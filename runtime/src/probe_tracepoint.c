@@ -35,6 +35,8 @@ static void tracepoint_attach(struct tracepoint *tracepoint)
 		}
 		state->mechanism = tracepoint;
 		state->is_armed = true;
+		/* a condition may have been at it while the module went */
+		state->is_off = false;
 	}
 }
 

@@ -17,6 +17,7 @@ struct rst_stat_variable {
 	bool is_plain;		/* no variance, no histogram */
 	struct rst_stat_spec spec;
 	unsigned int cpus;
+	unsigned int frozen_by;	/* 1 + the CPU that holds all parts' locks; 0: none */
 };
 
 /* 0 for 0; otherwise the number of the highest bit, from 1. */
@@ -177,12 +178,34 @@ RST_COLD void add_detail(struct rst_stat_variable *v, struct rst_stat_part *part
 	rst_unlock(&part->lock);
 }
 
+/* Whether this handler, which has context c, holds all parts' locks. */
+RST_INLINE bool stat_is_mine(const struct rst_context *c, const struct rst_stat_variable *v)
+{
+	return __atomic_load_n(&v->frozen_by, __ATOMIC_RELAXED) == c->cpu + 1;
+}
+
+/* A reader that merges holds the part, or whoever has frozen the statistic: maybe this handler. */
+RST_COLD void add_held(struct rst_context *c, struct rst_stat_variable *v, struct rst_stat_part *part,
+		       int64_t value)
+{
+	bool is_mine = stat_is_mine(c, v);
+
+	if (!is_mine)
+		rst_lock(&part->lock);
+	rst_stat_count(&part->stat, value);
+	rst_stat_detail(&part->stat, &v->spec, value);
+	if (!is_mine)
+		rst_unlock(&part->lock);
+}
+
 void rst_stat_add(struct rst_context *c, struct rst_stat_variable *v, int64_t value)
 {
 	struct rst_stat_part *part = part_of(v, c->cpu);
 
-	/* nobody but a reader that merges can hold it */
-	rst_lock(&part->lock);
+	if (RST_UNLIKELY(!rst_try_lock(&part->lock))) {
+		add_held(c, v, part, value);
+		return;
+	}
 	rst_stat_count(&part->stat, value);
 	if (v->is_plain)
 		rst_unlock(&part->lock);
@@ -193,6 +216,7 @@ void rst_stat_add(struct rst_context *c, struct rst_stat_variable *v, int64_t va
 const struct rst_stat *rst_stat_get(struct rst_context *c, struct rst_stat_variable *v)
 {
 	struct rst_stat *merged = rst_scratch(c, rst_stat_size(&v->spec, false));
+	bool is_mine = stat_is_mine(c, v);
 	unsigned int cpu;
 
 	if (!merged)
@@ -203,9 +227,11 @@ const struct rst_stat *rst_stat_get(struct rst_context *c, struct rst_stat_varia
 
 		if (!__atomic_load_n(&part->stat.count, __ATOMIC_RELAXED))
 			continue;
-		rst_lock(&part->lock);
+		if (!is_mine)
+			rst_lock(&part->lock);
 		rst_stat_merge(merged, &part->stat, &v->spec);
-		rst_unlock(&part->lock);
+		if (!is_mine)
+			rst_unlock(&part->lock);
 	}
 	rst_stat_finish(merged, &v->spec);
 	return merged;
@@ -213,15 +239,36 @@ const struct rst_stat *rst_stat_get(struct rst_context *c, struct rst_stat_varia
 
 void rst_stat_clear(struct rst_context *c, struct rst_stat_variable *v)
 {
+	bool is_mine = stat_is_mine(c, v);
 	unsigned int cpu;
 
 	for (cpu = 0; cpu < v->cpus; cpu++) {
 		struct rst_stat_part *part = part_of(v, cpu);
 
-		rst_lock(&part->lock);
+		if (!is_mine)
+			rst_lock(&part->lock);
 		rst_stat_initialise(&part->stat, &v->spec, false);
-		rst_unlock(&part->lock);
+		if (!is_mine)
+			rst_unlock(&part->lock);
 	}
+}
+
+void rst_stat_freeze(struct rst_context *c, struct rst_stat_variable *v)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < v->cpus; cpu++)
+		rst_lock(&part_of(v, cpu)->lock);
+	__atomic_store_n(&v->frozen_by, c->cpu + 1, __ATOMIC_RELAXED);
+}
+
+void rst_stat_thaw(struct rst_stat_variable *v)
+{
+	unsigned int cpu;
+
+	__atomic_store_n(&v->frozen_by, 0, __ATOMIC_RELAXED);
+	for (cpu = 0; cpu < v->cpus; cpu++)
+		rst_unlock(&part_of(v, cpu)->lock);
 }
 
 int64_t rst_histogram_bucket(const struct rst_stat *s, const struct rst_stat_spec *spec, int64_t n)

@@ -22,6 +22,8 @@ pub(super) struct Use {
     pub adds: u32,
     /// `g <<< e`, which the runtime does without our lock.
     pub accumulates: u32,
+    /// Those of the writes that are `delete g` or `delete g[e]`.
+    pub deletes: u32,
 }
 
 /// What one body or statement uses by itself.
@@ -66,6 +68,11 @@ impl Collector {
     fn write(&mut self, id: GlobalId) {
         let weight = self.weight();
         self.global(id).writes += weight;
+    }
+    fn delete(&mut self, id: GlobalId) {
+        let weight = self.weight();
+        self.global(id).deletes += weight;
+        self.write(id);
     }
     fn mention(&mut self, id: LocalId) {
         *self.uses.mentions.entry(id).or_default() += 1;
@@ -145,10 +152,10 @@ impl Visitor for Collector {
                 walk_statement(this, statement);
             }),
             StmtKind::Next => self.uses.has_next = true,
-            StmtKind::DeleteGlobal(id) => self.write(*id),
+            StmtKind::DeleteGlobal(id) => self.delete(*id),
             StmtKind::DeleteLocal(id) => self.assign(*id),
             StmtKind::DeleteElement { array, keys } => {
-                self.write(*array);
+                self.delete(*array);
                 self.keys(keys);
             }
             StmtKind::Try { error, .. } => {
@@ -278,6 +285,9 @@ pub(super) struct Analysis {
     concurrent: BTreeSet<HandlerId>,
     pub locked: BTreeSet<GlobalId>,
     pub atomic: BTreeSet<GlobalId>,
+    /// Statistics that a concurrent handler both reads and deletes from: what other CPUs add in
+    /// between would be lost.
+    frozen: BTreeSet<GlobalId>,
     /// Handlers and functions that count statements.
     counting_handlers: BTreeSet<HandlerId>,
     counting_functions: BTreeSet<FunctionId>,
@@ -318,6 +328,7 @@ impl Analysis {
             concurrent,
             locked: BTreeSet::new(),
             atomic: BTreeSet::new(),
+            frozen: BTreeSet::new(),
             counting_handlers: BTreeSet::new(),
             counting_functions: BTreeSet::new(),
             condition_globals,
@@ -373,6 +384,7 @@ impl Analysis {
                 entry.reads += 2 * (used.reads + used.adds);
                 entry.writes += 2 * (used.writes + used.adds);
                 entry.accumulates += 2 * used.accumulates;
+                entry.deletes += 2 * used.deletes;
             }
         }
         all
@@ -410,13 +422,24 @@ impl Analysis {
             .any(|id| self.condition_globals.contains(id))
     }
 
-    /// The locks that running `block` in a handler needs.
+    /// What must be held while a handler runs what uses this: the global's lock, or, of a
+    /// statistic that stays as it is meanwhile, all CPUs' parts.
     pub fn locks_of(&self, program: &Program, uses: &Uses) -> BTreeSet<GlobalId> {
         self.all_globals(uses)
             .into_iter()
             .filter(|(id, used)| {
-                self.locked.contains(id) && needs_lock(&program.globals[*id], *used)
+                (self.locked.contains(id) || self.frozen.contains(id))
+                    && needs_lock(&program.globals[*id], *used)
             })
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// The statistics that must not change while a handler runs what uses this.
+    pub fn frozen_by(&self, uses: &Uses) -> BTreeSet<GlobalId> {
+        self.all_globals(uses)
+            .into_iter()
+            .filter(|(id, used)| self.frozen.contains(id) && freezes(*used))
             .map(|(id, _)| id)
             .collect()
     }
@@ -473,6 +496,9 @@ impl Analysis {
                 };
                 if is_lockable {
                     self.locked.insert(*id);
+                }
+                if global.value_type() == Type::Stat && freezes(*used) {
+                    self.frozen.insert(*id);
                 }
             }
         }
@@ -562,6 +588,11 @@ impl Analysis {
         }
         depths.into_values().max().unwrap_or(0)
     }
+}
+
+/// Reads and deletes: nothing may be added in between.
+fn freezes(used: Use) -> bool {
+    used.reads > 0 && used.deletes > 0
 }
 
 fn needs_lock(global: &Global, used: Use) -> bool {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ir::arena::IndexVec;
 use crate::ir::*;
 
-use super::analysis::{Uses, uses_of_expression};
+use super::analysis::{Uses, uses_of_block, uses_of_expression};
 use super::writer::{Writer, identifier, quote};
 use super::{CodegenError, Unit, global_name};
 
@@ -485,26 +485,48 @@ impl<'a> Body<'a> {
         self.jump(&label);
     }
 
-    /// Takes locks around what `action` writes.
+    /// Takes locks around statements. All globals' locks come first: whoever has frozen a
+    /// statistic waits for none, so that those who hold one may wait for the statistic.
     pub fn with_locks(
         &mut self,
         locks: &BTreeSet<GlobalId>,
-        action: impl FnOnce(&mut Self) -> Result<()>,
+        statements: &[Stmt],
+        is_last: bool,
     ) -> Result<()> {
         let label = self.new_label("unlock");
-        let names: Vec<String> = locks.iter().map(|id| self.global(*id)).collect();
-        for name in &names {
-            self.line(format!("rst_lock(&{name}.lock);"));
+        let analysis = &self.unit.analysis;
+        let frozen = analysis.frozen_by(&uses_of_block(statements));
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for id in locks.iter().filter(|id| analysis.locked.contains(id)) {
+            let name = self.global(*id);
+            pairs.push((
+                format!("rst_lock(&{name}.lock);"),
+                format!("rst_unlock(&{name}.lock);"),
+            ));
+        }
+        for id in &frozen {
+            let name = self.global(*id);
+            let kind = match self.unit.program.globals[*id].kind {
+                GlobalKind::Array { .. } => "map",
+                GlobalKind::Scalar { .. } => "stat",
+            };
+            pairs.push((
+                format!("rst_{kind}_freeze(c, {name}.value);"),
+                format!("rst_{kind}_thaw({name}.value);"),
+            ));
+        }
+        for (take, _) in &pairs {
+            self.line(take);
         }
         let outer = std::mem::replace(&mut self.fail_label, label.clone());
         self.exits.push(Exit::Locked(label.clone()));
-        action(self)?;
+        self.block(statements, is_last)?;
         self.exits.pop();
         self.fail_label = outer;
-        let release: Vec<String> = names
-            .iter()
+        let release: Vec<String> = pairs
+            .into_iter()
             .rev()
-            .map(|name| format!("rst_unlock(&{name}.lock);"))
+            .map(|(_, release)| release)
             .collect();
         for line in &release {
             self.line(line);

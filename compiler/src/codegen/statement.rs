@@ -85,7 +85,7 @@ impl Body<'_> {
                 }
                 self.branches(condition, then, otherwise, is_last_inside, true)?;
             }
-            _ => self.with_locks(&all, |body| body.block(inside, is_last_inside))?,
+            _ => self.with_locks(&all, inside, is_last_inside)?,
         }
         self.takes_locks = false;
         self.block(after, is_last)
