@@ -312,6 +312,7 @@ bool rst_memory_refused(void);
 /* ---- relocate.c ---------------------------------------------------------------- */
 
 int rst_symbol_learn(const char *name, uint64_t address);
+int rst_module_learn(const char *module);
 int rst_section_learn(const char *module, const char *section, uint64_t address);
 /* 0 when not known (yet). */
 unsigned long rst_address_of(const struct rst_probe *probe);
@@ -328,6 +329,8 @@ uint64_t rst_symbol_address(const char *name);
 bool rst_is_unloaded(const struct rst_probe *probe);
 /* Whether staprun told of a module, or it came. */
 bool rst_sections_are_known(const char *module);
+/* It came or went: what staprun read of its sections before is worth nothing. */
+void rst_module_changed(const char *module);
 /* Its sections are no longer where they were. */
 void rst_sections_forget(const char *module);
 /* Of a module that comes, before its init function runs. */

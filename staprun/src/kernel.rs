@@ -168,6 +168,18 @@ impl Symbols {
     }
 }
 
+/// What a kernel module is at: `live`, `coming` or `going`; `None` when it is not loaded.
+#[must_use]
+pub fn module_state(module: &str) -> Option<String> {
+    let module = module.replace('-', "_");
+    if !is_module_name(&module) {
+        return None;
+    }
+    // Built-in modules have a folder too, but no initstate.
+    let state = fs::read_to_string(format!("/sys/module/{module}/initstate")).ok()?;
+    Some(state.trim().to_owned())
+}
+
 /// Sections of a loaded kernel module with their addresses; empty when it is
 /// not loaded. Sections that are freed after start are given as 0.
 #[must_use]
@@ -207,8 +219,7 @@ pub fn module_sections(module: &str) -> Vec<(String, u64)> {
 /// Whether a module of that name is loaded.
 #[must_use]
 pub fn is_loaded(name: &str) -> bool {
-    // Built-in modules have a folder too, but no initstate.
-    Path::new(&format!("/sys/module/{name}/initstate")).exists()
+    module_state(name).is_some()
 }
 
 /// Whether a loaded module is one of rstap's.

@@ -2,6 +2,7 @@
 //! The modes of the program, from checked options to the exit status.
 
 use std::fs::{File, OpenOptions};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigmaskHow, kill, sigprocmask};
@@ -26,6 +27,9 @@ use crate::sys;
 
 /// Attempts to unload for `-d`, 20 ms apart.
 const DELETE_ATTEMPTS: u32 = 50;
+/// Attempts to read the sections of a module that comes or goes.
+const SECTION_ATTEMPTS: u32 = 100;
+const SECTION_PAUSE: Duration = Duration::from_millis(2);
 
 /// Does what the options say; gives the exit status.
 ///
@@ -108,30 +112,20 @@ fn start(
     tell_children(options, &module.name);
     let (control, traces) = channel::open(&module.name)?;
     let monitor = open_monitor_files(options, &module.name)?;
-    // root's to read, as the addresses of symbols
-    let sections: Vec<_> = module
-        .values("module")
-        .map(|name| (name, kernel::module_sections(name)))
-        .collect();
-    privilege::drop_for_good()?;
-    let output = open_output(options, &module.name, module.is_bulk(), &traces, monitor)?;
     control.demand(&Request::Hello {
         flags: hello_flags(options, module.is_bulk()),
     })?;
+    // root's to read, as the addresses of symbols
+    for name in module.values("module") {
+        tell_sections(&control, name)?;
+    }
+    privilege::drop_for_good()?;
+    let output = open_output(options, &module.name, module.is_bulk(), &traces, monitor)?;
     for (name, address) in symbols {
         control.demand(&Request::Symbol {
             address: *address,
             name,
         })?;
-    }
-    for (name, sections) in &sections {
-        for (section, address) in sections {
-            control.demand(&Request::Section {
-                address: *address,
-                module: name,
-                section,
-            })?;
-        }
     }
     send_optional(options, &control, reporter);
     if let Some(process) = options.namespaces {
@@ -162,6 +156,43 @@ fn start(
     };
     reporter.step(1, || "starting".to_owned());
     Session::new(&control, traces, output, reporter, plan).run()
+}
+
+/// Tells where the sections of a kernel module are, while it may come or go.
+fn tell_sections(control: &Control, module: &str) -> Result<()> {
+    for attempt in 1..=SECTION_ATTEMPTS {
+        control.demand(&Request::Module { name: module })?;
+        let sections = kernel::module_sections(module);
+        // Read last: a module that is not going now is noticed when it goes.
+        let is_complete = match kernel::module_state(module).as_deref() {
+            Some("live") => true,
+            // Not all of them may be there; an init function can take its time.
+            Some("coming") => attempt == SECTION_ATTEMPTS,
+            _ => return Ok(()),
+        };
+        if is_complete && tell(control, module, &sections)? {
+            return Ok(());
+        }
+        std::thread::sleep(SECTION_PAUSE);
+    }
+    // Always another one: it counts as not loaded until it comes again.
+    control.demand(&Request::Module { name: module })
+}
+
+/// `false`: it has come or gone since they were read.
+fn tell(control: &Control, module: &str, sections: &[(String, u64)]) -> Result<bool> {
+    for (section, address) in sections {
+        let request = Request::Section {
+            address: *address,
+            module,
+            section,
+        };
+        match control.send(&request) {
+            Err(Errno::ESTALE) => return Ok(false),
+            sent => sent.map_err(|errno| control.refused(&request, errno))?,
+        }
+    }
+    Ok(true)
 }
 
 fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
