@@ -272,8 +272,12 @@ static int arm_all(void)
 		armed += state->is_armed || state->is_waiting;
 	}
 	if (wanted && !armed) {
-		rst_control_format(RST_CONTROL_ERROR,
-				   "none of the script's %u probes could be armed", wanted);
+		if (wanted == 1)
+			rst_control_format(RST_CONTROL_ERROR,
+					   "the script's probe could not be armed");
+		else
+			rst_control_format(RST_CONTROL_ERROR,
+					   "none of the script's %u probes could be armed", wanted);
 		return -ENOENT;
 	}
 	return 0;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
+use rstap_syntax::diag::counted;
 use walkdir::{DirEntry, WalkDir};
 
 use super::error::BuildError;
@@ -144,7 +145,8 @@ impl Cache {
         }
         (removed > 0).then(|| {
             format!(
-                "Cache cleaned: {removed} files removed, {} KB freed.",
+                "Cache cleaned: {} removed, {} KB freed.",
+                counted(removed as u64, "file"),
                 freed >> 10
             )
         })
@@ -315,7 +317,7 @@ mod tests {
         let file = fs::File::options().write(true).open(&old).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         let new = cache.store("rstap_bb_1", "ko", &big).unwrap();
-        assert!(cache.clean().unwrap().starts_with("Cache cleaned: 1 files"));
+        assert!(cache.clean().unwrap().starts_with("Cache cleaned: 1 file "));
         assert!(!old.exists() && new.exists());
         assert_eq!(cache.clean(), None);
 
@@ -347,7 +349,7 @@ mod tests {
         }
         fs::write(finished.join(RECORD), "").unwrap();
         let lock = lock_runtime(&built, FlockArg::LockExclusive).unwrap();
-        assert!(cache.clean().unwrap().starts_with("Cache cleaned: 1 files"));
+        assert!(cache.clean().unwrap().starts_with("Cache cleaned: 1 file "));
         assert!(!left.exists() && built.exists() && finished.exists());
         drop(lock);
         assert!(cache.clean().is_some());
