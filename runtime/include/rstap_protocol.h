@@ -108,6 +108,7 @@ struct rst_output_header {
 
 /* ---- module parameters (insmod time) -------------------------------------
  *   rst_buffer_kb=N      relay memory per CPU in KiB (-b MB * 1024); default 1024
+ *   rstap_bulk=1         of a module with bulk=1 (below), for staprun -A to read
  *
  * ELF section .rstap.info of the module, NUL-separated "key=value" strings:
  *   version=1, script=NAME, release=KERNEL, build_id=HEX (of the kernel, if known),

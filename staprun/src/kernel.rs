@@ -231,6 +231,13 @@ pub fn is_rstap_module(name: &str) -> bool {
             || Path::new(&format!("/sys/module/{name}/parameters/rstap_buffer_kb")).exists())
 }
 
+/// Whether a loaded module of rstap writes a file for each CPU, see `load::insert`.
+#[must_use]
+pub fn is_bulk_module(name: &str) -> bool {
+    fs::read(format!("/sys/module/{name}/parameters/rstap_bulk"))
+        .is_ok_and(|value| value.starts_with(b"Y"))
+}
+
 /// All loaded modules of rstap and how often each is in use.
 ///
 /// # Errors

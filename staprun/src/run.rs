@@ -73,11 +73,7 @@ fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     module.check_modules(kernel::module_build_id)?;
     let parameters = module.parameter_values(&options.parameters)?;
     check_target(options, reporter)?;
-    if module.is_bulk() && options.monitor.is_some() {
-        return Err(Failure::new(format!(
-            "cannot monitor {path} (-M): it was built to write a file for each CPU (rstap -b)"
-        )));
-    }
+    check_monitor(options, &path, module.is_bulk())?;
     if options.rename {
         let name = private_name(&module.name, std::process::id());
         reporter.step(1, || format!("{} becomes {name}", module.name));
@@ -214,6 +210,8 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
             "no module {name} of rstap is running"
         )));
     }
+    let is_bulk = kernel::is_bulk_module(name);
+    check_monitor(options, name, is_bulk)?;
     // Before the files are opened: the guard must not hold them.
     let mut guard = Guard::start(name, terminal(options)?)?;
     let (control, traces) = match channel::open(name) {
@@ -228,9 +226,9 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     let taken_over = (|| {
         let monitor = open_monitor_files(options, name)?;
         privilege::drop_for_good()?;
-        let output = open_output(options, name, false, &traces, monitor)?;
+        let output = open_output(options, name, is_bulk, &traces, monitor)?;
         control.demand(&Request::Hello {
-            flags: hello_flags(options, false),
+            flags: hello_flags(options, is_bulk),
         })?;
         Ok(output)
     })();
@@ -370,6 +368,15 @@ fn check_target(options: &Options, reporter: &mut Reporter) -> Result<()> {
             "{thread} (-x) is a thread of process {process}: tid() can be {thread}, pid() never; \
              use -x {process} for the whole process"
         ));
+    }
+    Ok(())
+}
+
+fn check_monitor(options: &Options, module: &str, is_bulk: bool) -> Result<()> {
+    if is_bulk && options.monitor.is_some() {
+        return Err(Failure::new(format!(
+            "cannot monitor {module} (-M): it was built to write a file for each CPU (rstap -b)"
+        )));
     }
     Ok(())
 }
