@@ -121,6 +121,26 @@ fn verbose_names_the_passes_as_systemtap_does() {
     }
 }
 
+#[test]
+fn a_large_script_is_compiled_with_less_optimization() {
+    let folder = tempfile::tempdir().unwrap();
+    for (lines, level) in [(1, " -O2 "), (4000, " -O1 ")] {
+        let printed = format!("println(\"{}\")\n", "x".repeat(100)).repeat(lines);
+        let script = format!("probe begin {{ {printed} exit() }}");
+        std::fs::write(folder.path().join("script.stp"), script).unwrap();
+        let output = rstap(&["-vv", "-p4", "script.stp"])
+            .env("SYSTEMTAP_DIR", folder.path())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        success(&output);
+        let stderr = text(&output.stderr);
+        let is_script = |line: &&str| line.starts_with("Running ") && line.ends_with("_src.c");
+        let command = stderr.lines().find(is_script).unwrap_or_default();
+        assert!(command.contains(level), "{lines}: {command}\n{stderr}");
+    }
+}
+
 /// The runtime's sources with a word of its Kbuild replaced, as if the kernel did not have it.
 fn runtime_without(words: &[&str], folder: &Path) {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime");
