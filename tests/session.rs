@@ -198,6 +198,8 @@ fn what_is_left_of_an_interrupted_build_is_cleaned_up() {
         let script = format!("probe begin {{ println({number}) exit() }}");
         let mut command = rstap(&["-p4", "-e", &script]);
         command.env("SYSTEMTAP_DIR", folder.path());
+        // What is killed leaves its temporary folder, too.
+        command.env("TMPDIR", folder.path());
         command.current_dir(folder.path());
         command
     };
