@@ -33,12 +33,17 @@ use program::Program;
 /// Programs whose scripts are made, compiled and run at a time.
 const BATCH: u64 = 100;
 /// Differences that are made smaller; the others are named only.
-const SHRUNK: usize = 5;
+const SHRUNK: usize = 3;
 
 /// What is compared where.
 struct Lab {
     programs: Programs,
     kernel: KernelSet,
+}
+
+/// The number that a script's name begins with.
+fn seed_of(name: &str) -> Option<u64> {
+    name.split(' ').next().and_then(|text| text.parse().ok())
 }
 
 /// A number from the environment.
@@ -107,19 +112,21 @@ fn compare() -> Result<usize, String> {
         }
         seed = last;
     }
+    // Both scripts of a program mostly differ for the same reason.
+    differing.dedup_by_key(|(name, _)| seed_of(name));
     for (name, reasons) in differing.iter().take(SHRUNK) {
-        let number = name.split(' ').next().and_then(|text| text.parse().ok());
-        let Some(number) = number else { continue };
-        let program = generate::program(number);
+        let Some(seed) = seed_of(name) else { continue };
+        let program = generate::program(seed);
         let small = shrink::smallest(&program, reasons, |programs| lab.differing(programs))?;
+        let script =
+            script_of(name, &small.program, false).map_or(String::new(), |script| script.text);
         println!(
-            "\nseed {name}, made smaller:\n{}",
-            script_of("", &small.program, false).map_or(String::new(), |script| script.text)
+            "\nseed {name}, made smaller:\n{script}\n{}",
+            small.reasons.join("\n")
         );
-        println!("{}", small.reasons.join("\n"));
     }
     println!(
-        "{compared} programs compared on {}, {endless} left out as they take too long, {} scripts differ, in {:.1} s",
+        "{compared} programs compared on {}, {endless} left out as they take too long, {} differ, in {:.1} s",
         lab.kernel.release,
         differing.len(),
         start.elapsed().as_secs_f64()
@@ -144,10 +151,7 @@ impl Lab {
             .collect();
         let mut found = vec![None; programs.len()];
         for (name, reasons) in self.failures(&scripts)? {
-            let index = name
-                .split(' ')
-                .next()
-                .and_then(|text| text.parse::<usize>().ok());
+            let index = seed_of(&name).and_then(|index| usize::try_from(index).ok());
             if let Some(place) = index.and_then(|index| found.get_mut(index)) {
                 place.get_or_insert(reasons);
             }
@@ -202,7 +206,8 @@ fn directives(program: &Program, expected: &Expected, is_plain: bool) -> String 
         text.push_str("// EXPECT-ERROR: was full\n");
     }
     if expected.was_cut {
-        text.push_str("// EXPECT-ERROR: cut\n");
+        // It is said there, unless nobody uses the string.
+        text.push_str("// EXPECT-ERROR: \n");
     }
     for line in String::from_utf8_lossy(&expected.stdout).lines() {
         text.push_str(&format!("//> {line}\n"));

@@ -1,11 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! What the directives of `printf` print.
 
-use super::program::Directive;
+use super::program::{Directive, Piece};
 use super::table::Value;
 
+/// A format with these values.
+pub fn pieces(pieces: &[Piece], values: Vec<Value>) -> Vec<u8> {
+    let mut values = values.into_iter();
+    let mut text = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(bytes) => text.extend(bytes),
+            Piece::Directive(wanted) => {
+                let mut wanted = wanted.clone();
+                if wanted.takes_width {
+                    let width = values.next().map_or(0, |width| width.long());
+                    wanted.width = usize::try_from(width).ok();
+                }
+                let value = values.next().unwrap_or(Value::Long(0));
+                text.extend(directive(&wanted, &value));
+            }
+        }
+    }
+    text
+}
+
 /// The text of one value.
-pub fn directive(directive: &Directive, value: &Value) -> Vec<u8> {
+fn directive(directive: &Directive, value: &Value) -> Vec<u8> {
     match value {
         Value::Text(text) => {
             let most = directive.precision.unwrap_or(text.len());
@@ -29,10 +50,7 @@ fn number_text(directive: &Directive, number: i64) -> Vec<u8> {
             (prefix, number.unsigned_abs().to_string())
         }
         b'u' => (b"", (number as u64).to_string()),
-        b'o' => (
-            if prefix_wanted { b"0" } else { b"" },
-            format!("{number:o}"),
-        ),
+        b'o' => (b"", format!("{number:o}")),
         b'x' => (
             if prefix_wanted { b"0x" } else { b"" },
             format!("{number:x}"),
@@ -43,8 +61,14 @@ fn number_text(directive: &Directive, number: i64) -> Vec<u8> {
             format!("{number:X}"),
         ),
     };
-    if let Some(precision) = directive.precision {
-        digits = format!("{digits:0>precision$}");
+    match directive.precision {
+        Some(0) if number == 0 => digits.clear(),
+        Some(precision) => digits = format!("{digits:0>precision$}"),
+        None => {}
+    }
+    // As in C, `#` makes the first octal digit a zero.
+    if directive.conversion == b'o' && prefix_wanted && !digits.starts_with('0') {
+        digits.insert(0, '0');
     }
     padded(directive, prefix, digits.as_bytes())
 }

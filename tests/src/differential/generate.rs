@@ -28,6 +28,7 @@ pub fn program(seed: u64) -> Program {
     for _ in 0..generator.random.between(1, 3) {
         generator.probe();
     }
+    generator.last_probe();
     generator.program
 }
 
@@ -56,6 +57,7 @@ struct Scope {
     changes: Vec<usize>,
     /// The function being made, whose first parameter is how deep it may still call itself.
     itself: Option<usize>,
+    is_probe: bool,
     /// Where errors are caught, they are wanted more often.
     is_caught: bool,
     /// Statements that may still come.
@@ -72,6 +74,7 @@ impl Scope {
             walked: Vec::new(),
             changes: Vec::new(),
             itself: None,
+            is_probe: false,
             is_caught: false,
             budget: 0,
         };
@@ -167,7 +170,6 @@ impl Generator {
             parameters,
             is_recursive,
             result,
-            // What a parameter that nobody uses holds must stand there.
             declares_types: true,
             body: Vec::new(),
         };
@@ -190,13 +192,32 @@ impl Generator {
             let value = self.expression(kind, 3, &mut scope);
             body.push(Statement::Return(Some(value)));
         }
+        // Types that nothing tells must stand there.
+        let tells = |body: &[Statement]| matches!(body.last(), Some(Statement::Return(Some(_))));
+        self.program.functions[index].declares_types =
+            self.random.percent(50) || (result.is_some() && !tells(&body));
         self.program.functions[index].body = body;
         self.changes[index] = scope.changes;
+    }
+
+    /// Calls all functions: what is never called has no types.
+    fn last_probe(&mut self) {
+        let mut scope = Scope::new(&[]);
+        let mut body = Vec::new();
+        for index in 0..self.program.functions.len() {
+            let call = self.call_of(index, 1, &mut scope);
+            body.push(match self.program.functions[index].result {
+                Some(kind) => show(call, kind),
+                None => Statement::Expression(call),
+            });
+        }
+        self.program.probes.push(body);
     }
 
     fn probe(&mut self) {
         let mut scope = Scope::new(&[]);
         scope.budget = self.random.between(5, 25);
+        scope.is_probe = true;
         let mut body = Vec::new();
         while scope.budget > 0 {
             body.extend(self.statements(&mut scope, None));
@@ -213,15 +234,16 @@ fn show(value: Expression, kind: Type) -> Statement {
     let directive = Directive {
         flag: None,
         width: None,
+        takes_width: false,
         precision: None,
         conversion: if kind == Type::Long { b'd' } else { b's' },
     };
     Statement::Print(Output {
-        format: vec![
+        style: Style::Format(vec![
             Piece::Literal(b"<".to_vec()),
             Piece::Directive(directive),
             Piece::Literal(b">\n".to_vec()),
-        ],
+        ]),
         arguments: vec![value],
     })
 }

@@ -120,8 +120,12 @@ fn error<T>(message: &str) -> Result<T> {
 }
 
 impl From<Full> for Stop {
-    fn from(_: Full) -> Stop {
-        Stop::Error(b"Array overflow, check MAXMAPENTRIES".to_vec())
+    fn from(full: Full) -> Stop {
+        let limit = match full.0 {
+            Some(size) => format!("size limit ({size})"),
+            None => "MAXMAPENTRIES".to_string(),
+        };
+        Stop::Error(format!("Array overflow, check {limit}").into_bytes())
     }
 }
 
@@ -480,7 +484,7 @@ impl<'a> Machine<'a> {
                 let arguments = self.keys(arguments, frame)?;
                 self.library(*function, &arguments)
             }
-            Expression::Sprintf(output) => {
+            Expression::Printed(output) => {
                 let text = self.format(output, frame)?;
                 self.cut(text)
             }
@@ -537,17 +541,16 @@ impl<'a> Machine<'a> {
     }
 
     fn format(&mut self, output: &Output, frame: &mut Frame) -> Result<Vec<u8>> {
-        let mut values = self.keys(&output.arguments, frame)?.into_iter();
-        let mut text = Vec::new();
-        for piece in &output.format {
-            match piece {
-                Piece::Literal(bytes) => text.extend(bytes),
-                Piece::Directive(directive) => {
-                    if let Some(value) = values.next() {
-                        text.extend(format::directive(directive, &value));
-                    }
-                }
-            }
+        let values = self.keys(&output.arguments, frame)?;
+        let (by, is_line): (&[u8], bool) = match &output.style {
+            Style::Format(pieces) => return Ok(format::pieces(pieces, values)),
+            Style::Joined { is_line } => (b"", *is_line),
+            Style::Separated { by, is_line } => (by, *is_line),
+        };
+        let values: Vec<Vec<u8>> = values.iter().map(shown).collect();
+        let mut text = values.join(by);
+        if is_line {
+            text.push(b'\n');
         }
         Ok(text)
     }
@@ -575,10 +578,13 @@ impl<'a> Machine<'a> {
                     elements.sort_by_key(|(keys, _)| keys.clone())
                 }
                 (Holds::Statistic, false) => {
-                    let total = elements.iter().filter_map(|(_, cell)| match cell {
+                    let longest = self.program.string_size - 1;
+                    let total = elements.iter().filter_map(|(keys, cell)| match cell {
                         Cell::Statistic(found) => {
                             let sum = Statistic::extract(Some(found), Extract::Sum)?;
-                            Some(sum ^ Statistic::extract(Some(found), Extract::Min)?)
+                            let min = Statistic::extract(Some(found), Extract::Min)?;
+                            let keys: Vec<Vec<u8>> = keys.iter().map(shown).collect();
+                            Some(sum ^ min ^ keys.join(&b',').len().min(longest) as i64)
                         }
                         Cell::Value(_) => None,
                     });

@@ -110,6 +110,8 @@ pub struct Directive {
     /// One of `-0+ #`, or nothing.
     pub flag: Option<u8>,
     pub width: Option<usize>,
+    /// The width is `*`: an argument before the value.
+    pub takes_width: bool,
     pub precision: Option<usize>,
     /// One of `diuoxXpcs`.
     pub conversion: u8,
@@ -121,10 +123,21 @@ pub enum Piece {
     Directive(Directive),
 }
 
-/// A format and its arguments, one for each directive.
+/// How values are printed: those of the `print` family, or their `sprint` twins.
+#[derive(Debug, Clone)]
+pub enum Style {
+    /// `printf`.
+    Format(Vec<Piece>),
+    /// `print`, or with a line's end `println`.
+    Joined { is_line: bool },
+    /// `printd`, or with a line's end `printdln`.
+    Separated { by: Vec<u8>, is_line: bool },
+}
+
+/// A call of the print family.
 #[derive(Debug, Clone)]
 pub struct Output {
-    pub format: Vec<Piece>,
+    pub style: Style,
     pub arguments: Vec<Expression>,
 }
 
@@ -155,7 +168,8 @@ pub enum Expression {
     Matched,
     Call(usize, Vec<Expression>),
     Library(Library, Vec<Expression>),
-    Sprintf(Output),
+    /// As text.
+    Printed(Output),
     Extract(Extract, usize, Vec<Expression>),
 }
 
@@ -243,7 +257,7 @@ impl Program {
             Expression::Text(_)
             | Expression::Join(..)
             | Expression::Matched
-            | Expression::Sprintf(_) => Type::Text,
+            | Expression::Printed(_) => Type::Text,
             Expression::Read(place) | Expression::Assign(place, ..) => self.type_of_place(place),
             Expression::Conditional(_, yes, _) => self.type_of(yes),
             Expression::Call(index, _) => self.functions[*index].result.unwrap_or(Type::Long),

@@ -36,6 +36,9 @@ impl Value {
     }
 }
 
+/// Elements of an array without a size.
+const MAXMAPENTRIES: usize = 2048;
+
 /// Samples that were added up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statistic {
@@ -71,21 +74,21 @@ pub enum Cell {
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     pub elements: Vec<(Vec<Value>, Cell)>,
-    size: usize,
+    size: Option<usize>,
     wraps: bool,
     /// How often an element had no place.
     pub full: u64,
 }
 
-/// There is no place for another element.
+/// There is no place for another element; with the size, if the array has its own.
 #[derive(Debug)]
-pub struct Full;
+pub struct Full(pub Option<usize>);
 
 impl Table {
     pub fn new(global: &Global) -> Table {
         Table {
             elements: Vec::new(),
-            size: global.size.unwrap_or(2048),
+            size: global.size,
             wraps: global.wraps,
             full: 0,
         }
@@ -117,10 +120,10 @@ impl Table {
         let index = match self.elements.iter().position(|(own, _)| *own == keys) {
             Some(index) => index,
             None => {
-                if self.elements.len() >= self.size {
+                if self.elements.len() >= self.size.unwrap_or(MAXMAPENTRIES) {
                     if !self.wraps {
                         self.full += 1;
-                        return Err(Full);
+                        return Err(Full(self.size));
                     }
                     self.elements.remove(0);
                 }

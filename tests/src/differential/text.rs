@@ -146,7 +146,9 @@ fn format_text(format: &[Piece]) -> String {
             Piece::Directive(directive) => {
                 text.push('%');
                 text.extend(directive.flag.map(char::from));
-                if let Some(width) = directive.width {
+                if directive.takes_width {
+                    text.push('*');
+                } else if let Some(width) = directive.width {
                     text.push_str(&width.to_string());
                 }
                 if let Some(precision) = directive.precision {
@@ -210,7 +212,7 @@ impl Printer<'_> {
                 ),
                 // Its order depends on the processors that the samples were added on.
                 (Holds::Statistic, false) => format!(
-                    "total{index} = 0; foreach ([{listed}] in {name}) total{index} += @sum({name}[{listed}]) ^ @min({name}[{listed}]); printf(\"{name}: %d\\n\", total{index})"
+                    "total{index} = 0; foreach ([{listed}] in {name}) total{index} += @sum({name}[{listed}]) ^ @min({name}[{listed}]) ^ strlen(sprintf(\"{marks}\", {listed})); printf(\"{name}: %d\\n\", total{index})"
                 ),
             };
             self.depth += 1;
@@ -257,7 +259,7 @@ impl Printer<'_> {
                 self.line(&format!("{text};"));
             }
             Statement::Print(output) => {
-                let text = self.output("printf", output);
+                let text = self.output("", output);
                 self.line(&format!("{text};"));
             }
             Statement::If(condition, yes, no) => {
@@ -389,14 +391,24 @@ impl Printer<'_> {
         }
     }
 
-    fn output(&self, function: &str, output: &Output) -> String {
-        let format = format_text(&output.format);
-        let arguments: String = output
+    /// `prefix` is `s` if the text is wanted.
+    fn output(&self, prefix: &str, output: &Output) -> String {
+        let (function, first) = match &output.style {
+            Style::Format(pieces) => ("printf", Some(format_text(pieces))),
+            Style::Joined { is_line: false } => ("print", None),
+            Style::Joined { is_line: true } => ("println", None),
+            Style::Separated { by, is_line } => {
+                let function = if *is_line { "printdln" } else { "printd" };
+                (function, Some(escaped(by)))
+            }
+        };
+        let first = first.map(|text| format!("\"{text}\""));
+        let arguments = output
             .arguments
             .iter()
-            .map(|argument| format!(", {}", self.expression(argument, 1)))
-            .collect();
-        format!("{function}(\"{format}\"{arguments})")
+            .map(|argument| self.expression(argument, 1));
+        let all: Vec<String> = first.into_iter().chain(arguments).collect();
+        format!("{prefix}{function}({})", all.join(", "))
     }
 
     /// An expression where at least `wanted` is how tightly it must bind.
@@ -475,7 +487,7 @@ impl Printer<'_> {
             Expression::Library(function, arguments) => {
                 format!("{}({})", library(*function), self.list(arguments))
             }
-            Expression::Sprintf(output) => self.output("sprintf", output),
+            Expression::Printed(output) => self.output("s", output),
             Expression::Extract(extract, index, keys) => {
                 let place = self.place(&Place::Global(*index, keys.clone()));
                 format!("{}({place})", extractor(*extract))

@@ -283,7 +283,7 @@ impl Generator {
             .collect()
     }
 
-    fn extract(&mut self, depth: usize, scope: &mut Scope) -> Expression {
+    pub fn extractor(&mut self) -> Extract {
         let choices = [
             Extract::Count,
             Extract::Sum,
@@ -291,7 +291,11 @@ impl Generator {
             Extract::Max,
             Extract::Average,
         ];
-        let extract = self.random.pick(&choices);
+        self.random.pick(&choices)
+    }
+
+    fn extract(&mut self, depth: usize, scope: &mut Scope) -> Expression {
+        let extract = self.extractor();
         let Some(Place::Global(index, keys)) =
             self.global(Holds::Statistic, depth - 1, scope, false)
         else {
@@ -344,12 +348,15 @@ impl Generator {
             })
             .collect();
         let &index = known.get(self.random.below(known.len()))?;
+        Some(self.call_of(index, depth, scope))
+    }
+
+    /// A call of this function.
+    pub fn call_of(&mut self, index: usize, depth: usize, scope: &mut Scope) -> Expression {
         let function = &self.program.functions[index];
-        let parameters = function.parameters.clone();
-        let is_recursive = function.is_recursive;
-        let changes = self.changes[index].clone();
+        let (parameters, is_recursive) = (function.parameters.clone(), function.is_recursive);
         let is_itself = scope.itself == Some(index);
-        scope.changes.extend(changes);
+        scope.changes.extend(&self.changes[index]);
         let mut arguments = Vec::new();
         for (position, (kind, _)) in parameters.into_iter().enumerate() {
             arguments.push(match position {
@@ -362,7 +369,7 @@ impl Generator {
                 _ => self.expression(kind, depth.saturating_sub(1), scope),
             });
         }
-        Some(Expression::Call(index, arguments))
+        Expression::Call(index, arguments)
     }
 
     pub fn assignment(&mut self, kind: Type, depth: usize, scope: &mut Scope) -> Expression {
@@ -420,7 +427,7 @@ impl Generator {
             4 => self.conditional(Type::Text, depth, scope),
             5 | 6 => self.call(Type::Text, depth, scope),
             7 | 8 => self.assignment(Type::Text, depth, scope),
-            9 | 10 => Expression::Sprintf(self.output(depth, scope)),
+            9 | 10 => Expression::Printed(self.output(depth, scope)),
             11 | 12 => self.part_of_text(depth, scope),
             13 => {
                 let text = self.boxed(Type::Text, depth, scope);
@@ -461,16 +468,33 @@ impl Generator {
         Expression::Library(function, arguments)
     }
 
-    /// A format with its arguments.
+    /// Something for the print family.
     pub fn output(&mut self, depth: usize, scope: &mut Scope) -> Output {
-        let mut output = Output {
-            format: Vec::new(),
-            arguments: Vec::new(),
+        if self.random.percent(70) {
+            return self.formatted(depth, scope);
+        }
+        let is_line = self.random.percent(50);
+        let style = match self.random.percent(50) {
+            true => Style::Joined { is_line },
+            false => Style::Separated {
+                by: self.bytes(),
+                is_line,
+            },
         };
+        let arguments = (0..self.random.between(2, 4)).map(|_| {
+            let kind = self.kind();
+            self.expression(kind, depth.saturating_sub(1), scope)
+        });
+        let arguments = arguments.collect();
+        Output { style, arguments }
+    }
+
+    fn formatted(&mut self, depth: usize, scope: &mut Scope) -> Output {
+        let (mut pieces, mut arguments) = (Vec::new(), Vec::new());
         for _ in 0..self.random.between(1, 3) {
             if self.random.percent(50) {
                 let literal = self.bytes();
-                output.format.push(Piece::Literal(literal));
+                pieces.push(Piece::Literal(literal));
             }
             let conversion = self.random.pick(b"dddddssssiuoxXpc");
             let kind = if conversion == b's' {
@@ -488,13 +512,23 @@ impl Generator {
             let has_precision = flag != Some(b'0') && !matches!(conversion, b'p' | b'c');
             let directive = Directive {
                 flag,
+                takes_width: self.random.percent(10),
                 width: self.random.percent(30).then(|| self.random.between(1, 24)),
                 precision: (has_precision && self.random.percent(15)).then(|| self.random.below(8)),
                 conversion,
             };
-            output.format.push(Piece::Directive(directive));
+            if directive.takes_width {
+                let width = self.long(depth.saturating_sub(1), scope);
+                let most = Box::new(Expression::Number(15));
+                arguments.push(Expression::Arithmetic(
+                    Arithmetic::And,
+                    Box::new(width),
+                    most,
+                ));
+            }
+            pieces.push(Piece::Directive(directive));
             let value = self.expression(kind, depth.saturating_sub(1), scope);
-            output.arguments.push(match conversion {
+            arguments.push(match conversion {
                 b'c' => {
                     let mask = Box::new(Expression::Number(15));
                     let low = Expression::Arithmetic(Arithmetic::And, Box::new(value), mask);
@@ -504,7 +538,10 @@ impl Generator {
                 _ => value,
             });
         }
-        output
+        Output {
+            style: Style::Format(pieces),
+            arguments,
+        }
     }
 
     /// A regular expression that POSIX and Rust read alike.

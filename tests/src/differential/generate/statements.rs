@@ -30,8 +30,7 @@ impl Generator {
                 Statement::Expression(self.expression(kind, 3, scope))
             }
             8..=11 => {
-                let mut output = self.output(3, scope);
-                output.format.push(Piece::Literal(b"\n".to_vec()));
+                let output = self.output(3, scope);
                 Statement::Print(output)
             }
             12..=14 => {
@@ -51,6 +50,7 @@ impl Generator {
                 true => self.rarely(Statement::Break, scope),
                 false => self.rarely(Statement::Continue, scope),
             },
+            24 if scope.is_probe && self.random.percent(10) => self.rarely(Statement::Next, scope),
             25 => self.leave(scope, result),
             26 if scope.is_caught || self.random.percent(3) => {
                 let message = self.expression(Type::Text, 2, scope);
@@ -132,8 +132,10 @@ impl Generator {
         let up = self.random.percent(50);
         let sort = match global.holds {
             // The order of statistics depends on the processors they were added on.
-            Holds::Statistic if global.keys.len() == 1 => Some((SortBy::Key(0), up)),
-            Holds::Statistic => None,
+            Holds::Statistic if global.keys.len() == 1 && self.random.percent(50) => {
+                Some((SortBy::Key(0), up))
+            }
+            Holds::Statistic => Some((SortBy::Statistic(self.extractor()), up)),
             Holds::Value(_) => match self.random.below(4) {
                 0 | 1 => Some((SortBy::Key(self.random.below(keys.len())), up)),
                 2 => Some((SortBy::Value, up)),
@@ -151,15 +153,12 @@ impl Generator {
         };
         scope.loops += 1;
         scope.walked.push(array);
-        if global.holds == Holds::Statistic && sort.is_none() {
-            // In any order, the same comes out.
-            foreach.limit = None;
-            foreach.body = vec![Statement::Expression(Expression::Step {
-                place: Place::Global(0, Vec::new()),
-                up: true,
-                before: false,
-            })];
-            scope.changes.push(0);
+        if let Some((SortBy::Statistic(extract), _)) = sort {
+            // Of elements that are equal, any may come first.
+            let keys = global.keys.iter().zip(&foreach.keys);
+            let keys = keys.map(|(&kind, &local)| Expression::Read(Place::Local(kind, local)));
+            let value = Expression::Extract(extract, array, keys.collect());
+            foreach.body = vec![show(value, Type::Long)];
         } else {
             foreach.body = self.foreach_body(&foreach, &global, scope, result);
         }
