@@ -31,7 +31,7 @@ use interpret::Expected;
 use program::Program;
 
 /// Programs whose scripts are made, compiled and run at a time.
-const BATCH: u64 = 100;
+const BATCH: u64 = 40;
 /// Differences that are made smaller; the others are named only.
 const SHRUNK: usize = 3;
 
@@ -213,4 +213,35 @@ fn directives(program: &Program, expected: &Expected, is_plain: bool) -> String 
         text.push_str(&format!("//> {line}\n"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_always_the_same_program() {
+        let text = |seed| text::script(&generate::program(seed));
+        assert_eq!(text(5), text(5));
+        assert_ne!(text(5), text(6));
+    }
+
+    #[test]
+    fn most_programs_end() {
+        let ended = (0..300).filter(|&seed| interpret::run(&generate::program(seed)).is_some());
+        assert!(ended.count() > 250);
+    }
+
+    /// Scripts of which the harness expects what the language says, so that a wrong output is seen.
+    #[test]
+    fn what_is_expected_stands_in_the_script() {
+        let program = generate::program(3);
+        let expected = interpret::run(&program).unwrap();
+        let script = script_of("3", &program, true).unwrap();
+        let wanted = crate::directives::parse(&script.text).unwrap();
+        let stdout = String::from_utf8_lossy(&expected.stdout);
+        assert_eq!(wanted.whole.as_deref(), Some(&*stdout));
+        assert!(wanted.options.contains(&"-u".to_string()));
+        assert_eq!(wanted.status, i32::from(expected.error.is_some()));
+    }
 }

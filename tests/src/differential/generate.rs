@@ -167,7 +167,7 @@ impl Generator {
         scope.budget = self.random.between(2, 8);
         let mut body = Vec::new();
         let function = Function {
-            parameters,
+            parameters: parameters.clone(),
             is_recursive,
             result,
             declares_types: true,
@@ -184,6 +184,22 @@ impl Generator {
             let value = result.map(|kind| self.expression(kind, 1, &mut scope));
             body.push(Statement::If(ended, vec![Statement::Return(value)], None));
             scope.itself = Some(index);
+        }
+        // What is printed only has no type otherwise.
+        let own: Vec<_> = scope
+            .writable
+            .iter()
+            .filter(|local| !parameters.contains(local))
+            .copied()
+            .collect();
+        for (kind, local) in own {
+            let place = Place::Local(kind, local);
+            let value = match kind {
+                Type::Long => Expression::Number(self.number()),
+                Type::Text => Expression::Text(self.bytes()),
+            };
+            let first = Expression::Assign(place, Change::Set, Box::new(value));
+            body.push(Statement::Expression(first));
         }
         body.extend(self.statements(&mut scope, result));
         if let Some(kind) = result

@@ -667,3 +667,29 @@ fn longest_match(pattern: &str, text: &[u8]) -> Option<Vec<u8>> {
         Some(text[from..end].to_vec())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_of_the_first_matches_counts() {
+        let found = |pattern, text: &str| longest_match(pattern, text.as_bytes());
+        assert_eq!(found("(a|ab)", "xab ab").unwrap(), b"ab");
+        assert_eq!(found("b*", "ab").unwrap(), b"");
+        assert_eq!(found("[^a]$", "ba"), None);
+        assert_eq!(found("^b", "ab"), None);
+    }
+
+    #[test]
+    fn numbers_wrap_and_shifts_are_masked() {
+        let two = |operator, left, right| calculate(operator, left, right).ok();
+        assert_eq!(two(Arithmetic::Divide, i64::MIN, -1), Some(i64::MIN));
+        assert_eq!(two(Arithmetic::Modulo, i64::MIN, -1), Some(0));
+        assert_eq!(two(Arithmetic::Modulo, -7, 2), Some(-1));
+        assert_eq!(two(Arithmetic::Left, 1, 65), Some(2));
+        assert_eq!(two(Arithmetic::Right, -8, -63), Some(-4));
+        assert_eq!(two(Arithmetic::RightLogical, -1, 60), Some(15));
+        assert_eq!(two(Arithmetic::Divide, 1, 0), None);
+    }
+}

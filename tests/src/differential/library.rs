@@ -96,3 +96,35 @@ impl Tokens {
         rest
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_in_c() {
+        assert_eq!(strtol(b" -0x1fz", 0), -31);
+        assert_eq!(strtol(b"0x1f", 16), 31);
+        assert_eq!(strtol(b"0x1f", 10), 0);
+        assert_eq!(strtol(b"0179", 0), 15);
+        assert_eq!(strtol(b"z1", 36), 35 * 36 + 1);
+        assert_eq!(strtol(b"-", 10), 0);
+    }
+
+    #[test]
+    fn tokens_are_never_empty() {
+        let mut tokens = Tokens::new(b"  a,bc ".to_vec());
+        assert_eq!(tokens.next(b" ,"), b"a");
+        assert_eq!(tokens.next(b" "), b",bc");
+        assert_eq!(tokens.next(b" "), b"");
+    }
+
+    #[test]
+    fn strings_are_cut_out_and_replaced() {
+        assert_eq!(substr(b"abc", 1, 9), b"bc");
+        assert_eq!(substr(b"abc", -1, 2), b"");
+        assert_eq!(str_replace(b"aaa", b"aa", b"b"), b"ba");
+        assert_eq!(str_replace(b"aaa", b"", b"b"), b"aaa");
+        assert_eq!(strpos(b"abc", b""), 0);
+    }
+}
