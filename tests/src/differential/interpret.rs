@@ -392,17 +392,15 @@ impl<'a> Machine<'a> {
             }
             Expression::Assign(place, change, value) => {
                 let spot = self.spot(place, frame)?;
+                // The left operand of the operator comes first.
+                let old = self.read(&spot, frame);
                 let value = self.value(value, frame)?;
                 let value = match change {
                     Change::Set => value,
                     Change::Calculate(operator) => {
-                        let old = self.read(&spot, frame).long();
-                        Value::Long(calculate(*operator, old, value.long())?)
+                        Value::Long(calculate(*operator, old.long(), value.long())?)
                     }
-                    Change::Append => {
-                        let old = self.read(&spot, frame).text();
-                        self.cut([old, value.text()].concat())
-                    }
+                    Change::Append => self.cut([old.text(), value.text()].concat()),
                 };
                 self.write(spot, value.clone(), frame)?;
                 value
