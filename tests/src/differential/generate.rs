@@ -18,6 +18,9 @@ pub fn program(seed: u64) -> Program {
             functions: Vec::new(),
             probes: Vec::new(),
         },
+        // Programs that have much of little find more than those that have some of everything.
+        longs: random.pick(&[20, 50, 60, 80]),
+        enabled: random.bits() | random.bits(),
         random,
         changes: Vec::new(),
     };
@@ -38,6 +41,10 @@ const LOCALS: usize = 3;
 struct Generator {
     random: Random,
     program: Program,
+    /// How many of a hundred values are numbers.
+    longs: usize,
+    /// A bit for each kind of statement that there may be.
+    enabled: u64,
     /// Which globals each function changes, itself or by what it calls.
     changes: Vec<Vec<usize>>,
 }
@@ -60,6 +67,8 @@ struct Scope {
     is_probe: bool,
     /// Where errors are caught, they are wanted more often.
     is_caught: bool,
+    /// Nothing may fail here: what nobody uses is left out, and its errors with it.
+    is_safe: bool,
     /// Statements that may still come.
     budget: usize,
 }
@@ -76,6 +85,7 @@ impl Scope {
             itself: None,
             is_probe: false,
             is_caught: false,
+            is_safe: false,
             budget: 0,
         };
         for kind in [Type::Long, Type::Text] {
@@ -98,7 +108,7 @@ impl Scope {
 
 impl Generator {
     fn kind(&mut self) -> Type {
-        match self.random.percent(60) {
+        match self.random.percent(self.longs) {
             true => Type::Long,
             false => Type::Text,
         }

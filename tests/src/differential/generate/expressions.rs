@@ -61,7 +61,13 @@ impl Generator {
 
     /// True where something that fails may stand.
     fn risks(&mut self, scope: &Scope) -> bool {
-        self.random.percent(if scope.is_caught { 25 } else { 2 })
+        let chance = match (scope.is_safe, scope.is_caught, scope.is_probe) {
+            (true, _, _) => 0,
+            (false, true, _) => 25,
+            // A call of a function that can fail may be left out, too.
+            (false, false, is_probe) => 2 * usize::from(is_probe),
+        };
+        self.random.percent(chance)
     }
 
     fn leaf(&mut self, kind: Type, scope: &mut Scope) -> Expression {
@@ -385,10 +391,13 @@ impl Generator {
                 operator => Change::Calculate(operator),
             },
         };
+        let was_safe = scope.is_safe;
+        scope.is_safe |= matches!(place, Place::Local(..));
         let value = match change {
             Change::Calculate(operator) => self.right_operand(operator, depth, scope),
             _ => self.boxed(kind, depth, scope),
         };
+        scope.is_safe = was_safe;
         Expression::Assign(place, change, value)
     }
 

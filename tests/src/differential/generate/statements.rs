@@ -4,6 +4,9 @@
 use super::super::program::*;
 use super::{Generator, Scope, show};
 
+/// Kinds of statements; the frequent ones count several times.
+const KINDS: usize = 30;
+
 impl Generator {
     /// Some statements; `result` is what the function around gives, if there is one.
     pub fn statements(&mut self, scope: &mut Scope, result: Option<Type>) -> Vec<Statement> {
@@ -20,21 +23,26 @@ impl Generator {
     }
 
     fn statement(&mut self, scope: &mut Scope, result: Option<Type>) -> Statement {
-        match self.random.below(30) {
+        let mut kind = self.random.below(KINDS);
+        if self.enabled >> kind & 1 == 0 {
+            kind = self.random.below(KINDS);
+        }
+        match kind {
             0..=5 => {
                 let kind = self.kind();
                 Statement::Expression(self.assignment(kind, 3, scope))
             }
             6 | 7 => {
                 let kind = self.kind();
-                Statement::Expression(self.expression(kind, 3, scope))
+                let value = self.safe(scope, |own, scope| own.expression(kind, 3, scope));
+                Statement::Expression(value)
             }
             8..=11 => {
                 let output = self.output(3, scope);
                 Statement::Print(output)
             }
             12..=14 => {
-                let condition = self.expression(Type::Long, 3, scope);
+                let condition = self.safe(scope, |own, scope| own.expression(Type::Long, 3, scope));
                 let yes = self.statements(scope, result);
                 let no = self
                     .random
@@ -57,12 +65,24 @@ impl Generator {
                 let failure = Statement::Error(message);
                 self.rarely(failure, scope)
             }
-            27 => match self.any_call(None, 3, scope) {
+            27 => match self.safe(scope, |own, scope| own.any_call(None, 3, scope)) {
                 Some(call) => Statement::Expression(call),
                 None => self.sample(scope),
             },
             _ => self.sample(scope),
         }
+    }
+
+    /// Something whose errors may be left out.
+    fn safe<T>(
+        &mut self,
+        scope: &mut Scope,
+        make: impl FnOnce(&mut Generator, &mut Scope) -> T,
+    ) -> T {
+        let was_safe = std::mem::replace(&mut scope.is_safe, true);
+        let made = make(self, scope);
+        scope.is_safe = was_safe;
+        made
     }
 
     /// Only under a condition, so that what follows can be reached.
