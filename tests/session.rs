@@ -121,6 +121,26 @@ fn verbose_names_the_passes_as_systemtap_does() {
     }
 }
 
+#[test]
+fn a_large_script_is_compiled_with_less_optimization() {
+    let folder = tempfile::tempdir().unwrap();
+    for (lines, level) in [(1, " -O2 "), (4000, " -O1 ")] {
+        let printed = format!("println(\"{}\")\n", "x".repeat(100)).repeat(lines);
+        let script = format!("probe begin {{ {printed} exit() }}");
+        std::fs::write(folder.path().join("script.stp"), script).unwrap();
+        let output = rstap(&["-vv", "-p4", "script.stp"])
+            .env("SYSTEMTAP_DIR", folder.path())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        success(&output);
+        let stderr = text(&output.stderr);
+        let is_script = |line: &&str| line.starts_with("Running ") && line.ends_with("_src.c");
+        let command = stderr.lines().find(is_script).unwrap_or_default();
+        assert!(command.contains(level), "{lines}: {command}\n{stderr}");
+    }
+}
+
 /// The runtime's sources with a word of its Kbuild replaced, as if the kernel did not have it.
 fn runtime_without(words: &[&str], folder: &Path) {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime");
@@ -162,6 +182,71 @@ fn an_unknown_kernel_interface_is_named() {
     ] {
         assert!(stderr.contains(part), "{part}\n{stderr}");
     }
+}
+
+/// A signal that cannot be caught leaves a runtime unfinished, and make at work on it.
+#[test]
+fn what_is_left_of_an_interrupted_build_is_cleaned_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    std::fs::create_dir(&cache).unwrap();
+    std::fs::write(cache.join("cache_clean_interval_s"), "0").unwrap();
+    let sources = folder.path().join("sources");
+    std::fs::create_dir(&sources).unwrap();
+    runtime_without(&[], &sources);
+    let command = |number: u32| {
+        let script = format!("probe begin {{ println({number}) exit() }}");
+        let mut command = rstap(&["-p4", "-e", &script]);
+        command.env("SYSTEMTAP_DIR", folder.path());
+        command.current_dir(folder.path());
+        command
+    };
+    let runtimes = || {
+        let entries = std::fs::read_dir(cache.join("runtime"))
+            .into_iter()
+            .flatten();
+        let folders = entries.filter(|entry| entry.as_ref().unwrap().path().is_dir());
+        folders.count()
+    };
+    let await_runtimes = |wanted: &dyn Fn(usize) -> bool, otherwise: &mut dyn FnMut()| {
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(120);
+        while !wanted(runtimes()) {
+            assert!(
+                std::time::Instant::now() < patience,
+                "{} runtimes",
+                runtimes()
+            );
+            otherwise();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    let mut interrupted = command(0)
+        .env("RSTAP_RUNTIME", &sources)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    await_runtimes(&|count| count == 1, &mut || {
+        assert_eq!(interrupted.try_wait().unwrap(), None);
+    });
+    interrupted.kill().unwrap();
+    interrupted.wait().unwrap();
+    // With other sources it is another runtime: nothing asks for the first again.
+    std::fs::write(sources.join("src/more.h"), "").unwrap();
+    let finish = |number: u32| {
+        let output = command(number)
+            .env("RSTAP_RUNTIME", &sources)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    };
+    finish(0);
+    // What the interrupted one started may still be at it.
+    let mut number = 0;
+    await_runtimes(&|count| count == 1, &mut || {
+        number += 1;
+        finish(number);
+    });
 }
 
 /// The kernel of the tests as a newer one may be: a file of its headers (`common`: of those for all

@@ -31,7 +31,9 @@ enum rst_control_type {
 	/* staprun to module */
 	RST_CONTROL_HELLO = 1,		/* u32 protocol version, u32 flags (below) */
 	RST_CONTROL_SYMBOL = 2,		/* u64 address, then the name with NUL: "_stext" first */
-	RST_CONTROL_SECTION = 3,	/* u64 address, "module\0section\0" of a loaded module */
+	RST_CONTROL_SECTION = 3,	/* u64 address, "module\0section\0" of the module that MODULE
+					 * named last; refused with ESTALE if that came or went
+					 * since: MODULE again, and read its sections again */
 	RST_CONTROL_PARAMETER = 4,	/* "name\0value\0": set a global; refused after START */
 	RST_CONTROL_START = 5,		/* s64 target pid (0: none); reply RST_CONTROL_STARTED */
 	RST_CONTROL_EXIT = 6,		/* no payload: stop; reply RST_CONTROL_ENDED */
@@ -43,6 +45,8 @@ enum rst_control_type {
 	RST_CONTROL_TIMEZONE = 9,	/* s64 seconds east of UTC, then the zone's name with NUL */
 	RST_CONTROL_REMOTE = 10,	/* u64 index, then URI with NUL: remote_id(), remote_uri() */
 	RST_CONTROL_NAMESPACE = 11,	/* s64 pid whose namespaces are the target's (-N) */
+	RST_CONTROL_MODULE = 12,	/* name with NUL: its sections will be read and told; what was
+					 * told of it before is forgotten */
 	/* module to staprun */
 	RST_CONTROL_STARTED = 32,	/* s64: 0 or a negative errno */
 	RST_CONTROL_WARNING = 33,	/* text without NUL or newline */
@@ -104,6 +108,7 @@ struct rst_output_header {
 
 /* ---- module parameters (insmod time) -------------------------------------
  *   rst_buffer_kb=N      relay memory per CPU in KiB (-b MB * 1024); default 1024
+ *   rstap_bulk=1         of a module with bulk=1 (below), for staprun -A to read
  *
  * ELF section .rstap.info of the module, NUL-separated "key=value" strings:
  *   version=1, script=NAME, release=KERNEL, build_id=HEX (of the kernel, if known),

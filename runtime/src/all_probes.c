@@ -23,6 +23,5 @@
 #include "probe_perf.c"
 #include "probe_procfs.c"
 #include "probe_uprobe.c"
-#include "probe_breakpoint.c"
 #include "probe_netfilter.c"
 #include "probe_task.c"

@@ -290,6 +290,8 @@ static int request(unsigned int type, const char *payload, unsigned int length)
 		if (length < 9)
 			return -EINVAL;
 		return rst_symbol_learn(payload + 8, number);
+	case RST_CONTROL_MODULE:
+		return rst_module_learn(payload);
 	case RST_CONTROL_SECTION:
 		second = length > 8 ? second_text(payload + 8, length - 8) : NULL;
 		return second ? rst_section_learn(payload + 8, second, number) : -EINVAL;

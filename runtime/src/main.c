@@ -19,6 +19,10 @@ module_param_named(rst_buffer_kb, rst_buffer_kb, uint, 0444);
 MODULE_PARM_DESC(rst_buffer_kb, "output buffer of each CPU in KiB");
 module_param_named(rstap_buffer_kb, rst_buffer_kb, uint, 0444);
 MODULE_PARM_DESC(rstap_buffer_kb, "the same");
+/* Nothing to the module itself: staprun -A reads it. */
+static bool is_bulk;
+module_param_named(rstap_bulk, is_bulk, bool, 0444);
+MODULE_PARM_DESC(rstap_bulk, "the output of each CPU goes to a file of its own");
 
 /*
  * /proc/systemtap is shared by all such modules and stays when they go. Those

@@ -38,6 +38,7 @@ static int changed(struct notifier_block *block, unsigned long action, void *dat
 	    !is_named(module->name))
 		return NOTIFY_OK;
 	mutex_lock(&rst_session_mutex);
+	rst_module_changed(module->name);
 	if (action == MODULE_STATE_COMING)
 		rst_sections_find(module);
 	if (READ_ONCE(rst_state) == RST_STATE_RUNNING)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * probe_perf.c - perf.*, timer.profile and process.data(): a counting event on every CPU that
- * is or comes online, or one in each thread of a process. Hardware events
- * overflow in an NMI.
+ * probe_perf.c - perf.*, timer.profile, kernel.data() and process.data(): an event on every
+ * CPU that is or comes online, or one in each thread of a process. Hardware events
+ * overflow in an NMI; those of data are hardware breakpoints.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/llist.h>
 #include <linux/perf_event.h>
 #include <linux/pid.h>
@@ -65,6 +66,16 @@ static int hotplug_state;
 static void follow_cpus(struct work_struct *work);
 static DECLARE_WORK(cpus_work, follow_cpus);
 
+static bool is_kernel_data(const struct rst_probe *probe)
+{
+	return probe->kind == RST_PROBE_BREAKPOINT;
+}
+
+static bool is_user_data(const struct rst_probe *probe)
+{
+	return probe->kind == RST_PROBE_PERF && probe->breakpoint_length;
+}
+
 static void perf_hit(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
 {
 	struct rst_probe_state *state = event->overflow_handler_context;
@@ -73,7 +84,7 @@ static void perf_hit(struct perf_event *event, struct perf_sample_data *data, st
 	if (this->file.inode && !rst_runs_file(this->file.inode))
 		return;
 	/* the kernel clears the variables of a program that is not there yet */
-	if (state->probe->breakpoint_length && current->in_execve)
+	if (is_user_data(state->probe) && current->in_execve)
 		return;
 	rst_hit(state, regs);
 }
@@ -81,8 +92,30 @@ static void perf_hit(struct perf_event *event, struct perf_sample_data *data, st
 /* Whether its events are in threads, not on CPUs. */
 static bool follows_threads(const struct rst_probe *probe)
 {
-	return probe->pid || probe->perf_counter || probe->breakpoint_length ||
+	return probe->pid || probe->perf_counter || is_user_data(probe) ||
 	       (probe->path && rst_target_pid);
+}
+
+static int length_type(unsigned int length)
+{
+	switch (length) {
+	case 1:
+		return HW_BREAKPOINT_LEN_1;
+	case 2:
+		return HW_BREAKPOINT_LEN_2;
+	case 4:
+		return HW_BREAKPOINT_LEN_4;
+	default:
+		return HW_BREAKPOINT_LEN_8;
+	}
+}
+
+static void describe_breakpoint(const struct rst_probe *probe, struct perf_event_attr *attributes)
+{
+	hw_breakpoint_init(attributes);
+	attributes->bp_addr = rst_address_of(probe);
+	attributes->bp_len = length_type(probe->breakpoint_length);
+	attributes->bp_type = probe->breakpoint_reads ? HW_BREAKPOINT_RW : HW_BREAKPOINT_W;
 }
 
 static struct perf_event *create_event(struct rst_probe_state *state, int cpu,
@@ -99,7 +132,7 @@ static struct perf_event *create_event(struct rst_probe_state *state, int cpu,
 	if (probe->perf_counter)
 		return perf_event_create_kernel_counter(&attributes, cpu, task, NULL, NULL);
 	if (probe->breakpoint_length) {
-		rst_breakpoint_describe(probe, &attributes);
+		describe_breakpoint(probe, &attributes);
 		attributes.disabled = state->is_off;
 	}
 	/* threads and processes that it starts */
@@ -117,7 +150,7 @@ static struct perf_event *create_event(struct rst_probe_state *state, int cpu,
 
 static bool perf_belongs(const struct rst_probe_state *state)
 {
-	return state->probe->kind == RST_PROBE_PERF;
+	return state->probe->kind == RST_PROBE_PERF || is_kernel_data(state->probe);
 }
 
 static void release_event(struct perf_probe *this, unsigned int cpu)
@@ -125,6 +158,14 @@ static void release_event(struct perf_probe *this, unsigned int cpu)
 	if (this->events[cpu])
 		perf_event_release_kernel(this->events[cpu]);
 	this->events[cpu] = NULL;
+}
+
+static void release_events(struct perf_probe *this)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		release_event(this, cpu);
 }
 
 static void make_event(struct perf_probe *this, unsigned int cpu)
@@ -139,7 +180,18 @@ static void make_event(struct perf_probe *this, unsigned int cpu)
 	this->state->is_armed = true;
 }
 
-/* A CPU that goes meanwhile is refused an event (-ENODEV), one that comes asks for this again. */
+/* A CPU that goes meanwhile is refused an event (-ENODEV), one that comes asks for it again. */
+static bool has_failed(const struct perf_probe *this)
+{
+	return this->error && this->error != -ENODEV;
+}
+
+/* The debug registers of kernel data that nobody wants to know of are free for others. */
+static bool leaves_registers(const struct rst_probe_state *state)
+{
+	return is_kernel_data(state->probe) && state->is_off;
+}
+
 static void follow_cpus(struct work_struct *work)
 {
 	struct rst_probe_state *state;
@@ -153,12 +205,16 @@ static void follow_cpus(struct work_struct *work)
 			struct perf_probe *this = state->mechanism;
 
 			if (!perf_belongs(state) || !this || follows_threads(state->probe) ||
-			    (this->error && this->error != -ENODEV))
+			    has_failed(this))
 				continue;
 			if (is_new)
 				release_event(this, cpu);
-			if (cpu_online(cpu) && !this->events[cpu])
-				make_event(this, cpu);
+			if (!cpu_online(cpu) || this->events[cpu] || leaves_registers(state))
+				continue;
+			make_event(this, cpu);
+			/* perf_arm() looks itself */
+			if (work && has_failed(this))
+				rst_probe_failed(state, this->error);
 		}
 	}
 	mutex_unlock(&cpus_mutex);
@@ -323,24 +379,47 @@ static void perf_switch(struct perf_event *event, bool on)
 		perf_event_disable(event);
 }
 
+/* Those who got the debug registers meanwhile may keep them: all CPUs or none. */
+static int set_kernel_data(struct perf_probe *this, bool on)
+{
+	unsigned int cpu;
+
+	release_events(this);
+	this->error = 0;
+	this->state->is_off = !on;
+	for_each_online_cpu(cpu)
+		if (on && !has_failed(this))
+			make_event(this, cpu);
+	if (!has_failed(this))
+		return 0;
+	release_events(this);
+	this->state->is_off = true;
+	return this->error;
+}
+
 static int perf_set(struct rst_probe_state *state, bool on)
 {
 	struct perf_probe *this = state->mechanism;
 	struct followed *followed;
 	unsigned int cpu;
+	int error = 0;
 
 	mutex_lock(&followed_mutex);
 	list_for_each_entry(followed, &this->followed, all)
 		perf_switch(followed->event, on);
 	mutex_unlock(&followed_mutex);
 	mutex_lock(&cpus_mutex);
-	for_each_possible_cpu(cpu)
-		if (this->events[cpu])
-			perf_switch(this->events[cpu], on);
-	/* what is made from now on begins like this */
-	state->is_off = !on;
+	if (is_kernel_data(state->probe)) {
+		error = set_kernel_data(this, on);
+	} else {
+		for_each_possible_cpu(cpu)
+			if (this->events[cpu])
+				perf_switch(this->events[cpu], on);
+		/* what is made from now on begins like this */
+		state->is_off = !on;
+	}
 	mutex_unlock(&cpus_mutex);
-	return 0;
+	return error;
 }
 
 /* It follows some threads of its process, and others it could not. */
@@ -349,6 +428,19 @@ static bool misses_threads(const struct rst_probe_state *state)
 	const struct perf_probe *this = state->mechanism;
 
 	return follows_threads(state->probe) && this->error && this->error != -ESRCH;
+}
+
+/* Kernel data that other CPUs could change unseen is not watched at all. */
+static void all_or_none(struct rst_probe_state *state)
+{
+	struct perf_probe *this = state->mechanism;
+
+	if (!is_kernel_data(state->probe) || !has_failed(this))
+		return;
+	mutex_lock(&cpus_mutex);
+	release_events(this);
+	state->is_armed = false;
+	mutex_unlock(&cpus_mutex);
 }
 
 static int perf_arm(void)
@@ -375,6 +467,10 @@ static int perf_arm(void)
 		counts |= state->probe->perf_counter != NULL;
 		if (follows_threads(state->probe))
 			follow_process(state);
+		if (is_kernel_data(state->probe)) {
+			state->address = rst_address_of(state->probe);
+			this->error = state->address ? 0 : -ENOENT;
+		}
 	}
 	if (!any)
 		return 0;
@@ -387,16 +483,19 @@ static int perf_arm(void)
 		return result;
 	hotplug_state = result;
 	follow_cpus(NULL);
-	rst_for_each_probe(state)
-		if (perf_belongs(state) && (!state->is_armed || misses_threads(state)))
+	rst_for_each_probe(state) {
+		if (!perf_belongs(state))
+			continue;
+		all_or_none(state);
+		if (!state->is_armed || misses_threads(state))
 			rst_probe_failed(state, ((struct perf_probe *)state->mechanism)->error);
+	}
 	return 0;
 }
 
 static void perf_disarm(void)
 {
 	struct rst_probe_state *state;
-	unsigned int cpu;
 
 	if (hotplug_state > 0)
 		cpuhp_remove_state_nocalls(hotplug_state);
@@ -416,8 +515,7 @@ static void perf_disarm(void)
 			rst_free(followed);
 			followed_count--;
 		}
-		for_each_possible_cpu(cpu)
-			release_event(this, cpu);
+		release_events(this);
 		rst_file_close(&this->file);
 		rst_free(this);
 		state->mechanism = NULL;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * relocate.c - where the kernel and its modules are now. staprun tells before
- * START. Afterwards the addresses of a module turn to 0 when it goes, and are found
+ * START; what it read of a module that comes or goes meanwhile is refused, and read
+ * again. Afterwards the addresses of a module turn to 0 when it goes, and are found
  * by the script's anchors when it comes. Nothing is taken from the tables while a
  * session lasts, so handlers read them freely.
  */
@@ -28,6 +29,12 @@ struct section {
 static LIST_HEAD(symbols);
 static LIST_HEAD(sections);
 static uint64_t text_start;	/* _stext */
+
+/* The module that staprun tells of, and whether it came or went since that began. */
+static struct {
+	char module[MODULE_NAME_LEN];
+	bool is_stale;
+} told;
 
 int rst_symbol_learn(const char *name, uint64_t address)
 {
@@ -69,24 +76,22 @@ static int add_section(const char *module, const char *name, uint64_t address)
 /* Not exported: staprun tells where it is. */
 extern typeof(find_module) find_module __attribute__((weak));
 
-/*
- * Whether a module is still there: sysfs was read a moment ago. Where its per-CPU variables are is
- * not among what sysfs tells.
- */
-static bool find_per_cpu(const char *name, uint64_t *address)
+/* Where a module's per-CPU variables are, which is not among what sysfs tells; 0: not known. */
+static uint64_t find_per_cpu(const char *name)
 {
+	uint64_t address = 0;
+#ifdef CONFIG_SMP
 	struct module *module;
 
 	if (!find_module)
-		return true;
+		return 0;
 	preempt_disable();
 	module = find_module(name);
-#ifdef CONFIG_SMP
 	if (module)
-		*address = (unsigned long)module->percpu;
-#endif
+		address = (unsigned long)module->percpu;
 	preempt_enable();
-	return module;
+#endif
+	return address;
 }
 
 /* Without a lock: sections are added, none is taken away. */
@@ -100,21 +105,50 @@ bool rst_sections_are_known(const char *module)
 	return false;
 }
 
+static int set_section(const char *module, const char *name, uint64_t address)
+{
+	struct section *section;
+
+	list_for_each_entry(section, &sections, list) {
+		if (!strcmp(section->module, module) && !strcmp(section->section, name)) {
+			WRITE_ONCE(section->address, address);
+			return 0;
+		}
+	}
+	return add_section(module, name, address);
+}
+
+/* What is told of it from now on was read after this. The entry makes the notifier look at it. */
+int rst_module_learn(const char *module)
+{
+	if (rst_state != RST_STATE_LOADED)
+		return -EBUSY;
+	if (strlen(module) >= sizeof(told.module))
+		return -ENAMETOOLONG;
+	strcpy(told.module, module);
+	told.is_stale = false;
+	rst_sections_forget(module);
+	return set_section(module, ".data..percpu", 0);
+}
+
 int rst_section_learn(const char *module, const char *name, uint64_t address)
 {
-	uint64_t per_cpu = 0;
 	int error;
 
 	if (rst_state != RST_STATE_LOADED)
 		return -EBUSY;
-	if (!rst_sections_are_known(module)) {
-		if (!find_per_cpu(module, &per_cpu))
-			return 0;
-		error = add_section(module, ".data..percpu", per_cpu);
-		if (error)
-			return error;
-	}
-	return add_section(module, name, address);
+	if (strcmp(module, told.module))
+		return -EINVAL;
+	if (told.is_stale)
+		return -ESTALE;
+	error = set_section(module, ".data..percpu", find_per_cpu(module));
+	return error ? error : set_section(module, name, address);
+}
+
+void rst_module_changed(const char *module)
+{
+	if (!strcmp(module, told.module))
+		told.is_stale = true;
 }
 
 uint64_t rst_symbol_address(const char *name)
@@ -159,20 +193,6 @@ void rst_sections_forget(const char *module)
 			WRITE_ONCE(section->address, 0);
 }
 
-static void set_section(const char *module, const char *name, uint64_t address)
-{
-	struct section *section;
-
-	list_for_each_entry(section, &sections, list) {
-		if (!strcmp(section->module, module) && !strcmp(section->section, name)) {
-			WRITE_ONCE(section->address, address);
-			return;
-		}
-	}
-	/* without memory it stays as unknown as it is */
-	add_section(module, name, address);
-}
-
 /* Until the init function has run, the table has all symbols. */
 static uint64_t symbol_in(struct module *module, const char *name)
 {
@@ -190,7 +210,10 @@ static uint64_t symbol_in(struct module *module, const char *name)
 	return 0;
 }
 
-/* Only entries that a script has a use for: a module without anchors is none of its. */
+/*
+ * Only entries that a script has a use for: a module without anchors is none of its. Without
+ * memory they stay as unknown as they are.
+ */
 void rst_sections_find(struct module *module)
 {
 	const struct rst_anchor *anchor = rst_script.anchors;

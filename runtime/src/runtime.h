@@ -312,12 +312,10 @@ bool rst_memory_refused(void);
 /* ---- relocate.c ---------------------------------------------------------------- */
 
 int rst_symbol_learn(const char *name, uint64_t address);
+int rst_module_learn(const char *module);
 int rst_section_learn(const char *module, const char *section, uint64_t address);
 /* 0 when not known (yet). */
 unsigned long rst_address_of(const struct rst_probe *probe);
-struct perf_event_attr;
-/* What a data breakpoint is to perf. */
-void rst_breakpoint_describe(const struct rst_probe *probe, struct perf_event_attr *attributes);
 uint64_t rst_text_start(void);		/* _stext; 0 if not known */
 
 /* The last entry of a table at or before a place; entries begin with their offset. NULL: none. */
@@ -331,6 +329,8 @@ uint64_t rst_symbol_address(const char *name);
 bool rst_is_unloaded(const struct rst_probe *probe);
 /* Whether staprun told of a module, or it came. */
 bool rst_sections_are_known(const char *module);
+/* It came or went: what staprun read of its sections before is worth nothing. */
+void rst_module_changed(const char *module);
 /* Its sections are no longer where they were. */
 void rst_sections_forget(const char *module);
 /* Of a module that comes, before its init function runs. */
@@ -372,7 +372,7 @@ struct rst_mechanism {
 
 extern const struct rst_mechanism rst_ftrace_mechanism, rst_kprobe_mechanism, rst_return_mechanism,
 	rst_tracepoint_mechanism, rst_timer_mechanism, rst_perf_mechanism, rst_procfs_mechanism,
-	rst_uprobe_mechanism, rst_breakpoint_mechanism, rst_netfilter_mechanism, rst_task_mechanism;
+	rst_uprobe_mechanism, rst_netfilter_mechanism, rst_task_mechanism;
 
 /* probe_ftrace.c: sets the hooks of functions as their gates say, where many differ */
 void rst_ftrace_settle(void);

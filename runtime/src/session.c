@@ -19,8 +19,8 @@ atomic64_t rst_suppressed_count = ATOMIC64_INIT(0);
 static const struct rst_mechanism *const mechanisms[] = {
 	&rst_ftrace_mechanism,	  &rst_kprobe_mechanism,     &rst_return_mechanism,
 	&rst_tracepoint_mechanism, &rst_uprobe_mechanism,    &rst_task_mechanism,
-	&rst_breakpoint_mechanism, &rst_perf_mechanism,	     &rst_netfilter_mechanism,
-	&rst_procfs_mechanism,	  &rst_timer_mechanism,
+	&rst_perf_mechanism,	  &rst_netfilter_mechanism,  &rst_procfs_mechanism,
+	&rst_timer_mechanism,
 };
 
 static unsigned int armed_mechanisms;
@@ -168,12 +168,11 @@ static const struct rst_mechanism *mechanism_of(const struct rst_probe_state *st
 	case RST_PROBE_JIFFIES:
 		return &rst_timer_mechanism;
 	case RST_PROBE_PERF:
+	case RST_PROBE_BREAKPOINT:
 		return &rst_perf_mechanism;
 	case RST_PROBE_USER:
 	case RST_PROBE_USER_RETURN:
 		return &rst_uprobe_mechanism;
-	case RST_PROBE_BREAKPOINT:
-		return &rst_breakpoint_mechanism;
 	case RST_PROBE_NETFILTER:
 		return &rst_netfilter_mechanism;
 	case RST_PROBE_TASK:
@@ -273,8 +272,12 @@ static int arm_all(void)
 		armed += state->is_armed || state->is_waiting;
 	}
 	if (wanted && !armed) {
-		rst_control_format(RST_CONTROL_ERROR,
-				   "none of the script's %u probes could be armed", wanted);
+		if (wanted == 1)
+			rst_control_format(RST_CONTROL_ERROR,
+					   "the script's probe could not be armed");
+		else
+			rst_control_format(RST_CONTROL_ERROR,
+					   "none of the script's %u probes could be armed", wanted);
 		return -ENOENT;
 	}
 	return 0;

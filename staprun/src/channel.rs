@@ -145,22 +145,26 @@ impl Control {
     /// # Errors
     /// As [`Control::send`], with words around it.
     pub fn demand(&self, request: &Request<'_>) -> Result<()> {
-        self.send(request).map_err(|errno| {
-            let why = match (request, errno) {
-                (Request::Parameter { .. }, Errno::E2BIG | Errno::EMSGSIZE) => {
-                    "it is longer than the script's strings can be (rstap -DMAXSTRINGLEN=N)"
-                }
-                (Request::Hello { .. }, Errno::ENOTCONN) => {
-                    "it was loaded and never started, as by insmod; unload it with staprun -d"
-                }
-                _ => errno.desc(),
-            };
-            Failure::new(format!(
-                "module {} refused {}: {why}",
-                self.name,
-                what(request),
-            ))
-        })
+        self.send(request)
+            .map_err(|errno| self.refused(request, errno))
+    }
+
+    /// What to say of a message that the module did not take.
+    pub fn refused(&self, request: &Request<'_>, errno: Errno) -> Failure {
+        let why = match (request, errno) {
+            (Request::Parameter { .. }, Errno::E2BIG | Errno::EMSGSIZE) => {
+                "it is longer than the script's strings can be (rstap -DMAXSTRINGLEN=N)"
+            }
+            (Request::Hello { .. }, Errno::ENOTCONN) => {
+                "it was loaded and never started, as by insmod; unload it with staprun -d"
+            }
+            _ => errno.desc(),
+        };
+        Failure::new(format!(
+            "module {} refused {}: {why}",
+            self.name,
+            what(request),
+        ))
     }
 
     /// The next message, if one is waiting. `Err` when the module is gone.
@@ -202,7 +206,9 @@ fn what(request: &Request<'_>) -> String {
         Request::Hello { .. } => "this staprun".to_owned(),
         Request::Parameter { name, .. } => format!("the value of {name}"),
         Request::Symbol { name, .. } => format!("the address of {name}"),
-        Request::Section { module, .. } => format!("the sections of {module}"),
+        Request::Module { name: module } | Request::Section { module, .. } => {
+            format!("the sections of {module}")
+        }
         Request::Start { .. } => "to start".to_owned(),
         Request::Exit => "to stop".to_owned(),
         Request::Detach => "to go on alone".to_owned(),

@@ -168,6 +168,18 @@ impl Symbols {
     }
 }
 
+/// What a kernel module is at: `live`, `coming` or `going`; `None` when it is not loaded.
+#[must_use]
+pub fn module_state(module: &str) -> Option<String> {
+    let module = module.replace('-', "_");
+    if !is_module_name(&module) {
+        return None;
+    }
+    // Built-in modules have a folder too, but no initstate.
+    let state = fs::read_to_string(format!("/sys/module/{module}/initstate")).ok()?;
+    Some(state.trim().to_owned())
+}
+
 /// Sections of a loaded kernel module with their addresses; empty when it is
 /// not loaded. Sections that are freed after start are given as 0.
 #[must_use]
@@ -207,8 +219,7 @@ pub fn module_sections(module: &str) -> Vec<(String, u64)> {
 /// Whether a module of that name is loaded.
 #[must_use]
 pub fn is_loaded(name: &str) -> bool {
-    // Built-in modules have a folder too, but no initstate.
-    Path::new(&format!("/sys/module/{name}/initstate")).exists()
+    module_state(name).is_some()
 }
 
 /// Whether a loaded module is one of rstap's.
@@ -218,6 +229,13 @@ pub fn is_rstap_module(name: &str) -> bool {
         && Path::new(&format!("{MODULES_DIRECTORY}/{name}/.cmd")).exists()
         && (name.starts_with("rstap_")
             || Path::new(&format!("/sys/module/{name}/parameters/rstap_buffer_kb")).exists())
+}
+
+/// Whether a loaded module of rstap writes a file for each CPU, see `load::insert`.
+#[must_use]
+pub fn is_bulk_module(name: &str) -> bool {
+    fs::read(format!("/sys/module/{name}/parameters/rstap_bulk"))
+        .is_ok_and(|value| value.starts_with(b"Y"))
 }
 
 /// All loaded modules of rstap and how often each is in use.

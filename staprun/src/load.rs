@@ -99,10 +99,13 @@ pub fn insert(module: &ModuleFile, buffer_megabytes: Option<u32>) -> Result<()> 
     if let Some(why) = forbidden(module) {
         return Err(Failure::new(format!("cannot load {}: {why}", module.path)));
     }
-    let parameters = match buffer_megabytes {
-        Some(megabytes) => format!("rstap_buffer_kb={}", u64::from(megabytes) * 1024),
+    let mut parameters = match buffer_megabytes {
+        Some(megabytes) => format!("rstap_buffer_kb={} ", u64::from(megabytes) * 1024),
         None => String::new(),
     };
+    if module.is_bulk() {
+        parameters.push_str("rstap_bulk=1");
+    }
     let parameters = CString::new(parameters).map_err(|error| Failure::new(error.to_string()))?;
     let log = kernel::Log::from_now();
     init_module(&module.image, &parameters).map_err(|errno| {

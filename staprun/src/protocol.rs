@@ -33,6 +33,7 @@ const DETACH: u32 = 8;
 const TIMEZONE: u32 = 9;
 const REMOTE: u32 = 10;
 const NAMESPACE: u32 = 11;
+const MODULE: u32 = 12;
 
 const STARTED: u32 = 32;
 const WARNING: u32 = 33;
@@ -51,7 +52,9 @@ pub enum Request<'a> {
     Hello { flags: u32 },
     /// Where a kernel symbol is.
     Symbol { address: u64, name: &'a str },
-    /// Where a section of a loaded kernel module is.
+    /// The sections of a kernel module will be read and told.
+    Module { name: &'a str },
+    /// Where a section of that module is; `ESTALE` when it came or went since [`Request::Module`].
     Section {
         address: u64,
         module: &'a str,
@@ -102,6 +105,10 @@ impl Request<'_> {
                 push_text(&mut payload, module);
                 push_text(&mut payload, section);
                 SECTION
+            }
+            Request::Module { name } => {
+                push_text(&mut payload, name);
+                MODULE
             }
             Request::Parameter { name, value } => {
                 push_text(&mut payload, name);

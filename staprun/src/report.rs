@@ -30,6 +30,15 @@ impl std::error::Error for Failure {}
 /// Result of the loader's steps.
 pub type Result<T> = std::result::Result<T, Failure>;
 
+/// `1 string`, `2 strings`.
+#[must_use]
+pub fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        _ => format!("{count} {thing}s"),
+    }
+}
+
 /// When `ERROR:` and `WARNING:` are coloured (`-C`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Colour {

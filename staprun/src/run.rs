@@ -2,6 +2,7 @@
 //! The modes of the program, from checked options to the exit status.
 
 use std::fs::{File, OpenOptions};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigmaskHow, kill, sigprocmask};
@@ -26,6 +27,9 @@ use crate::sys;
 
 /// Attempts to unload for `-d`, 20 ms apart.
 const DELETE_ATTEMPTS: u32 = 50;
+/// Attempts to read the sections of a module that comes or goes.
+const SECTION_ATTEMPTS: u32 = 100;
+const SECTION_PAUSE: Duration = Duration::from_millis(2);
 
 /// Does what the options say; gives the exit status.
 ///
@@ -69,11 +73,7 @@ fn load_and_run(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     module.check_modules(kernel::module_build_id)?;
     let parameters = module.parameter_values(&options.parameters)?;
     check_target(options, reporter)?;
-    if module.is_bulk() && options.monitor.is_some() {
-        return Err(Failure::new(format!(
-            "cannot monitor {path} (-M): it was built to write a file for each CPU (rstap -b)"
-        )));
-    }
+    check_monitor(options, &path, module.is_bulk())?;
     if options.rename {
         let name = private_name(&module.name, std::process::id());
         reporter.step(1, || format!("{} becomes {name}", module.name));
@@ -108,30 +108,20 @@ fn start(
     tell_children(options, &module.name);
     let (control, traces) = channel::open(&module.name)?;
     let monitor = open_monitor_files(options, &module.name)?;
-    // root's to read, as the addresses of symbols
-    let sections: Vec<_> = module
-        .values("module")
-        .map(|name| (name, kernel::module_sections(name)))
-        .collect();
-    privilege::drop_for_good()?;
-    let output = open_output(options, &module.name, module.is_bulk(), &traces, monitor)?;
     control.demand(&Request::Hello {
         flags: hello_flags(options, module.is_bulk()),
     })?;
+    // root's to read, as the addresses of symbols
+    for name in module.values("module") {
+        tell_sections(&control, name)?;
+    }
+    privilege::drop_for_good()?;
+    let output = open_output(options, &module.name, module.is_bulk(), &traces, monitor)?;
     for (name, address) in symbols {
         control.demand(&Request::Symbol {
             address: *address,
             name,
         })?;
-    }
-    for (name, sections) in &sections {
-        for (section, address) in sections {
-            control.demand(&Request::Section {
-                address: *address,
-                module: name,
-                section,
-            })?;
-        }
     }
     send_optional(options, &control, reporter);
     if let Some(process) = options.namespaces {
@@ -164,6 +154,43 @@ fn start(
     Session::new(&control, traces, output, reporter, plan).run()
 }
 
+/// Tells where the sections of a kernel module are, while it may come or go.
+fn tell_sections(control: &Control, module: &str) -> Result<()> {
+    for attempt in 1..=SECTION_ATTEMPTS {
+        control.demand(&Request::Module { name: module })?;
+        let sections = kernel::module_sections(module);
+        // Read last: a module that is not going now is noticed when it goes.
+        let is_complete = match kernel::module_state(module).as_deref() {
+            Some("live") => true,
+            // Not all of them may be there; an init function can take its time.
+            Some("coming") => attempt == SECTION_ATTEMPTS,
+            _ => return Ok(()),
+        };
+        if is_complete && tell(control, module, &sections)? {
+            return Ok(());
+        }
+        std::thread::sleep(SECTION_PAUSE);
+    }
+    // Always another one: it counts as not loaded until it comes again.
+    control.demand(&Request::Module { name: module })
+}
+
+/// `false`: it has come or gone since they were read.
+fn tell(control: &Control, module: &str, sections: &[(String, u64)]) -> Result<bool> {
+    for (section, address) in sections {
+        let request = Request::Section {
+            address: *address,
+            module,
+            section,
+        };
+        match control.send(&request) {
+            Err(Errno::ESTALE) => return Ok(false),
+            sent => sent.map_err(|errno| control.refused(&request, errno))?,
+        }
+    }
+    Ok(true)
+}
+
 fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     block_signals()?;
     if privilege::access()? != Access::Any {
@@ -183,6 +210,8 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
             "no module {name} of rstap is running"
         )));
     }
+    let is_bulk = kernel::is_bulk_module(name);
+    check_monitor(options, name, is_bulk)?;
     // Before the files are opened: the guard must not hold them.
     let mut guard = Guard::start(name, terminal(options)?)?;
     let (control, traces) = match channel::open(name) {
@@ -197,9 +226,9 @@ fn attach(options: &Options, reporter: &mut Reporter) -> Result<i32> {
     let taken_over = (|| {
         let monitor = open_monitor_files(options, name)?;
         privilege::drop_for_good()?;
-        let output = open_output(options, name, false, &traces, monitor)?;
+        let output = open_output(options, name, is_bulk, &traces, monitor)?;
         control.demand(&Request::Hello {
-            flags: hello_flags(options, false),
+            flags: hello_flags(options, is_bulk),
         })?;
         Ok(output)
     })();
@@ -339,6 +368,15 @@ fn check_target(options: &Options, reporter: &mut Reporter) -> Result<()> {
             "{thread} (-x) is a thread of process {process}: tid() can be {thread}, pid() never; \
              use -x {process} for the whole process"
         ));
+    }
+    Ok(())
+}
+
+fn check_monitor(options: &Options, module: &str, is_bulk: bool) -> Result<()> {
+    if is_bulk && options.monitor.is_some() {
+        return Err(Failure::new(format!(
+            "cannot monitor {module} (-M): it was built to write a file for each CPU (rstap -b)"
+        )));
     }
     Ok(())
 }

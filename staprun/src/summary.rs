@@ -7,6 +7,8 @@
 
 use std::fmt::Write as _;
 
+use crate::report::counted;
+
 /// One line of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
@@ -125,28 +127,30 @@ impl Account {
         let bytes = self.total("lost-output", "bytes");
         let unexpected = self.unexpected_messages;
         if messages > 0 || bytes > 0 || unexpected > 0 {
+            // SystemTap's words, also for one
             texts.push(format!(
                 "There were {messages} lost messages, {bytes} lost bytes, and {unexpected} \
                  unexpected sequences. Try a larger buffer: -s MEGABYTES."
             ));
         }
         for line in self.of("lost-output") {
-            let (messages, bytes) = (line.number("messages"), line.number("bytes"));
+            let messages = counted(line.number("messages"), "message");
+            let bytes = counted(line.number("bytes"), "byte");
             texts.push(match line.text("probe") {
-                "" => format!("Overwritten: {messages} messages, {bytes} bytes"),
-                probe => format!("Lost: {messages} messages, {bytes} bytes in probe {probe}"),
+                "" => format!("Overwritten: {messages}, {bytes}"),
+                probe => format!("Lost: {messages}, {bytes} in probe {probe}"),
             });
         }
         if self.damaged_bytes > 0 {
-            let bytes = self.damaged_bytes;
-            texts.push(format!(
-                "There were {bytes} damaged bytes in the module's output."
-            ));
+            let bytes = counted(self.damaged_bytes, "damaged byte");
+            texts.push(format!("The module's output had {bytes}."));
         }
         let cut = self.total("truncated-strings", "count");
         if cut > 0 {
+            let were_cut = if cut == 1 { "was cut" } else { "were cut" };
             texts.push(format!(
-                "{cut} strings were cut at the string limit (-DMAXSTRINGLEN=N)."
+                "{} {were_cut} at the string limit (-DMAXSTRINGLEN=N).",
+                counted(cut, "string")
             ));
         }
         for line in self.of("truncated-strings") {
@@ -154,23 +158,27 @@ impl Account {
             texts.push(format!("Strings cut: {count}{}", at_probe(line)));
         }
         for line in self.of("full-map") {
-            let (map, count) = (line.text("map"), line.number("count"));
+            let (map, times) = (line.text("map"), counted(line.number("count"), "time"));
             texts.push(format!(
-                "Array {map} was full {count} times; raise its size or -DMAXMAPENTRIES=N."
+                "Array {map} was full {times}; raise its size or -DMAXMAPENTRIES=N."
             ));
         }
         for line in self.of("short-map") {
             let (map, count) = (line.text("map"), line.number("count"));
+            let long_texts = counted(count, "long text");
             texts.push(format!(
-                "Array {map} had no memory for {count} long texts that came too fast; a smaller \
+                "Array {map} had no memory for {long_texts} that came too fast; a smaller \
                  -DMAXSTRINGLEN=N needs less."
             ));
         }
         let notices = self.total("lost-messages", "count");
-        if notices > 0 {
-            texts.push(format!(
+        match notices {
+            0 => {}
+            1 => texts
+                .push("A warning or command of system() came too fast and was dropped.".to_owned()),
+            _ => texts.push(format!(
                 "{notices} warnings and commands of system() came too fast and were dropped."
-            ));
+            )),
         }
         texts
     }
@@ -183,7 +191,8 @@ impl Account {
         let kib = bytes.div_ceil(1024);
         let each = bytes.div_ceil(1024 * cpus);
         Some(format!(
-            "memory {kib} KiB, {each} KiB for each of {cpus} CPUs"
+            "memory {kib} KiB, {each} KiB for each of {}",
+            counted(cpus, "CPU")
         ))
     }
 

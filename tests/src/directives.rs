@@ -23,7 +23,7 @@
 //! | `// EXAMPLE: file.stp` | the script is this file of the folder `examples` |
 //! | `// MODULE: folder` | a kernel module, its sources in a folder beside the script, loaded as `./folder.ko` |
 //! | `// TWICE: btf` | run again as if the debug files were not installed; the same is expected |
-//! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, `$KERNEL` to the folder that holds this kernel's `lib/modules`, and `$STRESS`, 1 or how much more of everything is wanted; `await TEXT COMMAND` runs a command until it prints the text, or long enough, and prints what it printed last |
+//! | `// SHELL: command` | a line of what runs in the guest instead of the loader; `$STAPRUN`, `$MODULE` are set, `$KERNEL` to the folder that holds this kernel's `lib/modules`, and `$STRESS`, 1 or how much more of everything is wanted; `await TEXT COMMAND` runs a command until it prints the text, or long enough, and prints what it printed last; a file outside its folder bears the test's name, since the guest is not new for each |
 //!
 //! `$TESTS` in `RUN` is the folder `tests`.
 //!

@@ -9,6 +9,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
+use rstap_syntax::diag::counted;
 use walkdir::{DirEntry, WalkDir};
 
 use super::error::BuildError;
@@ -17,6 +19,9 @@ use super::error::BuildError;
 const DEFAULT_LIMIT_MB: u64 = 256;
 /// Seconds between two cleanings (SystemTap's `cache_clean_interval_s`).
 const DEFAULT_CLEAN_INTERVAL: u64 = 300;
+
+/// What the names of files begin with that are being written.
+const UNFINISHED: &str = ".new";
 
 /// The file that makes a folder of the cache a runtime.
 pub(super) const RECORD: &str = "record";
@@ -118,7 +123,7 @@ impl Cache {
         kept.extend(self.runtimes());
         let mut total: u64 = kept.iter().map(|kept| kept.size).sum();
         kept.sort_by_key(|kept| kept.used);
-        let (mut removed, mut freed) = (0, 0);
+        let (mut removed, mut freed) = self.remove_unfinished();
         for Kept { path, size, .. } in kept {
             if total <= limit {
                 break;
@@ -140,7 +145,8 @@ impl Cache {
         }
         (removed > 0).then(|| {
             format!(
-                "Cache cleaned: {removed} files removed, {} KB freed.",
+                "Cache cleaned: {} removed, {} KB freed.",
+                counted(removed as u64, "file"),
                 freed >> 10
             )
         })
@@ -162,8 +168,7 @@ impl Cache {
             .filter_entry(|entry| entry.depth() != 1 || entry.file_name() != "runtime")
             .filter_map(Result::ok)
             .filter(|entry| {
-                entry.file_type().is_file()
-                    && entry.file_name().to_string_lossy().starts_with("rstap_")
+                entry.file_type().is_file() && is_of_module(&entry.file_name().to_string_lossy())
             })
             .filter_map(|entry| {
                 let data = entry.metadata().ok()?;
@@ -176,26 +181,54 @@ impl Cache {
             .collect()
     }
 
+    /// Removes what is left of runtimes whose making, or removing, was interrupted; gives files and
+    /// bytes.
+    fn remove_unfinished(&self) -> (usize, u64) {
+        let (mut removed, mut freed) = (0, 0);
+        for path in self.runtime_folders() {
+            // one that is being made is locked
+            let Ok(_lock) = lock_runtime(&path, FlockArg::LockExclusiveNonblock) else {
+                continue;
+            };
+            if path.join(RECORD).exists() {
+                continue;
+            }
+            let files: Vec<DirEntry> = files_below(&path).collect();
+            if fs::remove_dir_all(&path).is_ok() {
+                removed += files.len();
+                freed += size_of_all(&files);
+            }
+        }
+        (removed, freed)
+    }
+
+    fn runtime_folders(&self) -> impl Iterator<Item = PathBuf> {
+        let entries = fs::read_dir(self.directory.join("runtime"));
+        let entries = entries.into_iter().flatten().filter_map(Result::ok);
+        entries
+            .map(|entry| entry.path())
+            .filter(|path| path.is_dir())
+    }
+
     /// The runtimes that are finished.
     fn runtimes(&self) -> Vec<Kept> {
-        let Ok(folders) = fs::read_dir(self.directory.join("runtime")) else {
-            return Vec::new();
-        };
-        folders
-            .filter_map(Result::ok)
-            .filter_map(|folder| {
-                let path = folder.path();
+        self.runtime_folders()
+            .filter_map(|path| {
                 let record = fs::metadata(path.join(RECORD)).ok()?;
-                let sizes =
-                    files_below(&path).filter_map(|entry| Some(entry.metadata().ok()?.len()));
+                let files: Vec<DirEntry> = files_below(&path).collect();
                 Some(Kept {
-                    size: sizes.sum(),
+                    size: size_of_all(&files),
                     used: record.modified().ok()?,
                     path,
                 })
             })
             .collect()
     }
+}
+
+/// Also a file that was never finished and has no name yet, see [`write_whole`].
+fn is_of_module(name: &str) -> bool {
+    name.starts_with("rstap_") || name.starts_with(UNFINISHED)
 }
 
 /// A module's file or a runtime's folder.
@@ -210,6 +243,26 @@ fn files_below(folder: &Path) -> impl Iterator<Item = DirEntry> {
     entries.filter(|entry| entry.file_type().is_file())
 }
 
+fn size_of_all(files: &[DirEntry]) -> u64 {
+    let sizes = files.iter().filter_map(|file| file.metadata().ok());
+    sizes.map(|data| data.len()).sum()
+}
+
+/// The lock of whoever makes a runtime in a folder. The programs that it starts hold it as well:
+/// they may outlive it, and go on writing.
+pub(super) fn lock_runtime(
+    directory: &Path,
+    kind: FlockArg,
+) -> Result<Flock<fs::File>, BuildError> {
+    let path = directory.with_extension("lock");
+    let file = fs::File::create(&path).map_err(BuildError::io("make", &path))?;
+    let lock = Flock::lock(file, kind)
+        .map_err(|(_, error)| BuildError::io("lock", &path)(error.into()))?;
+    fcntl(&*lock, FcntlArg::F_SETFD(FdFlag::empty()))
+        .map_err(|error| BuildError::io("lock", &path)(error.into()))?;
+    Ok(lock)
+}
+
 /// Says of a file of the cache that it is in use, so that cleaning spares it.
 pub(crate) fn used_now(path: &Path) {
     // a cache that cannot be written to is still good to read
@@ -222,7 +275,9 @@ pub(crate) fn used_now(path: &Path) {
 pub(crate) fn write_whole(path: &Path, data: &[u8]) -> Result<(), BuildError> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(BuildError::io("make folder", directory))?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)
+    let mut file = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .tempfile_in(directory)
         .map_err(BuildError::io("write into", directory))?;
     file.write_all(data)
         .map_err(BuildError::io("write", path))?;
@@ -262,7 +317,7 @@ mod tests {
         let file = fs::File::options().write(true).open(&old).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         let new = cache.store("rstap_bb_1", "ko", &big).unwrap();
-        assert!(cache.clean().unwrap().starts_with("Cache cleaned: 1 files"));
+        assert!(cache.clean().unwrap().starts_with("Cache cleaned: 1 file "));
         assert!(!old.exists() && new.exists());
         assert_eq!(cache.clean(), None);
 
@@ -279,5 +334,26 @@ mod tests {
         }
         assert!(cache.clean().unwrap().starts_with("Cache cleaned: 2 files"));
         assert!(!unused.exists() && used.exists() && new.exists());
+    }
+
+    #[test]
+    fn cleaning_removes_runtimes_that_nobody_finishes() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::open(directory.path()).unwrap();
+        fs::write(directory.path().join("cache_clean_interval_s"), "0").unwrap();
+        let [left, built, finished] =
+            ["00", "01", "02"].map(|hash| directory.path().join("runtime").join(hash));
+        for runtime in [&left, &built, &finished] {
+            fs::create_dir_all(runtime.join("src")).unwrap();
+            fs::write(runtime.join("src/main.c"), "int i;").unwrap();
+        }
+        fs::write(finished.join(RECORD), "").unwrap();
+        let lock = lock_runtime(&built, FlockArg::LockExclusive).unwrap();
+        assert!(cache.clean().unwrap().starts_with("Cache cleaned: 1 file "));
+        assert!(!left.exists() && built.exists() && finished.exists());
+        drop(lock);
+        assert!(cache.clean().is_some());
+        assert!(!built.exists() && finished.exists());
+        assert_eq!(cache.clean(), None);
     }
 }

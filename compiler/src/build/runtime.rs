@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::FlockArg;
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
@@ -111,10 +111,7 @@ impl RuntimeRequest<'_> {
             return Ok(runtime);
         }
         fs::create_dir_all(root).map_err(BuildError::io("make folder", root))?;
-        let lock_path = root.join(format!("{hash}.lock"));
-        let lock_file = fs::File::create(&lock_path).map_err(BuildError::io("make", &lock_path))?;
-        let _lock = Flock::lock(lock_file, FlockArg::LockExclusive)
-            .map_err(|(_, error)| BuildError::io("lock", &lock_path)(error.into()))?;
+        let _lock = cache::lock_runtime(&directory, FlockArg::LockExclusive)?;
         // another rstap may have built it while this one waited
         if let Some(runtime) = Runtime::read(&directory) {
             return Ok(runtime);
@@ -180,8 +177,8 @@ impl RuntimeRequest<'_> {
             finish.objtool = objtool_shown(&make(Some("V=1".to_owned()))?);
         }
         let runtime = finish.finish()?;
-        runtime.write()?;
         runtime.tidy()?;
+        runtime.write()?;
         Ok(runtime)
     }
 }

@@ -51,6 +51,10 @@ const PRELUDE: &str = "\
 #include <linux/kallsyms.h>
 ";
 
+/// Bytes of C from which on a script is compiled with -O1: gcc takes a third less time, and a hit
+/// of `probe syscall.* { printf("%s %s\n", name, argstr) }` costs from 0.6 % less to 0.5 % more.
+const LARGE: usize = 300_000;
+
 /// What the compiler said.
 enum Compiled {
     Ok,
@@ -62,7 +66,8 @@ impl ScriptBuild<'_> {
     pub(super) fn build(&self, text: &str) -> Result<PathBuf, BuildError> {
         let object = self.path("script.o");
         let mut needs_headers = includes_headers(text);
-        let mut result = self.compile(&object, needs_headers)?;
+        let is_large = text.len() >= LARGE;
+        let mut result = self.compile(&object, needs_headers, is_large)?;
         if let (Compiled::Refused(_), true, false) =
             (&result, self.request.has_embedded_c, needs_headers)
         {
@@ -72,7 +77,7 @@ impl ScriptBuild<'_> {
                 );
             }
             needs_headers = true;
-            result = self.compile(&object, needs_headers)?;
+            result = self.compile(&object, needs_headers, is_large)?;
         }
         if let Compiled::Refused(output) = result {
             return Err(BuildError::Compile { output });
@@ -111,7 +116,12 @@ impl ScriptBuild<'_> {
         }
     }
 
-    fn compile(&self, object: &Path, with_headers: bool) -> Result<Compiled, BuildError> {
+    fn compile(
+        &self,
+        object: &Path,
+        with_headers: bool,
+        is_large: bool,
+    ) -> Result<Compiled, BuildError> {
         let mut words = Vec::new();
         let mut flags = self.runtime.compile.iter();
         while let Some(flag) = flags.next() {
@@ -122,6 +132,8 @@ impl ScriptBuild<'_> {
                 }
                 "-g" if !self.request.keep_debug => {}
                 flag if flag.starts_with("-gdwarf") && !self.request.keep_debug => {}
+                // the kernel's headers are not made for it
+                "-O2" if is_large && !with_headers => words.push("-O1".into()),
                 _ => words.push(flag.clone()),
             }
         }

@@ -9,6 +9,7 @@
 use super::arena::IndexVec;
 use super::visit::{Visitor, walk_expression, walk_place, walk_stat, walk_statement};
 use super::*;
+use rstap_syntax::diag::counted;
 
 /// Buckets of `@hist_log`.
 const LOG_BUCKETS: u64 = 128;
@@ -391,7 +392,10 @@ fn lines(program: &Program, cost: &Cost) -> String {
         None => cost.statements.to_string(),
     };
     let round = match cost.endless {
-        Some(_) => format!("  in one round      {} statements\n", cost.statements),
+        Some(_) => format!(
+            "  in one round      {}\n",
+            counted(cost.statements, "statement")
+        ),
         None => String::new(),
     };
     format!(

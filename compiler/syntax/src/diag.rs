@@ -10,6 +10,14 @@ pub use render::{Colors, ErrorFormat, Renderer};
 
 use crate::span::Span;
 
+/// `1 argument`, `2 arguments`.
+pub fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        _ => format!("{count} {thing}s"),
+    }
+}
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use rstap_staprun::bulk::{self, Merged};
-use rstap_staprun::report::{Failure, Reporter, Result, print};
+use rstap_staprun::report::{Failure, Reporter, Result, counted, print};
 
 const USAGE: &str = "\
 Usage: stap-merge [-v] [-o OUTPUT] FILE...
@@ -86,15 +86,16 @@ fn main() -> ExitCode {
                 reporter.error(text);
             }
             if merged.missing > 0 {
+                let is = if merged.missing == 1 { "is" } else { "are" };
                 reporter.warning(&format!(
-                    "{} messages are in none of the files",
-                    merged.missing
+                    "{} {is} in none of the files",
+                    counted(merged.missing, "message")
                 ));
             }
             if merged.repeated > 0 {
                 reporter.warning(&format!(
-                    "{} messages came twice; are all files of one session, and given once?",
-                    merged.repeated
+                    "{} came twice; are all files of one session, and given once?",
+                    counted(merged.repeated, "message")
                 ));
             }
         }

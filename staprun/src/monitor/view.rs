@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use crate::json::Json;
+use crate::report::counted;
 
 /// Lines of output that are kept for the view.
 const LINES_KEPT: usize = 1000;
@@ -360,7 +361,8 @@ fn shown(value: &Json) -> String {
     match value {
         Json::Plain(text) => text.clone(),
         Json::Text(text) => format!("\"{text}\""),
-        Json::List(values) => format!("[{} values]", values.len()),
+        Json::List(values) => format!("[{}]", counted(values.len() as u64, "value")),
+        Json::Object(pairs) if pairs.len() == 1 => "[1 entry]".to_owned(),
         Json::Object(pairs) => format!("[{} entries]", pairs.len()),
     }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //! Scripts: passes 1 to 3 without a kernel.
 
-use std::sync::LazyLock;
-
 use rstap::library::TapsetLibrary;
 use rstap::semantic::analyze::analyze;
 use rstap::semantic::session::{SemanticOptions, Session};
@@ -40,12 +38,17 @@ probe syscall.b = timer.s(1) { argstr = "" }
 /// Macros of a library.
 const MACROS: &str = "@define twice(x) %( (2 * (@x)) %) @define entry_of(x) %( @entry(@x) %)";
 
-static LIBRARY_FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
+fn library_folder() -> TempDir {
     let folder = TempDir::new().expect("a folder for the tapset");
     std::fs::write(folder.path().join("library.stp"), TAPSET).expect("a tapset file");
     std::fs::write(folder.path().join("library.stpm"), MACROS).expect("a macro file");
     folder
-});
+}
+
+thread_local! {
+    // Not a static of the process: such a one is never dropped, and the folder would stay.
+    static LIBRARY_FOLDER: TempDir = library_folder();
+}
 
 fn guru(tapset: bool) -> Environment<'static> {
     Environment {
@@ -158,7 +161,7 @@ pub fn translate(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let target = kernel();
     let mut sources = SourceMap::new();
-    let roots = [LIBRARY_FOLDER.path().to_owned()];
+    let roots = [LIBRARY_FOLDER.with(|folder| folder.path().to_owned())];
     let library = TapsetLibrary::open(&roots, guru(true), &mut sources);
     let (file, messages) = parse_script(
         &mut sources,

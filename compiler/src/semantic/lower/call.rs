@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use rstap_syntax::ast;
-use rstap_syntax::diag::Diagnostic;
+use rstap_syntax::diag::{Diagnostic, counted};
 use rstap_syntax::span::Span;
 
 use super::super::infer::Ty;
@@ -155,8 +155,8 @@ impl Lowering<'_, '_> {
                 error = error.label(
                     function.name.span,
                     format!(
-                        "this one takes {} arguments, not {arity}",
-                        function.params.len()
+                        "this one takes {}, not {arity}",
+                        counted(function.params.len() as u64, "argument")
                     ),
                 );
             }

@@ -253,9 +253,12 @@ impl Lowering<'_, '_> {
                     Diagnostic::semantic_error(
                         "E0203",
                         format!(
-                            "inconsistent arity: '{}' has {} indexes, the slice {}",
+                            "inconsistent arity: '{}' has {}, the slice {}",
                             array.name,
-                            foreach.indexes.len(),
+                            match foreach.indexes.len() {
+                                1 => "1 index".to_owned(),
+                                count => format!("{count} indexes"),
+                            },
                             slice.len()
                         ),
                     )

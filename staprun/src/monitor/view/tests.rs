@@ -33,7 +33,7 @@ fn the_screen_has_status_probes_output_and_keys() {
     let screen = view.render(24, 100);
     assert_eq!(screen.len(), 24);
     assert!(screen[0].contains("uptime: 00:00:07"));
-    assert!(screen[1].contains("count=5") && screen[1].contains("[1 entries]"));
+    assert!(screen[1].contains("count=5") && screen[1].contains("[1 entry]"));
     assert!(
         screen[3].contains("timer.s(1)"),
         "most hits first: {screen:?}"
