@@ -110,6 +110,7 @@ fn compare() -> Result<usize, String> {
             );
             differing.push((name, reasons));
         }
+        println!("seeds {seed} to {}: done", last - 1);
         seed = last;
     }
     // Both scripts of a program mostly differ for the same reason.

@@ -195,22 +195,7 @@ impl Generator {
             body.push(Statement::If(ended, vec![Statement::Return(value)], None));
             scope.itself = Some(index);
         }
-        // What is printed only has no type otherwise.
-        let own: Vec<_> = scope
-            .writable
-            .iter()
-            .filter(|local| !parameters.contains(local))
-            .copied()
-            .collect();
-        for (kind, local) in own {
-            let place = Place::Local(kind, local);
-            let value = match kind {
-                Type::Long => Expression::Number(self.number()),
-                Type::Text => Expression::Text(self.bytes()),
-            };
-            let first = Expression::Assign(place, Change::Set, Box::new(value));
-            body.push(Statement::Expression(first));
-        }
+        let begin = body.len();
         body.extend(self.statements(&mut scope, result));
         if let Some(kind) = result
             && self.random.percent(85)
@@ -218,12 +203,26 @@ impl Generator {
             let value = self.expression(kind, 3, &mut scope);
             body.push(Statement::Return(Some(value)));
         }
+        // What is printed only, or set in what is never reached, has no type otherwise.
+        let own = scope.readable.split_off(parameters.len());
+        let first: Vec<Statement> = own.into_iter().map(|local| self.initial(local)).collect();
+        body.splice(begin..begin, first);
         // Types that nothing tells must stand there.
         let tells = |body: &[Statement]| matches!(body.last(), Some(Statement::Return(Some(_))));
         self.program.functions[index].declares_types =
             self.random.percent(50) || (result.is_some() && !tells(&body));
         self.program.functions[index].body = body;
         self.changes[index] = scope.changes;
+    }
+
+    /// Gives a local its first value.
+    fn initial(&mut self, (kind, local): (Type, usize)) -> Statement {
+        let value = match kind {
+            Type::Long => Expression::Number(self.number()),
+            Type::Text => Expression::Text(self.bytes()),
+        };
+        let place = Place::Local(kind, local);
+        Statement::Expression(Expression::Assign(place, Change::Set, Box::new(value)))
     }
 
     /// Calls all functions: what is never called has no types.
@@ -248,7 +247,7 @@ impl Generator {
         while scope.budget > 0 {
             body.extend(self.statements(&mut scope, None));
         }
-        for &(kind, index) in &scope.writable {
+        for &(kind, index) in &scope.readable {
             body.push(show(Expression::Read(Place::Local(kind, index)), kind));
         }
         self.program.probes.push(body);
