@@ -68,8 +68,8 @@ unit:
 
 vm-tests: all lab
 	$(LAB) deps --tests
-	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test guest --test systemd --test signing \
-		--test ssh --test privileges --test summary
+	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --no-fail-fast --test guest --test systemd \
+		--test signing --test ssh --test privileges --test summary
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test cli --test ui --test listing --test tapset \
 		--test session --test run --no-fail-fast -- $(TESTS)
 	RSTAP_BIN_DIR=$(BIN) SEED=1 COUNT=25 $(CARGO) run -q -p rstap-tests --bin rstap-differential
