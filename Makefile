@@ -72,7 +72,7 @@ vm-tests: all lab
 		--test signing --test ssh --test privileges --test summary
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test cli --test ui --test listing --test tapset \
 		--test session --test run --no-fail-fast -- $(TESTS)
-	RSTAP_BIN_DIR=$(BIN) SEED=1 COUNT=25 $(CARGO) run -q -p rstap-tests --bin rstap-differential
+	RSTAP_BIN_DIR=$(BIN) SEED=1 COUNT=20 $(CARGO) run -q -p rstap-tests --bin rstap-differential
 
 # The mechanisms on an older and a newer kernel. A kernel that its mirror no longer has is told and
 # not tested; sid's changes by itself, so that `make matrix` alone has it.
