@@ -6,6 +6,7 @@
 #   make smoke      some of them on an older and a newer kernel (a part of make check)
 #   make bench      costs of probes in guest instructions, times of the compiler
 #   make stress     the tests of faults and loads, a hundred times as long
+#   make differential  random programs from SEED on, COUNT of them, against an interpreter
 #   make fuzz       libFuzzer for FUZZ_SECONDS on each of FUZZ_TARGETS (make fuzz-corpus keeps the best)
 #   make published  the scripts that SystemTap publishes as examples, up to pass 3
 #   make matrix     the scripts on the kernels of four suites
@@ -22,6 +23,9 @@ SUITES ?= bullseye bookworm trixie sid
 FETCH ?=
 # Scripts of `make check` and `make matrix` whose path holds this; all if empty.
 TESTS ?=
+# Programs of `make differential`.
+SEED ?= 1
+COUNT ?= 1000
 # What `make fuzz` does (tests/fuzz/src/lib.rs).
 FUZZ_TARGETS ?= script translate elf btf stream module
 FUZZ_SECONDS ?= 600
@@ -33,7 +37,7 @@ BIN := $(abspath $(TARGET))/release
 LAB := $(BIN)/rstap-lab
 SHARE := $(DESTDIR)$(PREFIX)/share/rstap
 
-.PHONY: all demo check lint unit vm-tests smoke published stress fuzz fuzz-build fuzz-corpus bench matrix sanitize lab install clean
+.PHONY: all demo check lint unit vm-tests smoke published stress differential fuzz fuzz-build fuzz-corpus bench matrix sanitize lab install clean
 
 all:
 	$(CARGO) build --release -p rstap -p rstap-staprun
@@ -68,6 +72,7 @@ vm-tests: all lab
 		--test signing --test ssh --test privileges --test summary
 	RSTAP_BIN_DIR=$(BIN) $(CARGO) test -p rstap-tests --test cli --test ui --test listing --test tapset \
 		--test session --test run --no-fail-fast -- $(TESTS)
+	RSTAP_BIN_DIR=$(BIN) SEED=1 COUNT=20 $(CARGO) run -q -p rstap-tests --bin rstap-differential
 
 # The mechanisms on an older and a newer kernel. A kernel that its mirror no longer has is told and
 # not tested; sid's changes by itself, so that `make matrix` alone has it.
@@ -117,6 +122,11 @@ fuzz: fuzz-build
 STRESS ?= 100
 stress: all lab
 	RSTAP_BIN_DIR=$(BIN) RSTAP_STRESS=$(STRESS) $(CARGO) test -p rstap-tests --test run -- $(or $(TESTS),stress/)
+
+# Programs that nobody wrote: what they do on a kernel, and what the language says (tests/src/differential.rs).
+differential: all lab
+	RSTAP_BIN_DIR=$(BIN) SEED=$(SEED) COUNT=$(COUNT) \
+		$(CARGO) run -q -p rstap-tests --bin rstap-differential
 
 # The few inputs that reach as much code as all that were found, into the corpus.
 fuzz-corpus: fuzz-build

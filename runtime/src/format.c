@@ -163,7 +163,8 @@ void rst_put_number(struct rst_output *o, int64_t value, char conversion, unsign
 		start = rst_format_decimal(end, magnitude);
 		break;
 	}
-	if (precision == 0 && magnitude == 0 && conversion != 'o')
+	if (precision == 0 && magnitude == 0 &&
+	    !(conversion == 'o' && (flags & RST_PRINT_ALTERNATE)))
 		start = end;
 	width = bounded(width);
 	zeros = bounded(precision) - (end - start);

@@ -12,6 +12,7 @@
 
 pub mod bench;
 pub mod corpus;
+pub mod differential;
 pub mod directives;
 #[cfg(test)]
 mod documented;

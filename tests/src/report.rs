@@ -18,34 +18,52 @@ pub enum Verdict {
 /// Counts and prints verdicts.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Verdicts are counted only.
+    silent: bool,
     passed: usize,
-    failed: Vec<String>,
+    /// Names, with the reasons.
+    failed: Vec<(String, Vec<String>)>,
     /// By reason.
     skipped: BTreeMap<String, usize>,
 }
 
 impl Report {
-    /// Prints one verdict and counts it.
+    /// One that prints no verdicts.
+    pub fn silent() -> Report {
+        Report {
+            silent: true,
+            ..Report::default()
+        }
+    }
+
+    /// The names of what failed, with the reasons.
+    pub fn failures(&self) -> &[(String, Vec<String>)] {
+        &self.failed
+    }
+
+    /// Counts one verdict and prints it.
     pub fn add(&mut self, name: &str, took: Duration, verdict: &Verdict) {
-        let mut out = std::io::stdout().lock();
         let seconds = took.as_secs_f64();
-        // A closed standard output is no reason to stop testing.
-        let _ = match verdict {
+        let line = match verdict {
             Verdict::Passed => {
                 self.passed += 1;
-                writeln!(out, "ok      {name} ({seconds:.2} s)")
+                format!("ok      {name} ({seconds:.2} s)")
             }
             Verdict::Skipped(reason) => {
                 *self.skipped.entry(reason.clone()).or_default() += 1;
-                writeln!(out, "skipped {name}: {reason}")
+                format!("skipped {name}: {reason}")
             }
             Verdict::Failed(reasons) => {
-                self.failed.push(name.to_string());
+                self.failed.push((name.to_string(), reasons.clone()));
                 let text = reasons.join("\n").replace('\n', "\n        ");
-                writeln!(out, "FAILED  {name} ({seconds:.2} s)\n        {text}")
+                format!("FAILED  {name} ({seconds:.2} s)\n        {text}")
             }
         };
-        let _ = out.flush();
+        if !self.silent {
+            let mut out = std::io::stdout().lock();
+            // A closed standard output is no reason to stop testing.
+            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        }
     }
 
     /// The counts as a row of a table: `| 5.10.0 | 136 | 6 | 21: reason; 2: another |`.
@@ -66,7 +84,7 @@ impl Report {
     pub fn finish(&self) -> ExitCode {
         if !self.failed.is_empty() {
             println!("\nfailed:");
-            for name in &self.failed {
+            for (name, _) in &self.failed {
                 println!("    {name}");
             }
         }

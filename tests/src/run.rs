@@ -92,18 +92,31 @@ fn run(options: &Options) -> Result<Report, String> {
     }
     tests.retain(|test| options.selects(&test.name));
     println!("{} scripts for {}", tests.len(), kernel.release);
+    let start = Instant::now();
+    let mut report = Report::default();
+    run_scripts(&tests, &programs, &kernel, &options.boot, &mut report)?;
+    println!("in {:.1} s", start.elapsed().as_secs_f64());
+    println!("\n{}", report.row(&kernel.release));
+    Ok(report)
+}
+
+/// Compiles scripts on all processors and runs them in one virtual machine as they are ready.
+pub fn run_scripts(
+    tests: &[Script],
+    programs: &Programs,
+    kernel: &KernelSet,
+    boot: &[String],
+    report: &mut Report,
+) -> Result<(), String> {
     let folder = tempfile::Builder::new()
         .prefix("rstap-run-")
         .tempdir()
         .map_err(|error| format!("cannot create a temporary folder: {error}"))?;
-    let start = Instant::now();
-    let mut report = Report::default();
     let (sender, compiled) = channel();
     let next = AtomicUsize::new(0);
     let modules = Built::new(folder.path());
-    let finished = std::thread::scope(|scope| {
-        let (tests, programs, kernel, place) = (&tests, &programs, &kernel, folder.path());
-        let (next, modules) = (&next, &modules);
+    std::thread::scope(|scope| {
+        let (next, modules, place) = (&next, &modules, folder.path());
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             let sender = sender.clone();
             scope.spawn(move || {
@@ -111,15 +124,11 @@ fn run(options: &Options) -> Result<Report, String> {
             });
         }
         drop(sender);
-        let finished = execute::run_all(compiled, programs, kernel, &options.boot, &mut report);
+        let finished = execute::run_all(compiled, programs, kernel, boot, report);
         // Whoever still compiles has nobody to compile for if running failed.
         next.store(tests.len(), Ordering::Relaxed);
         finished
-    });
-    finished?;
-    println!("in {:.1} s", start.elapsed().as_secs_f64());
-    println!("\n{}", report.row(&kernel.release));
-    Ok(report)
+    })
 }
 
 /// Compiles scripts that no other thread has taken, until there are none.

@@ -38,6 +38,12 @@ impl Body<'_> {
         at: LocationId,
         is_wanted: bool,
     ) -> Result<Value> {
+        if let (Some(operator), Place::Element(id, keys)) = (operator, place) {
+            let uses = uses_of_expression(value);
+            if self.unit.analysis.globals_written(&uses).contains(id) {
+                return self.assign_changed_element(*id, keys, operator, value, at);
+            }
+        }
         if value.ty == Type::String {
             return self.assign_string_place(place, operator, value, at, is_wanted);
         }
@@ -55,17 +61,7 @@ impl Body<'_> {
         let Some(right) = values.pop() else {
             return Err(CodegenError::new("an assignment without a value"));
         };
-        // A division must be checked before an element is made for its result.
-        let right = match operator {
-            Some(BinaryOperator::Divide | BinaryOperator::Modulo)
-                if super::expression::constant(&right.text).is_none_or(|value| value == 0) =>
-            {
-                let right = self.simple(right)?;
-                self.fail_if(&format!("{} == 0", right.text), "division by 0", at);
-                right
-            }
-            _ => right,
-        };
+        let right = self.divisor(operator, right, at)?;
         let target = self.target(place, values, at)?;
         let stored = match operator {
             None => right,
@@ -110,6 +106,63 @@ impl Body<'_> {
                 Ok(stored.map(|text| format!("((int64_t)({cast}){text})")))
             }
         }
+    }
+
+    /// The right operand; of a division, it is checked before an element is made for the result.
+    fn divisor(
+        &mut self,
+        operator: Option<BinaryOperator>,
+        right: Value,
+        at: LocationId,
+    ) -> Result<Value> {
+        match operator {
+            Some(BinaryOperator::Divide | BinaryOperator::Modulo)
+                if super::expression::constant(&right.text).is_none_or(|value| value == 0) =>
+            {
+                let right = self.simple(right)?;
+                self.fail_if(&format!("{} == 0", right.text), "division by 0", at);
+                Ok(right)
+            }
+            _ => Ok(right),
+        }
+    }
+
+    /// `array[keys] operator= value` where evaluating the value changes the array: the old value is
+    /// read first.
+    fn assign_changed_element(
+        &mut self,
+        id: GlobalId,
+        keys: &[Expr],
+        operator: BinaryOperator,
+        value: &Expr,
+        at: LocationId,
+    ) -> Result<Value> {
+        let list: Vec<&Expr> = keys.iter().collect();
+        let mut saved = Vec::new();
+        for key in self.operands(&list)? {
+            saved.push(self.save(key)?);
+        }
+        let old = self.element_at(id, &saved, at)?;
+        let right = self.expression(value)?;
+        let right = self.divisor(Some(operator), right, at)?;
+        let new = match operator {
+            BinaryOperator::Concat => self.concat(&[old, right], at),
+            _ => self.combine(operator, &old, &right),
+        };
+        let new = self.simple(new)?;
+        let node = self.insert(id, &saved, at)?;
+        match new.ty {
+            Type::String => {
+                let map = self.global(id);
+                self.line(format!(
+                    "rst_node_set_string(c, {map}.value, {node}, {});",
+                    new.text
+                ));
+                self.check(Some(at));
+            }
+            _ => self.line(format!("*rst_node_long({node}) = {};", bare(&new.text))),
+        }
+        Ok(new)
     }
 
     /// `left operator right` where a division has been checked already.

@@ -437,7 +437,10 @@ impl Lowering<'_, '_> {
             let left = self.string(state, left);
             let right = self.string(state, right);
             let kind = match (&left.kind, &right.kind) {
-                (ir::ExprKind::String(left), ir::ExprKind::String(right)) => {
+                // What is longer is cut, and counted, where it is joined.
+                (ir::ExprKind::String(left), ir::ExprKind::String(right))
+                    if left.len() + right.len() < self.string_size() =>
+                {
                     ir::ExprKind::String([left.as_slice(), right.as_slice()].concat())
                 }
                 _ => ir::ExprKind::Concat(Box::new(left), Box::new(right)),

@@ -293,10 +293,14 @@ impl<'s, 'a> Lowering<'s, 'a> {
         id
     }
 
+    /// MAXSTRINGLEN.
+    fn string_size(&self) -> usize {
+        super::limits::limits(&self.session.options).string_size as usize
+    }
+
     /// Words that a kept string takes; strings are kept behind the numbers.
     fn saved_string_words(&self) -> usize {
-        let limits = super::limits::limits(&self.session.options);
-        limits.string_size.div_ceil(8) as usize
+        self.string_size().div_ceil(8)
     }
 
     /// What a return probe has to keep from the call's entry.
