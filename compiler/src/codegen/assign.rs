@@ -4,7 +4,6 @@
 use crate::ir::*;
 
 use super::CodegenError;
-use super::analysis::uses_of_expression;
 use super::body::{Body, Home, Reads, Result, Value};
 use super::expression::{integer_type, register_name};
 use super::writer::{bare, number};
@@ -38,37 +37,32 @@ impl Body<'_> {
         at: LocationId,
         is_wanted: bool,
     ) -> Result<Value> {
-        if let (Some(operator), Place::Element(id, keys)) = (operator, place) {
-            let uses = uses_of_expression(value);
-            if self.unit.analysis.globals_written(&uses).contains(id) {
-                return self.assign_changed_element(*id, keys, operator, value, at);
-            }
-        }
         if value.ty == Type::String {
             return self.assign_string_place(place, operator, value, at, is_wanted);
         }
-        // The old value is read first when evaluating the new one changes it.
-        let mut old = None;
-        if operator.is_some()
-            && let Some(current) = self.current(place)
-            && self.conflicts(&current, &uses_of_expression(value))
-        {
-            old = Some(self.save(current)?);
-        }
+        // The right side comes first, as SystemTap has it: it may change what is in the place.
         let mut operands = place_operands(place);
         operands.push(value);
         let mut values = self.operands(&operands)?;
         let Some(right) = values.pop() else {
             return Err(CodegenError::new("an assignment without a value"));
         };
-        let right = self.divisor(operator, right, at)?;
+        // A division must be checked before an element is made for its result.
+        let right = match operator {
+            Some(BinaryOperator::Divide | BinaryOperator::Modulo)
+                if super::expression::constant(&right.text).is_none_or(|value| value == 0) =>
+            {
+                let right = self.simple(right)?;
+                self.fail_if(&format!("{} == 0", right.text), "division by 0", at);
+                right
+            }
+            _ => right,
+        };
         let target = self.target(place, values, at)?;
         let stored = match operator {
             None => right,
             Some(operator) => {
-                if old.is_none()
-                    && let (Target::Lvalue(lvalue), Some(symbol)) = (&target, symbol(operator))
-                {
+                if let (Target::Lvalue(lvalue), Some(symbol)) = (&target, symbol(operator)) {
                     let text = bare(&right.text).to_owned();
                     let lvalue = lvalue.clone();
                     match super::expression::constant(&text) {
@@ -78,10 +72,7 @@ impl Body<'_> {
                     }
                     return self.stored(place, &target, is_wanted);
                 }
-                let old = match old {
-                    Some(old) => old,
-                    None => self.load(&target, at),
-                };
+                let old = self.load(&target, at);
                 self.combine(operator, &old, &right)
             }
         };
@@ -106,63 +97,6 @@ impl Body<'_> {
                 Ok(stored.map(|text| format!("((int64_t)({cast}){text})")))
             }
         }
-    }
-
-    /// The right operand; of a division, it is checked before an element is made for the result.
-    fn divisor(
-        &mut self,
-        operator: Option<BinaryOperator>,
-        right: Value,
-        at: LocationId,
-    ) -> Result<Value> {
-        match operator {
-            Some(BinaryOperator::Divide | BinaryOperator::Modulo)
-                if super::expression::constant(&right.text).is_none_or(|value| value == 0) =>
-            {
-                let right = self.simple(right)?;
-                self.fail_if(&format!("{} == 0", right.text), "division by 0", at);
-                Ok(right)
-            }
-            _ => Ok(right),
-        }
-    }
-
-    /// `array[keys] operator= value` where evaluating the value changes the array: the old value is
-    /// read first.
-    fn assign_changed_element(
-        &mut self,
-        id: GlobalId,
-        keys: &[Expr],
-        operator: BinaryOperator,
-        value: &Expr,
-        at: LocationId,
-    ) -> Result<Value> {
-        let list: Vec<&Expr> = keys.iter().collect();
-        let mut saved = Vec::new();
-        for key in self.operands(&list)? {
-            saved.push(self.save(key)?);
-        }
-        let old = self.element_at(id, &saved, at)?;
-        let right = self.expression(value)?;
-        let right = self.divisor(Some(operator), right, at)?;
-        let new = match operator {
-            BinaryOperator::Concat => self.concat(&[old, right], at),
-            _ => self.combine(operator, &old, &right),
-        };
-        let new = self.simple(new)?;
-        let node = self.insert(id, &saved, at)?;
-        match new.ty {
-            Type::String => {
-                let map = self.global(id);
-                self.line(format!(
-                    "rst_node_set_string(c, {map}.value, {node}, {});",
-                    new.text
-                ));
-                self.check(Some(at));
-            }
-            _ => self.line(format!("*rst_node_long({node}) = {};", bare(&new.text))),
-        }
-        Ok(new)
     }
 
     /// `left operator right` where a division has been checked already.
@@ -405,24 +339,15 @@ impl Body<'_> {
         if operator.is_some_and(|operator| operator != BinaryOperator::Concat) {
             return Err(CodegenError::new("arithmetic on a string"));
         }
-        let mut old = None;
-        if operator.is_some()
-            && let Some(current) = self.current(place)
-        {
-            let conflicts = self.conflicts(&current, &uses_of_expression(value));
-            old = Some(if conflicts {
-                self.save(current)?
-            } else {
-                current
-            });
-        }
         let mut operands = place_operands(place);
         operands.push(value);
         let mut values = self.operands(&operands)?;
         let Some(mut right) = values.pop() else {
             return Err(CodegenError::new("an assignment without a value"));
         };
-        if let Some(old) = old {
+        if operator.is_some()
+            && let Some(old) = self.current(place)
+        {
             right = self.concat(&[old, right], at);
         }
         match place {

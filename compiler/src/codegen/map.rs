@@ -66,12 +66,7 @@ impl Body<'_> {
     pub fn element(&mut self, id: GlobalId, keys: &[Expr], at: LocationId) -> Result<Value> {
         let list: Vec<&Expr> = keys.iter().collect();
         let values = self.operands(&list)?;
-        self.element_at(id, &values, at)
-    }
-
-    /// The value of the element with these keys.
-    pub fn element_at(&mut self, id: GlobalId, keys: &[Value], at: LocationId) -> Result<Value> {
-        let key = self.key(keys, at)?;
+        let key = self.key(&values, at)?;
         let node = self.node_variable();
         let map = self.map(id);
         self.line(format!("{node} = rst_map_find({map}, {key});"));

@@ -392,9 +392,9 @@ impl<'a> Machine<'a> {
             }
             Expression::Assign(place, change, value) => {
                 let spot = self.spot(place, frame)?;
-                // The left operand of the operator comes first.
-                let old = self.read(&spot, frame);
                 let value = self.value(value, frame)?;
+                // As SystemTap has it: the right side may have changed it.
+                let old = self.read(&spot, frame);
                 let value = match change {
                     Change::Set => value,
                     Change::Calculate(operator) => {

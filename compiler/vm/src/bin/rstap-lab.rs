@@ -162,7 +162,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("gcc", "gcc"),
 ];
 
-/// The same for tests of services, of Secure Boot, of `--remote=ssh`, and under load.
+/// The same for tests of services, of Secure Boot, of `--remote=ssh`, under load, of networks and
+/// of JSON.
 const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("mke2fs", "e2fsprogs"),
     ("systemctl", "systemd"),
@@ -173,6 +174,8 @@ const NEEDED_BY_TESTS: &[(&str, &str)] = &[
     ("setcap", "libcap2-bin"),
     ("strace", "strace"),
     ("stress-ng", "stress-ng"),
+    ("ip", "iproute2"),
+    ("python3", "python3"),
 ];
 
 /// What `make bench` runs in the same guest.

@@ -321,6 +321,12 @@ impl Machine {
     fn kernel_command_line(&self) -> String {
         // On a busy host the emulated timer may look dead when the kernel tests it.
         let mut line = "console=ttyS0 quiet panic=-1 oops=panic no_timer_check".to_string();
+        // Old versions of qemu translate a program again at each address where it runs, and list all
+        // translations by page. After hundreds of starts at random addresses a start takes two or
+        // three times as long, and clearing one page that held a program has taken more than a minute.
+        if self.accelerator != Accelerator::Kvm {
+            line.push_str(" norandmaps");
+        }
         if self.systemd {
             line.push(' ');
             line.push_str(SYSTEMD_ARGUMENTS);
