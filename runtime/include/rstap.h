@@ -319,10 +319,11 @@ const struct rst_stat *rst_stat_get(struct rst_context *c, struct rst_stat_varia
 void rst_stat_clear(struct rst_context *c, struct rst_stat_variable *v);
 /*
  * For a handler that reads and then deletes: until rst_stat_thaw() nobody else adds
- * anything, so that nothing is deleted that was not read. Of several statistics all
- * handlers freeze those first that the script names first, and none takes another lock
- * before it has let go of them.
+ * anything, so that nothing is deleted that was not read. One handler at a time does
+ * this, with rst_freezing, which is taken after all locks of globals: two that add
+ * to what the other has frozen would wait for each other for ever.
  */
+extern struct rst_lock rst_freezing;
 void rst_stat_freeze(struct rst_context *c, struct rst_stat_variable *v);
 void rst_stat_thaw(struct rst_stat_variable *v);
 

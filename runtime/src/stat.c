@@ -253,6 +253,8 @@ void rst_stat_clear(struct rst_context *c, struct rst_stat_variable *v)
 	}
 }
 
+struct rst_lock rst_freezing;
+
 void rst_stat_freeze(struct rst_context *c, struct rst_stat_variable *v)
 {
 	unsigned int cpu;

@@ -485,8 +485,9 @@ impl<'a> Body<'a> {
         self.jump(&label);
     }
 
-    /// Takes locks around statements. All globals' locks come first: whoever has frozen a
-    /// statistic waits for none, so that those who hold one may wait for the statistic.
+    /// Takes locks around statements: those of globals, then the one that lets a single handler
+    /// freeze statistics. So whoever has frozen one waits for no global, and adds to other
+    /// statistics at once, and everybody else may wait for the statistic.
     pub fn with_locks(
         &mut self,
         locks: &BTreeSet<GlobalId>,
@@ -502,6 +503,12 @@ impl<'a> Body<'a> {
             pairs.push((
                 format!("rst_lock(&{name}.lock);"),
                 format!("rst_unlock(&{name}.lock);"),
+            ));
+        }
+        if !frozen.is_empty() {
+            pairs.push((
+                "rst_lock(&rst_freezing);".to_owned(),
+                "rst_unlock(&rst_freezing);".to_owned(),
             ));
         }
         for id in &frozen {
