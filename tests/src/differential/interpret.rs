@@ -576,17 +576,20 @@ impl<'a> Machine<'a> {
                     elements.sort_by_key(|(keys, _)| keys.clone())
                 }
                 (Holds::Statistic, false) => {
-                    let longest = self.program.string_size - 1;
-                    let total = elements.iter().filter_map(|(keys, cell)| match cell {
-                        Cell::Statistic(found) => {
-                            let sum = Statistic::extract(Some(found), Extract::Sum)?;
-                            let min = Statistic::extract(Some(found), Extract::Min)?;
-                            let keys: Vec<Vec<u8>> = keys.iter().map(shown).collect();
-                            Some(sum ^ min ^ keys.join(&b',').len().min(longest) as i64)
-                        }
-                        Cell::Value(_) => None,
-                    });
-                    let total = total.fold(0, i64::wrapping_add);
+                    let mut total = 0i64;
+                    for (keys, cell) in &elements {
+                        let Cell::Statistic(found) = cell else {
+                            continue;
+                        };
+                        let sum = Statistic::extract(Some(found), Extract::Sum);
+                        let min = Statistic::extract(Some(found), Extract::Min);
+                        let (Some(sum), Some(min)) = (sum, min) else {
+                            continue;
+                        };
+                        let keys: Vec<Vec<u8>> = keys.iter().map(shown).collect();
+                        let length = self.cut(keys.join(&b',')).text().len();
+                        total = total.wrapping_add(sum ^ min ^ length as i64);
+                    }
                     self.output
                         .extend(format!("g{index}: {total}\n").into_bytes());
                     continue;
